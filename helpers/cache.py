@@ -1,0 +1,72 @@
+"""Where downloads and computed arrays live, and how they are written so that a kill loses nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+
+def folder(*parts: str) -> Path:
+    """Return the cache folder, or one inside it (``COURSE_CACHE`` or the platform's default).
+
+    The folder is not created here: whoever writes does that, so that reading never fails on
+    a read-only machine.
+    """
+    root = os.environ.get("COURSE_CACHE") or platformdirs.user_cache_dir("transfer-learning-course")
+    return Path(root).expanduser().joinpath(*parts)
+
+
+@contextlib.contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `target`; it takes the target's place only on success.
+
+    Readers therefore see the old file, the new file or no file, never a part of one.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def digest(*things: object) -> str:
+    """Return a short stable key for `things` (each by its ``repr``; bytes as they are)."""
+    sha = hashlib.sha256()
+    for thing in things:
+        sha.update(thing if isinstance(thing, bytes) else repr(thing).encode())
+        sha.update(b"\x00")
+    return sha.hexdigest()[:16]
+
+
+def array(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
+    """Return the array stored at `path`, memory-mapped; make and store it first if missing.
+
+    A damaged file is made again. When the cache cannot be written (read-only folder, full
+    disk) the array is returned all the same, with one warning: it will be made again next time.
+    """
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        return np.load(path, mmap_mode="r")
+    value = make()
+    try:
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.save(file, value)
+    except OSError as error:
+        warnings.warn(
+            f"Could not store {path.name} in {path.parent} ({error.strerror}); the course works, "
+            "but computes it again next time. Set COURSE_CACHE to a folder with room.",
+            stacklevel=2,
+        )
+        return value
+    return np.load(path, mmap_mode="r")

@@ -1,0 +1,142 @@
+"""What a data set is: its card, its three splits, and how a smaller sample is drawn from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from helpers.errors import CourseError
+
+
+@dataclass(frozen=True)
+class Card:
+    """Everything a notebook may say about a data set without knowing which one it is.
+
+    Attributes
+    ----------
+    name : the name that `helpers.datasets.load` takes.
+    title : one line for figure titles, e.g. ``"solar cells, electroluminescence"``.
+    domain : what kind of images, e.g. ``"electroluminescence"``; the same word in the results.
+    classes : class names, index = label. For two classes, index 1 is the positive class of the AUC.
+    channels : 1 for gray, 3 for colour.
+    size : height and width of the stored images, in pixels.
+    split_rule : one sentence: how train, validation and test were made.
+    source, terms : where the images come from and what may be done with them.
+    caveat : what a reader must know before believing a number on this set ("" if nothing).
+    """
+
+    name: str
+    title: str
+    domain: str
+    classes: tuple[str, ...]
+    channels: int
+    size: int
+    split_rule: str
+    source: str
+    terms: str
+    caveat: str = ""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of a data set, in memory or memory-mapped.
+
+    Attributes
+    ----------
+    images : uint8 array ``(N, H, W, C)``, values 0..255, C = 1 (gray) or 3 (RGB). Channels come
+        last because that is the layout in which a CPU convolves fastest.
+    labels : int64 array ``(N,)``.
+    groups : int64 array ``(N,)``: images that must not be torn apart (one patient, one module)
+        share a number. All different when nothing is known.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    groups: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4 or self.images.shape[-1] not in (1, 3):
+            raise CourseError(
+                f"Images must be an array (N, H, W, 1 or 3), this one is {self.images.shape}."
+            )
+        if self.images.dtype != np.uint8:
+            raise CourseError(f"Images must be uint8 (0..255), these are {self.images.dtype}.")
+        if not len(self.images) == len(self.labels) == len(self.groups):
+            raise CourseError(
+                f"{len(self.images)} images, {len(self.labels)} labels and {len(self.groups)} "
+                "groups: there must be as many of each."
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def subset(self, index: np.ndarray | Sequence[int]) -> Split:
+        """Return the images at `index`, in that order."""
+        index = np.asarray(index, dtype=np.int64)
+        return Split(self.images[index], self.labels[index], self.groups[index])
+
+    def sample(self, n: int, seed: int = 0) -> Split:
+        """Return `n` images drawn without replacement, class shares kept as well as n allows."""
+        return self.subset(stratified_sample(self.labels, n, seed))
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A card and three splits. The test split is for one score at the end, never for a choice."""
+
+    card: Card
+    train: Split
+    val: Split
+    test: Split
+
+    def take(self, n: int, seed: int = 0) -> Dataset:
+        """Return the same data with only `n` training images.
+
+        The validation split shrinks with it, to n / 4 and at least 32 images: a small-data
+        experiment that picks its epoch on hundreds of spare labels would not be a small-data
+        experiment. The test split stays whole.
+
+        Raises
+        ------
+        CourseError
+            When `n` is larger than the training split, or too small for one image per class.
+        """
+        n_val = min(len(self.val), max(n // 4, 32))
+        return replace(self, train=self.train.sample(n, seed), val=self.val.sample(n_val, seed))
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return images per split and class, ``{"train": {"class": n, ...}, ...}``."""
+        parts = {"train": self.train, "val": self.val, "test": self.test}
+        return {
+            part: {name: int((split.labels == k).sum()) for k, name in enumerate(self.card.classes)}
+            for part, split in parts.items()
+        }
+
+
+def stratified_sample(labels: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """Return `n` sorted positions into `labels`, drawn class by class in proportion.
+
+    Raises
+    ------
+    CourseError
+        When there are fewer than `n` labels, or `n` is less than the number of classes.
+    """
+    n_classes = len(np.unique(labels))
+    if n > len(labels):
+        raise CourseError(
+            f"Asked for {n:,} images, but this split has {len(labels):,}. "
+            f"Ask for {len(labels):,} or fewer, or leave n out to take them all."
+        )
+    if n < n_classes:
+        raise CourseError(f"n = {n} cannot hold one image of each of {n_classes} classes; raise n.")
+    if n > len(labels) - n_classes:
+        # scikit-learn wants at least one image per class left over; so few make no difference.
+        index = np.random.default_rng(seed).permutation(len(labels))[:n]
+        return np.sort(index)
+    index, _ = train_test_split(
+        np.arange(len(labels)), train_size=n, stratify=labels, random_state=seed
+    )
+    return np.sort(index)

@@ -1,0 +1,58 @@
+"""Cut a set of images into train, validation and test without tearing a group apart."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.model_selection import StratifiedGroupKFold, train_test_split
+
+from helpers.errors import CourseError
+
+
+def holdout(
+    strata: np.ndarray, fraction: float, seed: int, groups: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split positions 0..N-1 into a kept and a held-out part.
+
+    Parameters
+    ----------
+    strata : ``(N,)`` labels whose shares should be the same on both sides.
+    fraction : share of the images to hold out, between 0 and 0.5.
+    seed : which of the possible splits.
+    groups : ``(N,)``; images of one group stay on one side. The share is then approximate,
+        because groups cannot be cut.
+
+    Returns
+    -------
+    kept, held_out : sorted positions.
+
+    Raises
+    ------
+    CourseError
+        When a class, or its groups, are too few to stand on both sides.
+    """
+    if groups is None or len(np.unique(groups)) == len(groups):
+        return _holdout_images(strata, fraction, seed)
+    n_folds = max(2, round(1 / fraction))
+    if len(np.unique(groups)) < n_folds:
+        raise CourseError(
+            f"Only {len(np.unique(groups))} groups for {n_folds} folds: the file-name pattern "
+            "puts too many images into one group. Make the pattern narrower or leave it out."
+        )
+    folds = StratifiedGroupKFold(n_splits=n_folds, shuffle=True, random_state=seed)
+    kept, held_out = next(folds.split(np.zeros(len(strata)), strata, groups))
+    return np.sort(kept), np.sort(held_out)
+
+
+def _holdout_images(strata: np.ndarray, fraction: float, seed: int):
+    names, counts = np.unique(strata, return_counts=True)
+    if counts.min() < 2:
+        rare = names[counts.argmin()]
+        raise CourseError(
+            f"Class {rare} has a single image; at least 2 are needed to train on one and check "
+            "on the other. Add images or remove the class."
+        )
+    n_held_out = max(round(fraction * len(strata)), len(names))
+    kept, held_out = train_test_split(
+        np.arange(len(strata)), test_size=n_held_out, stratify=strata, random_state=seed
+    )
+    return np.sort(kept), np.sort(held_out)
