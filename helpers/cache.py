@@ -1,4 +1,4 @@
-"""Where downloads and computed arrays live, and how they are written so that a kill loses nothing."""
+"""Where downloads and computed arrays live, written so that a kill loses nothing."""
 
 from __future__ import annotations
 

@@ -1,0 +1,112 @@
+"""The course outside a notebook: ``python -m helpers train --dataset elpv --strategy ...``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from helpers import backbones, checkpoints, engine, experiments, strategies
+from helpers.datasets import default_name
+from helpers.errors import CourseError
+from helpers.grayscale import METHODS
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; return the exit code (2 after an error the user can put right)."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except CourseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_train(commands.add_parser("train", help="train one strategy and score it"))
+    return parser
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--dataset", default=default_name(), help="elpv, pneumonia, folder:PATH ... (%(default)s)")
+    add("--strategy", required=True, help=", ".join(strategies.STRATEGIES))
+    add("--last", type=int, help="partial_finetune: how many of the last stages train (2)")
+    add("--head", choices=list(backbones.HEADS), default="linear", help="%(default)s")
+    add("--batchnorm", choices=strategies.POLICIES, default="follow", help="%(default)s")
+    add("--backbone", default="efficientnet_lite0", help=", ".join(backbones.LAYOUTS))
+    add("--weights", default="imagenet", help="imagenet, a torchvision version, or a file")
+    add("--gray", choices=[*METHODS, "replicate"], default="sum", help="gray stem (%(default)s)")
+    add("--n", type=int, help="training images (all)")
+    add("--size", type=int, default=128, help="pixels (%(default)s)")
+    add("--epochs", type=int, default=8, help="%(default)s")
+    add("--batch-size", type=int, default=32, help="%(default)s")
+    add("--patience", type=int, help="stop after so many epochs without improvement (never)")
+    add("--seed", type=int, default=0, help="%(default)s")
+    add("--split", help="elpv: random or blocks")
+    add("--threshold", type=float, help="elpv: defective from this probability on (0.5)")
+    add("--group-pattern", help="folder: expression for the part of a file name that is the group")
+    add("--accelerator", default="auto", help="auto, cpu, cuda, mps")
+    add("--precision", default="32-true", help="32-true, bf16-mixed, 16-mixed")
+    add("--folder", type=Path, help="keep the state here; the same command then resumes")
+    add("--checkpoint", type=Path, help="write the trained weights here, as safetensors")
+    add("--results", type=Path, nargs="?", const=experiments.RESULTS,
+        help="add a row to this CSV (without a path: the course's own table)")  # fmt: skip
+    parser.set_defaults(run=_train)
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    experiment = _experiment(arguments)
+    fabric = engine.start(arguments.accelerator, arguments.precision)
+    outcome = experiments.measure(experiment, fabric=fabric, folder=arguments.folder)
+    if fabric.global_rank > 0:
+        return 0
+    print(_report(outcome))
+    if arguments.checkpoint:
+        card = outcome.data.card
+        facts = {"classes": card.classes, "size": card.size, "test_auc": outcome.score.auc}
+        print("weights:", checkpoints.export(outcome.run.model, arguments.checkpoint, **facts))
+    if arguments.results:
+        experiments.append_row(outcome.row(), arguments.results)
+        print("row added to", arguments.results)
+    return 0
+
+
+def _experiment(arguments: argparse.Namespace) -> experiments.Experiment:
+    options = {} if arguments.last is None else {"last": arguments.last}
+    strategy = strategies.by_name(
+        arguments.strategy, head=arguments.head, batchnorm=arguments.batchnorm, **options
+    )
+    given = ("split", "threshold", "group_pattern")
+    weights = {"weights": arguments.weights} if strategy.pretrained else {}
+    return experiments.Experiment(
+        strategy=strategy, dataset=arguments.dataset, n_train=arguments.n,
+        backbone=arguments.backbone, image_size=arguments.size, seed=arguments.seed,
+        recipe=experiments.Recipe(
+            epochs=arguments.epochs, batch_size=arguments.batch_size, patience=arguments.patience
+        ),
+        dataset_options={k: getattr(arguments, k) for k in given if getattr(arguments, k)},
+        model_options={"gray": arguments.gray, **weights},
+    )  # fmt: skip
+
+
+def _report(outcome: experiments.Outcome) -> str:
+    data, run = outcome.data, outcome.run
+    everything = sum(p.numel() for p in run.model.parameters())
+    best = run.history[run.best_epoch - 1]
+    lines = [
+        f"data     {data.card.name} ({data.card.title}), {data.card.size} px: {len(data.train):,} "
+        f"train, {len(data.val):,} validation, {len(data.test):,} test images",
+        f"network  {run.model.name}, {run.strategy.name}: {run.trainable:,} of "
+        f"{everything:,} parameters train",
+        f"chosen   epoch {run.best_epoch} of {len(run.history)}, validation AUC "
+        f"{best['val_auc']:.3f}; {run.seconds:.0f} s on {engine.describe()}",
+        f"test     {outcome.score}",
+    ]
+    return "\n".join([*lines, *([run.stopped] if run.stopped else [])])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

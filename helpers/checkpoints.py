@@ -1,0 +1,67 @@
+"""Training state that survives a kill, and finished weights as safetensors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from helpers.backbones import Backbone
+from helpers.cache import atomic_path
+from helpers.errors import CourseError
+
+STATE = "state.pt"
+
+
+def save_state(folder: Path, state: dict) -> None:
+    """Write the state of a run, whole or not at all."""
+    with atomic_path(folder / STATE) as temporary:
+        torch.save(state, temporary)
+
+
+def load_state(folder: Path | None, fingerprint: str) -> dict | None:
+    """Return the state kept in `folder`, None if there is none.
+
+    Raises
+    ------
+    CourseError
+        When it is damaged, or belongs to a run with other settings (`fingerprint`).
+    """
+    if folder is None or not (folder / STATE).is_file():
+        return None
+    path = folder / STATE
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        found = state["fingerprint"]
+    except Exception as error:  # a damaged file raises a dozen different types
+        raise CourseError(
+            f"The saved run {path} cannot be read. Delete it to start the run anew."
+        ) from error
+    if found != fingerprint:
+        raise CourseError(
+            f"{path} belongs to another run.\n  there: {found}\n  here:  {fingerprint}\n"
+            "Choose another folder, or delete that file."
+        )
+    return state
+
+
+def export(model: Backbone, path: Path | str, **facts: object) -> Path:
+    """Write the weights as safetensors, under the names of the original library.
+
+    Parameters
+    ----------
+    facts : what a later reader needs (classes, image size, scores ...); stored as JSON in the
+        file's metadata together with the backbone's name and normalisation.
+    """
+    path = Path(path)
+    facts |= {
+        "backbone": model.name,
+        "mean": model.mean.flatten().tolist(),
+        "std": model.std.flatten().tolist(),
+    }
+    tensors = {name: value.contiguous() for name, value in model.net.state_dict().items()}
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata={"facts": json.dumps(facts, default=str)})
+    return path

@@ -1,0 +1,82 @@
+"""Real images as three splits of uint8 arrays, whatever they come from.
+
+>>> from helpers import datasets
+>>> data = datasets.load("elpv", size=128)
+>>> data.card.classes
+('intact', 'defective')
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from helpers.datasets.card import Card, Dataset, Split
+from helpers.datasets.elpv import load_elpv
+from helpers.datasets.folder import load_folder
+from helpers.datasets.known import KNOWN
+from helpers.datasets.medmnist import MEDMNIST, load_medmnist
+from helpers.errors import CourseError, unknown_name
+
+__all__ = ["Card", "Dataset", "Split", "default_name", "load", "names"]
+
+FOLDER_HINT = (
+    "For your own images use 'folder:PATH', with one sub-folder per class; a bare name is also "
+    "looked up in the folder that COURSE_DATA_DIR names"
+)
+
+
+def default_name() -> str:
+    """Return the data set the course runs on: ``COURSE_DATASET``, or ``"elpv"``."""
+    return os.environ.get("COURSE_DATASET") or "elpv"
+
+
+def names() -> list[str]:
+    """Return every bare name that `load` can find right now."""
+    return ["elpv", *MEDMNIST, *(path.name for path in _local_folders())]
+
+
+def load(name: str | None = None, *, size: int = 128, **options) -> Dataset:
+    """Load a data set by name.
+
+    Parameters
+    ----------
+    name : ``"elpv"``; a 2D MedMNIST set such as ``"pneumonia"`` (downloaded once);
+        ``"folder:PATH"`` for your own images; or the bare name of a folder inside
+        ``COURSE_DATA_DIR``. None means `default_name`.
+    size : height and width in pixels of the images returned.
+    options : passed to the loader, e.g. ``threshold`` for ELPV or ``group_pattern`` for a folder
+        (see `load_elpv`, `load_folder`, `load_medmnist`).
+
+    Raises
+    ------
+    CourseError
+        When there is no such data set, or something is wrong with it: the message says what to do.
+    """
+    name = name or default_name()
+    if size < 8:
+        raise CourseError(f"size is {size} pixels; ask for at least 8 (64 to 224 make sense here).")
+    if name.startswith("folder:"):
+        return load_folder(name.removeprefix("folder:"), size=size, **options)
+    if name == "elpv":
+        return load_elpv(size=size, **options)
+    if name in MEDMNIST:
+        return load_medmnist(name, size=size, **options)
+    for path in _local_folders():
+        if path.name == name:
+            return load_folder(path, size=size, name=name, about=KNOWN.get(name), **options)
+    raise unknown_name("data set", name, names(), f"{FOLDER_HINT} ({_data_dir_state()}).")
+
+
+def _local_folders() -> list[Path]:
+    root = os.environ.get("COURSE_DATA_DIR")
+    if not root or not Path(root).expanduser().is_dir():
+        return []
+    return sorted(path for path in Path(root).expanduser().iterdir() if path.is_dir())
+
+
+def _data_dir_state() -> str:
+    root = os.environ.get("COURSE_DATA_DIR")
+    if not root:
+        return "now not set"
+    return f"now {root}" + ("" if Path(root).expanduser().is_dir() else ", which is not a folder")

@@ -1,0 +1,128 @@
+"""ELPV: 2,624 electroluminescence images of solar cells, shipped inside the package elpv-dataset.
+
+Deitsch et al., "Automatic classification of defective photovoltaic module cells in
+electroluminescence images", Solar Energy 185 (2019), arXiv 1807.02894.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from helpers import cache
+from helpers.datasets.card import Card, Dataset, Split
+from helpers.datasets.splits import holdout
+from helpers.errors import CourseError
+
+TEST_FRACTION = 0.25  # as in Deitsch 2019: 1,968 cells to train on, 656 to test
+VAL_FRACTION = 0.2  # of those 1,968
+BLOCK = 32  # neighbouring files per block of the "blocks" split
+FORMAT = 1  # raise it when the decoding below changes, so that old cache files are left alone
+
+SPLIT_RULES = {
+    "random": (
+        "25 % test as in Deitsch 2019, drawn at random within class and module type; "
+        "a fifth of the rest is validation"
+    ),
+    "blocks": (
+        f"blocks of {BLOCK} neighbouring files stay together, about 25 % of them are test, "
+        "a fifth of the rest validation"
+    ),
+}
+
+
+def load_elpv(
+    *, size: int = 128, split: str = "random", threshold: float = 0.5, seed: int = 0
+) -> Dataset:
+    """Load ELPV with a binary label: 1 (defective) where the experts' probability >= `threshold`.
+
+    Parameters
+    ----------
+    size : height and width in pixels; the originals are 300.
+    split : ``"random"`` (stratified by class and module type) or ``"blocks"`` (neighbouring
+        files stay on one side; stricter, because cells of one module lie next to each other
+        and no module number is published).
+    threshold : in (0, 1]. The probabilities in the set are 0, 1/3, 2/3 and 1.
+    seed : which of the possible splits.
+
+    Raises
+    ------
+    CourseError
+        For an unknown split, or a threshold that leaves one class empty.
+    """
+    if split not in SPLIT_RULES:
+        raise CourseError(f"ELPV has the splits {', '.join(SPLIT_RULES)}; {split!r} is not one.")
+    if not 0 < threshold <= 1:
+        raise CourseError(f"threshold must lie in (0, 1], it is {threshold}; 0.5 is the default.")
+    files, probability, module_type = read_labels()
+    images = cache.array(
+        cache.folder("images", f"elpv-{size}px-v{FORMAT}.npy"), lambda: _decode(files, size)
+    )
+    labels = (probability >= threshold).astype(np.int64)
+    blocks = _blocks(module_type)
+    strata = np.char.add(labels.astype(str), module_type)
+    groups = blocks if split == "blocks" else None
+    rest, test = holdout(strata, TEST_FRACTION, seed, groups)
+    train, val = holdout(strata[rest], VAL_FRACTION, seed, None if groups is None else groups[rest])
+    everything = Split(images, labels, blocks if split == "blocks" else np.arange(len(labels)))
+    return Dataset(
+        _card(size, split, threshold),
+        train=everything.subset(rest[train]),
+        val=everything.subset(rest[val]),
+        test=everything.subset(test),
+    )
+
+
+def read_labels() -> tuple[list[Path], np.ndarray, np.ndarray]:
+    """Return image files, defect probability and module type ("mono" or "poly")."""
+    root = Path(str(resources.files("elpv_dataset"))) / "data"
+    rows = [line.split() for line in (root / "labels.csv").read_text().splitlines() if line]
+    files = [root / row[0] for row in rows]
+    probability = np.array([float(row[1]) for row in rows])
+    return files, probability, np.array([row[2] for row in rows])
+
+
+def _decode(files: list[Path], size: int) -> np.ndarray:
+    images = np.empty((len(files), size, size, 1), dtype=np.uint8)
+
+    def decode_one(position: int) -> None:
+        with Image.open(files[position]) as image:
+            small = image.convert("L").resize((size, size), Image.Resampling.BICUBIC)
+        images[position, :, :, 0] = small
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(decode_one, range(len(files))))
+    return images
+
+
+def _blocks(module_type: np.ndarray) -> np.ndarray:
+    """Number runs of `BLOCK` neighbouring files; a change of module type starts a new block."""
+    run = np.cumsum(np.r_[0, module_type[1:] != module_type[:-1]])
+    start = np.r_[0, np.flatnonzero(np.diff(run)) + 1][run]
+    _, blocks = np.unique(
+        np.stack([run, (np.arange(len(run)) - start) // BLOCK]), axis=1, return_inverse=True
+    )
+    return blocks.ravel().astype(np.int64)
+
+
+def _card(size: int, split: str, threshold: float) -> Card:
+    return Card(
+        name="elpv",
+        title="solar cells, electroluminescence",
+        domain="electroluminescence",
+        classes=("intact", "defective"),
+        channels=1,
+        size=size,
+        split_rule=SPLIT_RULES[split],
+        source="ELPV, Deitsch et al., Solar Energy 185 (2019), arXiv 1807.02894",
+        terms="CC BY-NC-SA 4.0",
+        caveat=(
+            f"Labels are the experts' defect probability cut at {threshold:g}; 401 of 2,624 "
+            "cells are uncertain (1/3 or 2/3). No module number is published, so a random split "
+            "very likely has cells of one module on both sides: compare with split='blocks'."
+        ),
+    )

@@ -1,0 +1,136 @@
+"""One measured cell of the evidence: a run on one data set, and its row in the results table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+import pandas as pd
+from filelock import FileLock
+from lightning_fabric import Fabric
+
+from helpers import cache, datasets, inference, strategies, training
+from helpers.datasets import Dataset
+from helpers.errors import CourseError
+from helpers.metrics import Score
+from helpers.runs import Recipe, Run
+from helpers.strategies import Strategy
+
+RESULTS = Path(__file__).parent.parent / "data" / "results" / "strategies.csv"
+COLUMNS = (
+    "dataset", "domain", "n_train", "backbone", "image_size", "strategy", "epochs", "seed",
+    "auc", "auc_lo", "auc_hi", "accuracy", "train_seconds", "trainable_params", "versions",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that decides a result. Same experiment, same machine: same result.
+
+    Attributes
+    ----------
+    dataset : a name that `helpers.datasets.load` takes, with its `dataset_options`.
+    n_train : training images, or None for all.
+    seed : of the sample, the head and the order of the images.
+    model_options : for `helpers.backbones.load`, e.g. ``{"gray": "mean"}``.
+    """
+
+    strategy: Strategy
+    dataset: str = "elpv"
+    n_train: int | None = None
+    backbone: str = "efficientnet_lite0"
+    image_size: int = 128
+    recipe: Recipe = field(default_factory=Recipe)
+    seed: int = 0
+    dataset_options: dict = field(default_factory=dict)
+    model_options: dict = field(default_factory=dict)
+
+    def data(self) -> Dataset:
+        """Return the data set, cut down to `n_train` images."""
+        data = datasets.load(self.dataset, size=self.image_size, **self.dataset_options)
+        return data if self.n_train is None else data.take(self.n_train, self.seed)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished experiment: its data, its run and its score on the test split."""
+
+    experiment: Experiment
+    data: Dataset
+    run: Run
+    score: Score
+
+    def row(self) -> dict:
+        """Return this outcome as a row of `COLUMNS`."""
+        return {
+            "dataset": self.experiment.dataset,
+            "domain": self.data.card.domain,
+            "n_train": len(self.data.train),
+            "backbone": self.experiment.backbone,
+            "image_size": self.experiment.image_size,
+            "strategy": self.experiment.strategy.name,
+            "epochs": self.experiment.recipe.epochs,
+            "seed": self.experiment.seed,
+            "auc": round(self.score.auc, 4),
+            "auc_lo": round(self.score.auc_lo, 4),
+            "auc_hi": round(self.score.auc_hi, 4),
+            "accuracy": round(self.score.accuracy, 4),
+            "train_seconds": round(self.run.seconds, 1),
+            "trainable_params": self.run.trainable,
+            "versions": versions(),
+        }
+
+
+def measure(experiment: Experiment, *, fabric: Fabric | None = None, **options) -> Outcome:
+    """Train as `experiment` says and score the test split, once.
+
+    `options` go to `helpers.training.fit`.
+    """
+    data = experiment.data()
+    model = strategies.build(
+        experiment.strategy,
+        experiment.backbone,
+        n_classes=len(data.card.classes),
+        channels=data.card.channels,
+        seed=experiment.seed,
+        **experiment.model_options,
+    )
+    run = training.fit(
+        model, data, experiment.strategy, experiment.recipe,
+        seed=experiment.seed, fabric=fabric, **options,
+    )  # fmt: skip
+    return Outcome(experiment, data, run, inference.evaluate(run.model, data.test, fabric))
+
+
+def versions() -> str:
+    """Return the versions that a number depends on, in one cell."""
+    return " ".join(f"{name}={version(name)}" for name in ("torch", "torchvision", "timm"))
+
+
+def read_rows(path: Path = RESULTS) -> pd.DataFrame:
+    """Return the results table; empty when nothing has been measured yet.
+
+    Raises
+    ------
+    CourseError
+        When the file is there but is not that table.
+    """
+    if not path.is_file():
+        return pd.DataFrame(columns=list(COLUMNS))
+    try:
+        table = pd.read_csv(path)
+    except (ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise CourseError(f"{path} is no readable CSV ({error}). Restore or delete it.") from error
+    if tuple(table.columns) != COLUMNS:
+        raise CourseError(f"{path} has other columns than expected: {', '.join(COLUMNS)}.")
+    return table
+
+
+def append_row(new: dict, path: Path = RESULTS) -> None:
+    """Add a row; safe against a kill and against two processes that write at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache.folder("locks", path.name + ".lock"), mode=0o644):
+        table = pd.concat([read_rows(path), pd.DataFrame([new])], ignore_index=True)
+        with cache.atomic_path(path) as temporary:
+            table.to_csv(temporary, index=False, columns=list(COLUMNS))

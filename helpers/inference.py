@@ -1,0 +1,48 @@
+"""Predictions and scores: batches in, probabilities out, intervals on top."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from helpers import engine, metrics
+from helpers.datasets import Split
+
+EVAL_BATCH = 128
+
+
+def predict(model: nn.Module, split: Split, fabric: Fabric | None = None) -> np.ndarray:
+    """Return class probabilities ``(N, n_classes)``, with the model in eval mode.
+
+    Under several processes each computes a part and all receive the whole.
+    """
+    fabric = fabric or engine.start()
+    mode = model.training
+    model.eval().to(fabric.device)
+    rank, world = fabric.global_rank, fabric.world_size
+    padded = math.ceil(len(split) / world) * world
+    mine = (np.arange(padded) % len(split))[rank::world]
+    with torch.inference_mode(), fabric.autocast():
+        parts = [
+            model(batch(split, index, fabric.device)).float()
+            for index in np.array_split(mine, math.ceil(len(mine) / EVAL_BATCH))
+        ]
+    logits = torch.cat(parts)
+    if world > 1:
+        logits = fabric.all_gather(logits).transpose(0, 1).flatten(0, 1)[: len(split)]
+    model.train(mode)
+    return logits.softmax(dim=1).cpu().numpy()
+
+
+def evaluate(model: nn.Module, split: Split, fabric: Fabric | None = None) -> metrics.Score:
+    """Score `model` on a split with 95 % intervals. On the test split: once, at the end."""
+    return metrics.score(split.labels, predict(model, split, fabric), split.groups)
+
+
+def batch(split: Split, index: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """Return the images at `index` as uint8 ``(N, C, H, W)``, channels last in memory."""
+    return torch.from_numpy(split.images[index]).permute(0, 3, 1, 2).to(device, non_blocking=True)

@@ -1,0 +1,94 @@
+"""Fixtures shared by all tests: tiny data, a private cache, no network."""
+
+from __future__ import annotations
+
+import socket
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from helpers.backbones import Backbone, Layout
+from helpers.datasets import Card, Dataset, Split
+
+# The networks here are so small that handing work to a second thread costs more than the work.
+torch.set_num_threads(1)
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch):
+    """Nothing in the tests may leave this machine: an attempt is an error, not a slow success."""
+    connect = socket.socket.connect
+
+    def guarded(self, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in LOOPBACK:
+            raise OSError(f"the tests run without a network; tried to reach {address[0]}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture
+def private_cache(tmp_path, monkeypatch):
+    """An empty cache folder of this test's own."""
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def make_split(n: int, size: int = 32, channels: int = 1, classes: int = 2, seed: int = 0) -> Split:
+    """Noise images in which the class can be seen: each class is brighter than the one before."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % classes
+    noise = rng.integers(0, 80, (n, size, size, channels))
+    images = (noise + labels[:, None, None, None] * (160 // classes)).astype(np.uint8)
+    return Split(images, labels.astype(np.int64), np.arange(n))
+
+
+def make_dataset(n: int = 24, size: int = 32, channels: int = 1, classes: int = 2) -> Dataset:
+    card = Card("toy", "toy images", "toy", tuple(f"class {k}" for k in range(classes)), channels,
+                size, "made up", "tests/conftest.py", "none")  # fmt: skip
+    parts = [make_split(m, size, channels, classes, seed) for seed, m in enumerate((n, 16, 16))]
+    return Dataset(card, *parts)
+
+
+@pytest.fixture
+def toy() -> Dataset:
+    """24 + 16 + 16 gray images of 32 x 32 pixels in two easy classes."""
+    return make_dataset()
+
+
+TINY = Layout(
+    stem=("conv", "bn"),
+    stages=(("stage1",), ("stage2",), ("stage3",)),
+    pool="pool",
+    head="fc",
+    mean=(0.5, 0.5, 0.5),
+    std=(0.5, 0.5, 0.5),
+)
+
+
+class TinyNet(nn.Module):
+    """Stem, three stages with BatchNorm, pool, head: a backbone that trains in milliseconds."""
+
+    def __init__(self, channels: int = 1, n_classes: int = 2) -> None:
+        super().__init__()
+        self.conv, self.bn = nn.Conv2d(channels, 4, 3, 2, 1, bias=False), nn.BatchNorm2d(4)
+        self.stage1, self.stage2, self.stage3 = self._stage(4), self._stage(4), self._stage(4)
+        self.pool, self.fc = nn.AdaptiveAvgPool2d(1), nn.Linear(4, n_classes)
+
+    @staticmethod
+    def _stage(width: int) -> nn.Sequential:
+        return nn.Sequential(
+            nn.Conv2d(width, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
+        )
+
+
+def tiny_backbone(channels: int = 1, n_classes: int = 2, seed: int = 0) -> Backbone:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = Backbone("tiny", TinyNet(channels, n_classes), TINY)
+    model.set_normalisation((0.5,) * channels, (0.5,) * channels)
+    return model

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers.datasets import decode
+from helpers.errors import CourseError
+
+pytestmark = pytest.mark.usefixtures("private_cache")
+
+
+def read(path: Path, size: int = 10, channels: int = 3) -> np.ndarray:
+    return decode.decode_files([path], size, channels)[0]
+
+
+def save_pixels(path: Path, pixels: np.ndarray) -> Path:
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+@pytest.mark.parametrize("shape", [(80, 40), (40, 64), (30, 30), (7, 5)])
+def test_shorter_side_is_resized_and_the_centre_kept(root, shape):
+    noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    high, wide = (round(length * 10 / min(shape)) for length in shape)
+    whole = Image.fromarray(noise).resize((wide, high), Image.Resampling.BICUBIC)
+    top, left = (high - 10) // 2, (wide - 10) // 2
+    expected = np.asarray(whole)[top : top + 10, left : left + 10].astype(int)
+    assert np.abs(read(save_pixels(root / "x.png", noise)) - expected).max() <= 1
+
+
+def test_shrinking_is_antialiased(root):
+    board = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)
+    small = read(save_pixels(root / "x.png", board), 8, 1)
+    assert np.abs(small.astype(int) - 127).max() <= 8
+
+
+def test_exif_orientation_is_applied(root):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored lying on its side: the left edge is the true top
+    image = Image.new("L", (20, 20), 0)
+    image.paste(255, (0, 0, 10, 20))
+    image.save(root / "x.jpg", exif=exif, quality=95)
+    pixels = read(root / "x.jpg", 20, 1)
+    assert pixels[:8].min() > 200
+    assert pixels[12:].max() < 50
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "file", "expected"),
+    [
+        ("L", 90, "x.png", (90, 90, 90)),
+        ("1", 1, "x.png", (255, 255, 255)),
+        ("LA", (90, 255), "x.png", (90, 90, 90)),
+        ("RGB", (10, 20, 30), "x.bmp", (10, 20, 30)),
+        ("RGB", (10, 20, 30), "x.TIFF", (10, 20, 30)),
+        ("RGBA", (10, 20, 30, 255), "x.png", (10, 20, 30)),
+        ("CMYK", (0, 0, 0, 0), "x.jpg", (255, 255, 255)),
+    ],
+)
+def test_modes(draw, mode, colour, file, expected):
+    path = draw(file, colour, mode)
+    assert (read(path) == np.array(expected)).all()
+    assert read(path, channels=1).shape == (10, 10, 1)
+
+
+def test_a_palette_is_looked_up_before_resizing(root):
+    colours = Image.new("RGB", (20, 20), (200, 0, 0))
+    colours.paste((0, 0, 200), (10, 0, 20, 20))
+    colours.quantize(2).save(root / "x.png")
+    assert np.abs(read(root / "x.png", 5)[:, 2] - [100.0, 0, 100]).max() <= 3
+
+
+def draw_parts(fill) -> dict[str, list[Path]]:
+    root = fill({"train": 4, "test": 2})
+    return {part: sorted((root / part).iterdir()) for part in ("train", "test")}
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "channels", "expected"),
+    [
+        ("L", 90, "auto", 1),
+        ("RGB", (90, 90, 90), "auto", 1),
+        ("RGB", (90, 92, 91), "auto", 1),
+        ("RGB", (90, 93, 91), "auto", 3),
+        ("RGBA", (90, 90, 90, 255), "auto", 1),
+        ("L", 90, 3, 3),
+        ("RGB", (250, 0, 0), 1, 1),
+    ],
+)
+def test_one_image_decides_the_channels_of_all_parts(
+    root, fill, draw, mode, colour, channels, expected
+):
+    parts = draw_parts(fill)
+    parts["test"].append(draw("test/odd.png", colour, mode))
+    images = decode.decode_parts(root, parts, 8, channels)
+    assert {part: array.shape for part, array in images.items()} == {
+        "train": (4, 8, 8, expected),
+        "test": (3, 8, 8, expected),
+    }
+    assert images["train"][:, 4, 4, 0].tolist() == [0, 1, 2, 3]
+    pixel = Image.new(mode, (1, 1), colour)
+    wanted = pixel.convert("L" if expected == 1 else "RGB").getpixel((0, 0))
+    tolerance = decode.GRAY_TOLERANCE if expected == 1 else 0
+    assert np.abs(images["test"][-1, 4, 4] - np.array(wanted, int)).max() <= tolerance
+
+
+def cut_off(path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8)
+    path.write_bytes(save_pixels(path, noise).read_bytes()[:3000])
+
+
+def deep_colour(path: Path) -> None:
+    """Write a PNG of 16-bit RGB, which Pillow reads but cannot write."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0))
+    pixels = chunk(b"IDAT", zlib.compress(bytes(4 * (1 + 4 * 6))))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + pixels + chunk(b"IEND", b""))
+
+
+def stack_of_pages(path: Path) -> None:
+    page = Image.new("L", (8, 8))
+    page.save(path, save_all=True, append_images=[page, page])
+
+
+def plain(mode: str, colour, **options):
+    return lambda path: Image.new(mode, (8, 8), colour).save(path, **options)
+
+
+@pytest.mark.parametrize("channels", ["auto", 1, 3])
+@pytest.mark.parametrize(
+    ("file", "write", "said"),
+    [
+        ("odd.png", lambda path: path.write_bytes(b"not an image"), "cannot be read as an image"),
+        ("odd.png", lambda path: path.write_bytes(b""), "cannot be read as an image"),
+        ("odd.png", cut_off, "cannot be read as an image"),
+        ("odd.jpg", lambda path: path.symlink_to("nowhere.jpg"), "cannot be read as an image"),
+        ("odd.png", plain("I;16", 1000), "8 bits.*intensity window.*np.uint8"),
+        ("odd.tif", plain("I", 1000), "8 bits per channel"),
+        ("odd.tif", plain("F", 0.5), "8 bits per channel"),
+        ("odd.png", deep_colour, "8 bits per channel"),
+        ("odd.png", plain("RGBA", (9, 9, 9, 254)), "transparent pixels"),
+        ("odd.png", plain("P", 0, transparency=0), "transparent pixels"),
+        ("odd.tif", stack_of_pages, "stack of 3 pages"),
+    ],
+)
+def test_an_image_that_cannot_be_used_is_named(
+    root, fill, private_cache, file, write, said, channels
+):
+    parts = draw_parts(fill)
+    write(root / "test" / file)
+    parts["test"].append(root / "test" / file)
+    with pytest.raises(CourseError, match=rf"test.{file}.*{said}"):
+        decode.decode_parts(root, parts, 8, channels)
+    assert not list(private_cache.rglob("*.npy"))
+
+
+def test_the_example_for_deep_images_works(tmp_path, monkeypatch):
+    """The message tells how to convert: run the very line it prints."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.array([[0, 1000], [2000, 9000]], np.uint16)).save("old.png")
+    line, setting = decode.WINDOW_EXAMPLE.split(" with ")
+    scope = {"np": np, "Image": Image, "low": 0, "high": 2000}
+    exec(setting, scope)
+    exec(line, scope)
+    assert np.asarray(Image.open("new.png")).tolist() == [[0, 127], [255, 255]]
+
+
+def test_decoded_once_and_memory_mapped(root, fill, monkeypatch):
+    parts = draw_parts(fill)
+    first = decode.decode_parts(root, parts, 8, "auto")
+    monkeypatch.setattr(decode, "decode_files", None)
+    second = decode.decode_parts(root, parts, 8, "auto")
+    for part in parts:
+        assert isinstance(second[part], np.memmap)
+        np.testing.assert_array_equal(first[part], second[part])
+
+
+def test_a_damaged_cache_file_is_made_again(root, fill, private_cache):
+    parts = draw_parts(fill)
+    first = np.array(decode.decode_parts(root, parts, 8, "auto")["test"])
+    (file,) = private_cache.rglob("*-test.npy")
+    file.write_bytes(file.read_bytes()[:-1])
+    second = decode.decode_parts(root, parts, 8, "auto")["test"]
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("size", "channels", "changed"),
+    [(8, "auto", True), (9, "auto", False), (8, 3, False)],
+    ids=["a file", "the size", "the channels"],
+)
+def test_what_is_decoded_again(root, fill, draw, size, channels, changed):
+    parts = draw_parts(fill)
+    decode.decode_parts(root, parts, 8, "auto")
+    if changed:
+        draw("train/000.png", 255)
+    images = decode.decode_parts(root, parts, size, channels)["train"]
+    assert images.shape == (4, size, size, 3 if channels == 3 else 1)
+    assert images[0, 0, 0, 0] == (255 if changed else 0)

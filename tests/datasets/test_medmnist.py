@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+
+from helpers.datasets import medmnist
+from helpers.datasets.medmnist import MEDMNIST, load_medmnist
+from helpers.errors import CourseError
+
+COUNTS = (6, 3, 4)
+PARTS = ("train", "val", "test")
+
+
+def arrays(channels: int = 1, size: int = 28, n_classes: int = 2) -> dict[str, np.ndarray]:
+    """Return what an npz file of MedMNIST holds, only fewer images: the k-th has value k."""
+    content = {}
+    for part, n in zip(PARTS, COUNTS, strict=True):
+        shape = (n, size, size, 3) if channels == 3 else (n, size, size)
+        content[f"{part}_images"] = np.empty(shape, np.uint8)
+        for k in range(n):
+            content[f"{part}_images"][k] = k
+        content[f"{part}_labels"] = (np.arange(n) % n_classes).astype(np.uint8)[:, None]
+    return content
+
+
+def as_npz(content: dict[str, np.ndarray]) -> bytes:
+    file = io.BytesIO()
+    np.savez_compressed(file, **content)
+    return file.getvalue()
+
+
+@dataclass
+class Mirror:
+    """What a local server answers, one entry of `answers` per request, the last for ever."""
+
+    url: str
+    answers: list[tuple[int, bytes, int]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+
+    def serve(self, content: bytes, status: int = 200, missing: int = 0) -> None:
+        """Answer with `content`, whose last `missing` bytes are announced but never sent."""
+        self.answers.append((status, content, missing))
+
+
+@pytest.fixture
+def mirror(monkeypatch):
+    monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            here.paths.append(self.path)
+            status, content, missing = here.answers[0]
+            del here.answers[: len(here.answers) > 1]
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[: len(content) - missing])
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    here = Mirror(f"http://127.0.0.1:{server.server_port}")
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield here
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def publish(monkeypatch):
+    """Return a function that makes `content` the published file of a set at 28 or 64 pixels."""
+
+    def into_table(name: str, content: bytes) -> bytes:
+        md5 = hashlib.md5(content).hexdigest()
+        info = dataclasses.replace(MEDMNIST[name], counts=COUNTS, md5=(md5,) * 4)
+        monkeypatch.setitem(MEDMNIST, name, info)
+        return content
+
+    return into_table
+
+
+@pytest.fixture
+def npz(private_cache):
+    return private_cache / "downloads" / "pneumoniamnist.npz"
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "channels", "file"),
+    [
+        ("pneumonia", 28, 1, "pneumoniamnist.npz"),
+        ("PneumoniaMNIST", 64, 1, "pneumoniamnist_64.npz"),
+        ("blood", 28, 3, "bloodmnist.npz"),
+    ],
+)
+def test_download_and_read(mirror, publish, private_cache, name, size, channels, file):
+    key = name.lower().removesuffix("mnist")
+    mirror.serve(publish(key, as_npz(arrays(channels, size))))
+    data = load_medmnist(name, size=size, base_url=mirror.url)
+    assert mirror.paths == [f"/{file}?download=1"]
+    assert (private_cache / "downloads" / file).is_file()
+    for part, n in zip(PARTS, COUNTS, strict=True):
+        split = getattr(data, part)
+        assert split.images.shape == (n, size, size, channels)
+        assert split.images[:, 3, 3, 0].tolist() == list(range(n))
+        assert split.labels.tolist() == [k % 2 for k in range(n)]
+        assert split.labels.dtype == split.groups.dtype == np.int64
+    groups = np.concatenate([data.train.groups, data.val.groups, data.test.groups])
+    assert len(set(groups.tolist())) == sum(COUNTS)
+    card = data.card
+    assert (card.name, card.channels, card.size) == (key, channels, size)
+    assert card.classes == MEDMNIST[key].classes
+
+
+def test_a_second_load_needs_neither_network_nor_npz(mirror, publish, npz):
+    mirror.serve(publish("pneumonia", as_npz(arrays())))
+    load_medmnist("pneumonia", size=28, base_url=mirror.url)
+    npz.unlink()
+    data = load_medmnist("pneumonia", size=28, base_url="http://127.0.0.1:9")
+    assert isinstance(data.train.images, np.memmap)
+    assert len(mirror.paths) == 1
+
+
+def test_a_file_put_there_by_hand_is_used(publish, npz):
+    npz.parent.mkdir(parents=True)
+    npz.write_bytes(publish("pneumonia", as_npz(arrays())))
+    data = load_medmnist("pneumonia", size=28, base_url="http://127.0.0.1:9")
+    assert len(data.test) == COUNTS[2]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        {"content": b"gateway", "status": 503},
+        {"content": b"damaged"},
+        {"content": b"cut off" * 1000, "missing": 3000},
+    ],
+    ids=["failing", "damaged", "cut off"],
+)
+def test_a_failure_is_tried_again(mirror, publish, npz, first):
+    good = publish("pneumonia", as_npz(arrays()))
+    mirror.serve(**first)
+    mirror.serve(good)
+    data = load_medmnist("pneumonia", size=28, base_url=mirror.url)
+    assert len(data.train) == COUNTS[0]
+    assert len(mirror.paths) == 2
+    assert [path.name for path in npz.parent.iterdir()] == [npz.name]
+    assert npz.read_bytes() == good
+
+
+@pytest.mark.parametrize("lying_there", [None, b"left over"])
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"content": b"gateway", "status": 503}, "the server answered 503"),
+        ({"content": b"none", "status": 404}, "the server answered 404"),
+        ({"content": b"damaged"}, "4 times it arrived damaged"),
+        ({"content": b"cut off" * 1000, "missing": 3000}, "no connection to the server, or it"),
+        (None, "no connection to the server"),
+    ],
+    ids=["failing", "missing", "damaged", "cut off", "no server"],
+)
+def test_when_it_cannot_be_had(mirror, publish, npz, answer, said, lying_there):
+    publish("pneumonia", as_npz(arrays()))
+    url = "http://127.0.0.1:9"
+    if answer:
+        mirror.serve(**answer)
+        url = mirror.url
+    if lying_there:
+        npz.parent.mkdir(parents=True)
+        npz.write_bytes(lying_there)
+    with pytest.raises(CourseError, match=said) as error:
+        load_medmnist("pneumonia", size=28, base_url=url)
+    for part in (f"{url}/pneumoniamnist.npz?download=1", f"put it at {npz}"):
+        assert part in str(error.value)
+    assert ("has been removed" in str(error.value)) == bool(lying_there)
+    assert len(mirror.paths) == (4 if answer else 0)
+    assert not list(npz.parent.iterdir())
+
+
+def test_a_cache_that_cannot_be_written(mirror, publish, private_cache):
+    mirror.serve(publish("pneumonia", as_npz(arrays())))
+    private_cache.write_text("a file where the folder should be")
+    with pytest.raises(CourseError, match="set COURSE_CACHE to another folder"):
+        load_medmnist("pneumonia", size=28, base_url=mirror.url)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"val_images": None}, "val_images is missing"),
+        ({"test_labels": None}, "test_labels is missing"),
+        ({"train_images": np.zeros((6, 28, 28), np.float32)}, "train_images is float32"),
+        ({"train_images": np.zeros((6, 32, 32), np.uint8)}, r"expected uint8 \(6, 28, 28\)"),
+        ({"train_images": np.zeros((6, 28, 28, 3), np.uint8)}, r"expected uint8 \(6, 28, 28\)"),
+        ({"train_images": np.zeros((5, 28, 28), np.uint8)}, r"\(5, 28, 28\), expected"),
+        ({"val_labels": np.zeros((3, 14), np.uint8)}, r"expected uint8 \(3, 1\)"),
+        ({"val_labels": np.full((3, 1), 2, np.uint8)}, "go up to 2 for 2 classes"),
+        ({"test_images": np.array([{}, None, 1, 2])}, "test_images cannot be read"),
+    ],
+)
+def test_content_is_checked(mirror, publish, private_cache, change, said):
+    content = {key: value for key, value in {**arrays(), **change}.items() if value is not None}
+    mirror.serve(publish("pneumonia", as_npz(content)))
+    with pytest.raises(CourseError, match=f"{said}.*Delete it"):
+        load_medmnist("pneumonia", size=28, base_url=mirror.url)
+    (key,) = change
+    assert not list(private_cache.rglob(f"{key}.npy"))
+
+
+@pytest.mark.parametrize("damage", ["not a zip", "a zip cut off", "a byte changed", "an npy"])
+def test_a_damaged_archive(mirror, publish, damage):
+    good = as_npz(arrays())
+    plain = io.BytesIO()
+    np.save(plain, np.zeros(3))
+    middle = len(good) // 3
+    content = {
+        "not a zip": b"<html>",
+        "a zip cut off": good[:-100],
+        "a byte changed": good[:middle] + bytes([good[middle] ^ 255]) * 9 + good[middle + 9 :],
+        "an npy": plain.getvalue(),
+    }[damage]
+    mirror.serve(publish("pneumonia", content))
+    with pytest.raises(CourseError, match=r"pneumoniamnist\.npz does not hold.*cannot be read"):
+        load_medmnist("pneumonia", size=28, base_url=mirror.url)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "said"),
+    [
+        ("chest", 28, "14 labels per image"),
+        ("ChestMNIST", 28, "14 labels per image"),
+        ("pneumonie", 28, "Did you mean 'pneumonia'"),
+        ("pneumonia", 96, "28, 64, 128, 224 pixels, not 96"),
+    ],
+)
+def test_what_there_is_not(name, size, said):
+    with pytest.raises(CourseError, match=said):
+        load_medmnist(name, size=size)
+
+
+def test_cards_say_what_to_know(mirror, publish):
+    for name, said in (
+        ("breast", "Label 0 is malignant"),
+        ("retina", "ordered grades"),
+        ("organa", "scan"),
+    ):
+        channels, n_classes = MEDMNIST[name].channels, len(MEDMNIST[name].classes)
+        mirror.answers.clear()
+        mirror.serve(publish(name, as_npz(arrays(channels, n_classes=n_classes))))
+        assert said in load_medmnist(name, size=28, base_url=mirror.url).card.caveat
+
+
+@pytest.mark.parametrize("name", MEDMNIST)
+def test_the_table_is_consistent(name):
+    info = MEDMNIST[name]
+    assert info.task in ("binary-class", "multi-class", "ordinal-regression")
+    assert (len(info.classes) == 2) == (info.task == "binary-class")
+    assert len(set(info.classes)) == len(info.classes)
+    assert info.channels in (1, 3)
+    assert len(info.md5) == len(medmnist.SIZES) == 4
+    assert all(len(md5) == 32 and int(md5, 16) for md5 in info.md5)
+
+
+def test_every_file_has_its_own_checksum():
+    sums = [md5 for info in MEDMNIST.values() for md5 in info.md5]
+    assert len(set(sums)) == len(sums) == 44
