@@ -10,6 +10,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from helpers import engine, metrics
+from helpers.backbones import Backbone
 from helpers.datasets import Split
 
 EVAL_BATCH = 128
@@ -46,3 +47,18 @@ def evaluate(model: nn.Module, split: Split, fabric: Fabric | None = None) -> me
 def batch(split: Split, index: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """Return the images at `index` as uint8 ``(N, C, H, W)``, channels last in memory."""
     return torch.from_numpy(split.images[index]).permute(0, 3, 1, 2).to(device, non_blocking=True)
+
+
+def features(model: Backbone, split: Split, fabric: Fabric | None = None) -> np.ndarray:
+    """Return the pooled features ``(N, F)`` in front of the head, as float32, in eval mode."""
+    fabric = fabric or engine.start()
+    mode = model.training
+    model.eval().to(fabric.device)
+    last_stage = model.part_names[-2]
+    with torch.inference_mode():
+        parts = [
+            model.pool(model(batch(split, index, fabric.device), stop=last_stage)).cpu()
+            for index in np.array_split(np.arange(len(split)), math.ceil(len(split) / EVAL_BATCH))
+        ]
+    model.train(mode)
+    return torch.cat(parts).numpy()

@@ -58,8 +58,10 @@ class Strategy:
     phases : one after the other; all but LP-FT have one.
     pretrained : start from ImageNet weights, or from random ones.
     head : ``"linear"`` or ``"mlp"`` (the lesson's).
-    batchnorm : ``"follow"``: BatchNorm of frozen parts in eval mode, of trained parts in train
-        mode. ``"eval"``: all in eval mode. ``"train"``: all in train mode, the trap of notebook 02.
+    batchnorm : ``"eval"``: the running statistics rest everywhere, only scale and shift train
+        where the part does. ``"follow"``: they rest in frozen parts and move in trained ones; the
+        choice for training from scratch, or with many images. ``"train"``: they move everywhere,
+        frozen or not: the trap of notebook 02.
     weight_decay : AdamW's; never applied to BatchNorm or biases.
     """
 
@@ -67,7 +69,7 @@ class Strategy:
     phases: tuple[Phase, ...]
     pretrained: bool = True
     head: Literal["linear", "mlp"] = "linear"
-    batchnorm: BatchNormPolicy = "follow"
+    batchnorm: BatchNormPolicy = "eval"
     weight_decay: float = 1e-4
 
     def __post_init__(self) -> None:
@@ -79,16 +81,17 @@ class Strategy:
 
 def scratch(lr: float = 2e-3, **options) -> Strategy:
     """Train everything from random weights: the baseline that transfer has to beat."""
+    options.setdefault("batchnorm", "follow")  # there are no statistics worth keeping
     return Strategy("scratch", (Phase(ALL, lr, lr),), pretrained=False, **options)
 
 
-def feature_extraction(head_lr: float = 1e-2, **options) -> Strategy:
+def feature_extraction(head_lr: float = 3e-3, **options) -> Strategy:
     """Freeze the whole backbone and train a new head (strategy 1; linear: a linear probe)."""
     return Strategy("feature_extraction", (Phase(0, head_lr),), **options)
 
 
 def partial_finetune(
-    last: int = 2, head_lr: float = 1e-2, backbone_lr: float = 1e-3, decay: float = 1.0, **options
+    last: int = 2, head_lr: float = 3e-3, backbone_lr: float = 3e-4, decay: float = 1.0, **options
 ) -> Strategy:
     """Train the head and the last `last` stages (strategy 2).
 
@@ -108,7 +111,7 @@ def partial_finetune(
 
 
 def full_finetune(
-    head_lr: float = 1e-2, backbone_lr: float = 1e-3, decay: float = 0.75, **options
+    head_lr: float = 3e-3, backbone_lr: float = 3e-4, decay: float = 0.75, **options
 ) -> Strategy:
     """Train everything, the early stages at smaller rates (strategy 3).
 
@@ -119,8 +122,8 @@ def full_finetune(
 
 def lp_ft(
     probe_share: float = 0.5,
-    head_lr: float = 1e-2,
-    backbone_lr: float = 1e-3,
+    head_lr: float = 3e-3,
+    backbone_lr: float = 3e-4,
     decay: float = 0.75,
     **options,
 ) -> Strategy:

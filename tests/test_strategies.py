@@ -130,7 +130,7 @@ def test_lp_ft_is_a_probe_and_then_a_full_finetune():
 
 
 def test_summary_says_what_trains_and_what_batchnorm_does():
-    strategy = strategies.partial_finetune(last=1)
+    strategy = strategies.partial_finetune(last=1, batchnorm="follow")
     table = strategies.summary(build(strategy), strategy)
     assert table.index[table["trains"]].tolist() == ["stage7", "head"]
     assert table.loc["stage6", "batchnorm statistics"] == "rests"

@@ -60,7 +60,7 @@ def load(name: str | None = None, *, size: int = 128, **options) -> Dataset:
         return load_folder(name.removeprefix("folder:"), size=size, **options)
     if name == "elpv":
         return load_elpv(size=size, **options)
-    if name in MEDMNIST:
+    if name in MEDMNIST or name == "chest":  # which explains why it is left out
         return load_medmnist(name, size=size, **options)
     for path in _local_folders():
         if path.name == name:

@@ -132,7 +132,7 @@ def _read(file: Path, mode: str, size: int) -> Image.Image:
 def _refuse_what_would_lose_content(file: Path, image: Image.Image) -> None:
     # Pillow opens 16-bit colour as plain RGB and drops the low byte; only the raw mode tells.
     deep_colour = any(";16" in str(tile.args) for tile in image.tile)
-    if deep_colour or image.mode in ("I", "F") or image.mode.startswith("I;16"):
+    if deep_colour or image.mode.startswith(("I", "F")):
         raise CourseError(
             f"{file} has more than 8 bits per channel (mode {image.mode}). The course reads 8, and "
             f"which intensity window to keep is your decision; convert with {WINDOW_EXAMPLE}."

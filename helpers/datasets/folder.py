@@ -140,7 +140,10 @@ def _cut(
         try:
             kept, held_out = holdout(names[rest], fraction, seed, groups[rest])
         except ValueError as error:
-            raise _too_few(part, listing.classes[0]) from error
+            raise CourseError(
+                f"There are too few images to take a {part} part without tearing groups apart. "
+                "Add images, make group_pattern narrower or leave it out."
+            ) from error
         index["train"], index[part] = rest[kept], rest[held_out]
     for part, rows in index.items():
         absent = np.setdiff1d(np.arange(len(listing.classes)), listing.labels[rows])

@@ -25,10 +25,14 @@ def holdout(
     -------
     kept, held_out : sorted positions.
 
+    A class too rare for the share may be missing from the held-out part: the caller looks.
+
     Raises
     ------
     CourseError
-        When a class, or its groups, are too few to stand on both sides.
+        When a class has one image, or there are fewer groups than parts.
+    ValueError
+        scikit-learn's, when every class has fewer images than there are parts.
     """
     if groups is None or len(np.unique(groups)) == len(groups):
         return _holdout_images(strata, fraction, seed)
@@ -39,8 +43,14 @@ def holdout(
             "puts too many images into one group. Make the pattern narrower or leave it out."
         )
     folds = StratifiedGroupKFold(n_splits=n_folds, shuffle=True, random_state=seed)
-    kept, held_out = next(folds.split(np.zeros(len(strata)), strata, groups))
+    candidates = list(folds.split(np.zeros(len(strata)), strata, groups))
+    whole = [c for c in candidates if all(_all_classes(strata, side) for side in c)]
+    kept, held_out = (whole or candidates)[0]
     return np.sort(kept), np.sort(held_out)
+
+
+def _all_classes(strata: np.ndarray, part: np.ndarray) -> bool:
+    return len(np.unique(strata[part])) == len(np.unique(strata))
 
 
 def _holdout_images(strata: np.ndarray, fraction: float, seed: int):

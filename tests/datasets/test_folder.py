@@ -175,6 +175,7 @@ def test_groups_in_two_given_parts_are_counted(patients):
         (None, ["a1", "a2", "a1"], [0, 1, 2]),
         (r"\d+", ["a1", "b1", "c2"], [0, 0, 1]),
         (r"(\d+)_(\w)", ["1_a0", "1_a9", "11_a", "1_b"], [0, 0, 2, 1]),
+        (r"(\d+)_(\d+)", ["1_12", "11_2"], [0, 1]),
         (r"p(\d)|q(\d)", ["p1", "q1", "p2"], [0, 0, 1]),
         (r"p\d", ["p1", "no", "p1", "other"], [2, 0, 2, 1]),
         (r"\d*", ["x", "y", "1x", "1y"], [1, 2, 0, 0]),
@@ -206,6 +207,11 @@ def test_groups_too_large_for_three_parts(patients, root, pattern, said):
         (root / "a" / f"p{2 * k:02d}_0.png").rename(root / "b" / f"one_{k}.png")
     with pytest.raises(CourseError, match=said):
         load_folder(root, size=8, group_pattern=pattern)
+
+
+def test_too_few_images_for_groups(fill):
+    with pytest.raises(CourseError, match="too few images to take a test part"):
+        load_folder(fill({"a": 3, "b": 3}), size=8, group_pattern="^000")
 
 
 @pytest.mark.parametrize("counts", [{"a": 1000, "b": 3}, {"a": 4, "b": 4}])

@@ -3,16 +3,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
-import threading
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 
-from helpers.datasets import medmnist
 from helpers.datasets.medmnist import MEDMNIST, load_medmnist
 from helpers.errors import CourseError
+
+pytestmark = pytest.mark.usefixtures("private_cache")
 
 COUNTS = (6, 3, 4)
 PARTS = ("train", "val", "test")
@@ -34,44 +32,6 @@ def as_npz(content: dict[str, np.ndarray]) -> bytes:
     file = io.BytesIO()
     np.savez_compressed(file, **content)
     return file.getvalue()
-
-
-@dataclass
-class Mirror:
-    """What a local server answers, one entry of `answers` per request, the last for ever."""
-
-    url: str
-    answers: list[tuple[int, bytes, int]] = field(default_factory=list)
-    paths: list[str] = field(default_factory=list)
-
-    def serve(self, content: bytes, status: int = 200, missing: int = 0) -> None:
-        """Answer with `content`, whose last `missing` bytes are announced but never sent."""
-        self.answers.append((status, content, missing))
-
-
-@pytest.fixture
-def mirror(monkeypatch):
-    monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            here.paths.append(self.path)
-            status, content, missing = here.answers[0]
-            del here.answers[: len(here.answers) > 1]
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content[: len(content) - missing])
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    here = Mirror(f"http://127.0.0.1:{server.server_port}")
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield here
-    server.shutdown()
-    server.server_close()
 
 
 @pytest.fixture
@@ -256,19 +216,3 @@ def test_cards_say_what_to_know(mirror, publish):
         mirror.answers.clear()
         mirror.serve(publish(name, as_npz(arrays(channels, n_classes=n_classes))))
         assert said in load_medmnist(name, size=28, base_url=mirror.url).card.caveat
-
-
-@pytest.mark.parametrize("name", MEDMNIST)
-def test_the_table_is_consistent(name):
-    info = MEDMNIST[name]
-    assert info.task in ("binary-class", "multi-class", "ordinal-regression")
-    assert (len(info.classes) == 2) == (info.task == "binary-class")
-    assert len(set(info.classes)) == len(info.classes)
-    assert info.channels in (1, 3)
-    assert len(info.md5) == len(medmnist.SIZES) == 4
-    assert all(len(md5) == 32 and int(md5, 16) for md5 in info.md5)
-
-
-def test_every_file_has_its_own_checksum():
-    sums = [md5 for info in MEDMNIST.values() for md5 in info.md5]
-    assert len(set(sums)) == len(sums) == 44

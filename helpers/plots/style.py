@@ -1,0 +1,62 @@
+"""The look that all figures share: one colour per strategy, readable from the last row."""
+
+from __future__ import annotations
+
+import re
+
+import matplotlib as mpl
+
+# Okabe & Ito's palette, which readers with any colour vision can tell apart.
+COLORS = {
+    "scratch": "#666666",
+    "feature_extraction": "#0072B2",
+    "partial_finetune": "#E69F00",
+    "full_finetune": "#009E73",
+    "lp_ft": "#CC79A7",
+}
+LABELS = {
+    "scratch": "from scratch",
+    "feature_extraction": "feature extraction",
+    "partial_finetune": "partial fine-tune",
+    "full_finetune": "full fine-tune",
+    "lp_ft": "LP-FT",
+}
+FROZEN = "#DDE3EA"
+INK = "#222222"
+ACCENT = "#D55E00"
+
+RC = {
+    "figure.dpi": 100,
+    "figure.constrained_layout.use": True,
+    "font.size": 12,
+    "axes.titlesize": 13,
+    "axes.labelsize": 12,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "legend.frameon": False,
+    "lines.linewidth": 2.2,
+    "lines.markersize": 6,
+}
+
+
+def styled():
+    """Return a context in which figures have the course's look."""
+    return mpl.rc_context(RC)
+
+
+def base_name(strategy: str) -> str:
+    """Return a strategy's family: ``partial_finetune_last1`` -> ``partial_finetune``."""
+    return re.sub(r"_last\d+$", "", strategy)
+
+
+def color_of(strategy: str) -> str:
+    """Return the colour of a strategy, the same in every figure of the course."""
+    return COLORS.get(base_name(strategy), ACCENT)
+
+
+def label_of(strategy: str) -> str:
+    """Return a strategy's name for people."""
+    depth = re.search(r"_last(\d+)$", strategy)
+    label = LABELS.get(base_name(strategy), strategy.replace("_", " "))
+    return f"{label}, last {depth[1]}" if depth else label
