@@ -7,6 +7,7 @@ be left alone: warm-up, clipping, a copied best checkpoint, resuming, several pr
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -127,7 +128,9 @@ class _Loop:
         if self.fabric.global_rank > 0:
             return range(first, end)
         name = self.result.strategy.name + (f", phase {phase + 1}" if phase else "")
-        return tqdm(range(first, end), desc=name, unit="epoch", leave=False)
+        # tqdm's notebook bar does not obey TQDM_DISABLE by itself.
+        quiet = bool(os.environ.get("TQDM_DISABLE"))
+        return tqdm(range(first, end), desc=name, unit="epoch", leave=False, disable=quiet)
 
     def _order(self, epoch: int) -> list[np.ndarray]:
         """Return this process's batches: shuffled by (seed, epoch), of nearly equal size."""

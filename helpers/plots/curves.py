@@ -9,9 +9,10 @@ from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.plots.style import FROZEN, INK, color_of, label_of, styled
+from helpers.plots.style import ACCENT, FROZEN, INK, color_of, draws, label_of
 
 
+@draws
 def learning_curves(
     histories: Mapping[str, Sequence[Mapping]], highlight: str | None = None
 ) -> Figure:
@@ -22,22 +23,21 @@ def learning_curves(
     histories : strategy name -> rows with ``epoch``, ``train_loss`` and ``val_auc``.
     highlight : draw this one in full colour and the others faintly.
     """
-    with styled():
-        figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.6))
-        for name, rows in histories.items():
-            faint = highlight is not None and name != highlight
-            epochs = [row["epoch"] for row in rows]
-            look = {"color": color_of(name), "marker": "o", "alpha": 0.25 if faint else 1.0}
-            left.plot(epochs, [r["train_loss"] for r in rows], label=label_of(name), **look)
-            right.plot(epochs, [r["val_auc"] for r in rows], **look)
-        left.set(title="training", xlabel="epoch", ylabel="cross-entropy (nats)", ylim=(0, None))
-        right.set(title="validation", xlabel="epoch", ylabel="AUC")
-        right.axhline(0.5, color="#999999", lw=1, ls=":")
-        right.annotate("guessing", (1, 0.5), textcoords="offset points", xytext=(0, 4), fontsize=10)
-        for axes in (left, right):
-            axes.xaxis.get_major_locator().set_params(integer=True)
-        if histories:
-            figure.legend(*left.get_legend_handles_labels(), loc="outside right center")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.6))
+    for name, rows in histories.items():
+        faint = highlight is not None and name != highlight
+        epochs = [row["epoch"] for row in rows]
+        look = {"color": color_of(name), "marker": "o", "alpha": 0.25 if faint else 1.0}
+        left.plot(epochs, [r["train_loss"] for r in rows], label=label_of(name), **look)
+        right.plot(epochs, [r["val_auc"] for r in rows], **look)
+    left.set(title="training", xlabel="epoch", ylabel="cross-entropy (nats)", ylim=(0, None))
+    right.set(title="validation", xlabel="epoch", ylabel="AUC")
+    right.axhline(0.5, color="#999999", lw=1, ls=":")
+    right.annotate("guessing", (1, 0.5), textcoords="offset points", xytext=(0, 4), fontsize=10)
+    for axes in (left, right):
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    if histories:
+        figure.legend(*left.get_legend_handles_labels(), loc="outside right center")
     return figure
 
 
@@ -68,9 +68,9 @@ class LiveCurves:
             self._handle = display(figure, display_id=True)
         else:
             self._handle.update(figure)
-        plt.close(figure)
 
 
+@draws
 def results(rows: Sequence[Mapping], title: str = "", note: str = "") -> Figure:
     """Draw the table of results: a line per strategy, its AUC as a dot with a 95 % interval.
 
@@ -80,23 +80,20 @@ def results(rows: Sequence[Mapping], title: str = "", note: str = "") -> Figure:
         ``accuracy``.
     note : a line under the axis, e.g. n and seeds.
     """
-    with styled():
-        figure, axes = plt.subplots(figsize=(11, 1.5 + 0.55 * len(rows)))
-        for y, row in enumerate(rows):
-            _result_line(axes, y, row)
-        axes.set_yticks(range(len(rows)), [label_of(row["strategy"]) for row in rows])
-        axes.set_ylim(len(rows) - 0.4, -1.1)
-        axes.set_xlabel("test AUC, 95 % bootstrap interval" + (f"\n{note}" if note else ""))
-        axes.set_title(title, loc="left")
-        axes.grid(axis="x", color=FROZEN)
-        for x, head in zip(COLUMNS_AT, ("trainable", "seconds", "AUC", "accuracy"), strict=True):
-            axes.text(
-                x, -0.8, head, transform=axes.get_yaxis_transform(), ha="right", weight="bold"
-            )
+    figure, axes = plt.subplots(figsize=(11, 1.5 + 0.55 * len(rows)))
+    for y, row in enumerate(rows):
+        _result_line(axes, y, row)
+    axes.set_yticks(range(len(rows)), [label_of(row["strategy"]) for row in rows])
+    axes.set_ylim(len(rows) - 0.4, -1.1)
+    axes.set_xlabel("test AUC, 95 % bootstrap interval" + (f"\n{note}" if note else ""))
+    axes.set_title(title, loc="left")
+    axes.grid(axis="x", color=FROZEN)
+    for x, head in zip(COLUMNS_AT, ("trainable", "seconds", "AUC", "accuracy"), strict=True):
+        axes.text(x, -0.8, head, transform=axes.get_yaxis_transform(), ha="right", weight="bold")
     return figure
 
 
-COLUMNS_AT = (1.16, 1.28, 1.52, 1.66)  # right edges of the text columns, in widths of the axes
+COLUMNS_AT = (1.2, 1.34, 1.74, 1.92)  # right edges of the text columns, in widths of the axes
 
 
 def _result_line(axes: Axes, y: int, row: Mapping) -> None:
@@ -113,6 +110,7 @@ def _result_line(axes: Axes, y: int, row: Mapping) -> None:
         axes.text(x, y, text, transform=axes.get_yaxis_transform(), ha="right", va="center")
 
 
+@draws
 def intervals(
     values: Mapping[str, tuple[float, float, float]],
     xlabel: str,
@@ -128,17 +126,34 @@ def intervals(
     colors : name -> colour; black where there is none.
     reference : a value to compare with, and its name, e.g. ``(0.5, "guessing")``.
     """
-    with styled():
-        figure, axes = plt.subplots(figsize=(9, 1.2 + 0.5 * len(values)))
-        for y, (name, (value, low, high)) in enumerate(values.items()):
-            color = (colors or {}).get(name, INK)
-            axes.plot([low, high], [y, y], color=color, lw=4, solid_capstyle="round")
-            axes.plot(value, y, "o", color=color, ms=11, mec="white", mew=1.5)
-            axes.annotate(f"{value:.2f}", (value, y - 0.22), ha="center", color=color)
-        if reference is not None:
-            axes.axvline(reference[0], color="#999999", ls=":")
-            axes.annotate(reference[1], (reference[0], -0.6), ha="center", fontsize=10)
-        axes.set_yticks(range(len(values)), list(values))
-        axes.set(xlabel=xlabel, ylim=(len(values) - 0.5, -0.8))
-        axes.grid(axis="x", color=FROZEN)
+    figure, axes = plt.subplots(figsize=(9, 1.2 + 0.5 * len(values)))
+    for y, (name, (value, low, high)) in enumerate(values.items()):
+        color = (colors or {}).get(name, INK)
+        axes.plot([low, high], [y, y], color=color, lw=4, solid_capstyle="round")
+        axes.plot(value, y, "o", color=color, ms=11, mec="white", mew=1.5)
+        axes.annotate(f"{value:.2f}", (value, y - 0.22), ha="center", color=color)
+    if reference is not None:
+        axes.axvline(reference[0], color="#999999", ls=":")
+        axes.annotate(reference[1], (reference[0], -0.6), ha="center", fontsize=10)
+    axes.set_yticks(range(len(values)), list(values))
+    axes.set(xlabel=xlabel, ylim=(len(values) - 0.5, -0.8))
+    axes.grid(axis="x", color=FROZEN)
+    return figure
+
+
+@draws
+def drift(before_after: Mapping[str, Sequence[float]], ylabel: str) -> Figure:
+    """Draw how far the running statistics moved, a bar per BatchNorm layer, first to last.
+
+    Parameters
+    ----------
+    before_after : name of the case -> one value per layer.
+    """
+    figure, axes = plt.subplots(figsize=(10, 3.2))
+    width = 0.8 / len(before_after)
+    for k, (name, values) in enumerate(before_after.items()):
+        positions = [i + k * width for i in range(len(values))]
+        axes.bar(positions, values, width, label=name, color=(ACCENT, INK)[k % 2])
+    axes.set(xlabel="BatchNorm layer, from the image to the head", ylabel=ylabel)
+    axes.legend(loc="upper right")
     return figure

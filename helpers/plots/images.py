@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from helpers.plots.style import COLORS, styled
+from helpers.plots.style import COLORS, draws
 
 
 def show_image(axes: Axes, image: np.ndarray) -> None:
@@ -20,6 +20,7 @@ def show_image(axes: Axes, image: np.ndarray) -> None:
         spine.set_visible(False)
 
 
+@draws
 def class_examples(
     images: np.ndarray, labels: np.ndarray, classes: Sequence[str], n: int = 7, seed: int = 0
 ) -> Figure:
@@ -30,38 +31,38 @@ def class_examples(
     images : uint8 ``(N, H, W, C)``. labels : ``(N,)``.
     """
     rng = np.random.default_rng(seed)
-    with styled():
-        figure, grid = plt.subplots(
-            len(classes), n, figsize=(1.6 * n, 1.75 * len(classes)), squeeze=False
-        )
-        for k, row in enumerate(grid):
-            members = np.flatnonzero(labels == k)
-            chosen = rng.permutation(members)[:n]
-            for axes, position in zip(row, chosen, strict=False):
-                show_image(axes, images[position])
-            for axes in row[len(chosen) :]:
-                axes.axis("off")
-            row[0].set_title(f"{classes[k]} ({len(members)} images)", loc="left", fontsize=12)
+    figure, grid = plt.subplots(
+        len(classes), n, figsize=(1.6 * n, 1.75 * len(classes)), squeeze=False
+    )
+    for k, row in enumerate(grid):
+        members = np.flatnonzero(labels == k)
+        chosen = rng.permutation(members)[:n]
+        for axes, position in zip(row, chosen, strict=False):
+            show_image(axes, images[position])
+        for axes in row[len(chosen) :]:
+            axes.axis("off")
+        row[0].set_title(f"{classes[k]} ({len(members)} images)", loc="left", fontsize=12)
     return figure
 
 
+@draws
 def top_classes(image: np.ndarray, names: Sequence[str], probabilities: Sequence[float]) -> Figure:
     """Draw a photograph beside the classes a network finds most likely."""
-    with styled():
-        figure, (left, right) = plt.subplots(
-            1, 2, figsize=(9, 3.4), gridspec_kw={"width_ratios": [1, 1.5]}
-        )
-        show_image(left, image)
-        order = range(len(names))
-        right.barh(order, probabilities, color=COLORS["feature_extraction"])
-        right.set_yticks(order, names)
-        right.invert_yaxis()
-        right.set(xlim=(0, 1), xlabel="probability")
-        for y, p in enumerate(probabilities):
-            right.text(p + 0.01, y, f"{p:.0%}", va="center")
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(9, 3.4), gridspec_kw={"width_ratios": [1, 1.5]}
+    )
+    show_image(left, image)
+    order = range(len(names))
+    right.barh(order, probabilities, color=COLORS["feature_extraction"])
+    right.set_yticks(order, names)
+    right.invert_yaxis()
+    right.set(xlim=(0, 1), xlabel="probability")
+    for y, p in enumerate(probabilities):
+        right.text(p + 0.01, y, f"{p:.0%}", va="center")
     return figure
 
 
+@draws
 def feature_maps(
     rows: Mapping[str, tuple[np.ndarray, Mapping[str, np.ndarray]]], n_maps: int = 1
 ) -> Figure:
@@ -73,20 +74,19 @@ def feature_maps(
     n_maps : maps per part, those with the largest spread over the image.
     """
     parts = list(next(iter(rows.values()))[1])
-    with styled():
-        width = 1 + len(parts) * n_maps
-        figure, grid = plt.subplots(
-            len(rows), width, figsize=(1.85 * width, 2.2 * len(rows)), squeeze=False
-        )
-        for line, (title, (image, activations)) in zip(grid, rows.items(), strict=True):
-            show_image(line[0], image)
-            line[0].set_title(title, fontsize=11)
-            for k, part in enumerate(parts):
-                maps = activations[part]
-                for m, channel in enumerate(np.argsort(-maps.std(axis=(1, 2)))[:n_maps]):
-                    axes = line[1 + k * n_maps + m]
-                    axes.imshow(maps[channel], cmap="magma", interpolation="nearest")
-                    axes.set(xticks=[], yticks=[])
-                    size = f"{maps.shape[1]} x {maps.shape[2]}"
-                    axes.set_title(f"{part}\n{size}, ch. {channel}", fontsize=10)
+    width = 1 + len(parts) * n_maps
+    figure, grid = plt.subplots(
+        len(rows), width, figsize=(1.85 * width, 2.2 * len(rows)), squeeze=False
+    )
+    for line, (title, (image, activations)) in zip(grid, rows.items(), strict=True):
+        show_image(line[0], image)
+        line[0].set_title(title, fontsize=11)
+        for k, part in enumerate(parts):
+            maps = activations[part]
+            for m, channel in enumerate(np.argsort(-maps.std(axis=(1, 2)))[:n_maps]):
+                axes = line[1 + k * n_maps + m]
+                axes.imshow(maps[channel], cmap="magma", interpolation="nearest")
+                axes.set(xticks=[], yticks=[])
+                size = f"{maps.shape[1]} x {maps.shape[2]}"
+                axes.set_title(f"{part}\n{size}, ch. {channel}", fontsize=10)
     return figure

@@ -8,12 +8,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from helpers.plots.style import FROZEN, INK, color_of, label_of, styled
+from helpers.plots.style import FROZEN, INK, color_of, draws, label_of
 
 
+@draws
 def strategy_map(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw one network under several strategies, a row each.
 
@@ -26,16 +28,15 @@ def strategy_map(tables: Mapping[str, pd.DataFrame]) -> Figure:
     tables : name of the strategy -> table of `helpers.strategies.summary`.
     """
     first = next(iter(tables.values()))
-    with styled():
-        figure, axes = plt.subplots(figsize=(12, 0.9 + 1.0 * len(tables)))
-        for y, (name, table) in enumerate(tables.items()):
-            _strategy_row(axes, y, name, table)
-        for x, (part, parameters) in enumerate(first["parameters"].items()):
-            axes.text(x, -0.95, part, ha="center", weight="bold")
-            axes.text(x, -0.68, _short(parameters), ha="center", fontsize=10, color="#555555")
-        axes.text(-0.75, -0.68, "parameters", ha="right", fontsize=10, color="#555555")
-        axes.set(xlim=(-3.0, len(first) - 0.4), ylim=(len(tables) - 0.35, -1.15))
-        axes.axis("off")
+    figure, axes = plt.subplots(figsize=(12, 0.9 + 1.0 * len(tables)))
+    for y, (name, table) in enumerate(tables.items()):
+        _strategy_row(axes, y, name, table)
+    for x, (part, parameters) in enumerate(first["parameters"].items()):
+        axes.text(x, -0.95, part, ha="center", weight="bold")
+        axes.text(x, -0.68, _short(parameters), ha="center", fontsize=10, color="#555555")
+    axes.text(-0.75, -0.68, "parameters", ha="right", fontsize=10, color="#555555")
+    axes.set(xlim=(-3.0, len(first) - 0.4), ylim=(len(tables) - 0.35, -1.15))
+    axes.axis("off")
     return figure
 
 
@@ -54,10 +55,16 @@ def _strategy_row(axes: Axes, y: int, name: str, table: pd.DataFrame) -> None:
         axes.add_patch(box)
         text = f"{rate:.0e}".replace("e-0", "e-") if trains else "frozen"
         axes.text(x, y - 0.08, text, ha="center", va="center", fontsize=11,
-                  color=INK if fill < 0.7 or not trains else "white")  # fmt: skip
+                  color=_readable_on(color if trains else FROZEN, fill))  # fmt: skip
         mark = {"moves": "BN moves", "rests": "BN rests", "none": ""}
         axes.text(x, y + 0.31, mark[part["batchnorm statistics"]], ha="center", va="center",
                   fontsize=9, color="#555555")  # fmt: skip
+
+
+def _readable_on(color: str, alpha: float) -> str:
+    """Return dark or white ink, whichever stands out on `color` over a white page."""
+    red, green, blue = (1 - alpha + alpha * part for part in to_rgb(color))
+    return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else "white"
 
 
 def _short(number: int) -> str:

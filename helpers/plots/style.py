@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 # Okabe & Ito's palette, which readers with any colour vision can tell apart.
 COLORS = {
@@ -40,9 +44,20 @@ RC = {
 }
 
 
-def styled():
-    """Return a context in which figures have the course's look."""
-    return mpl.rc_context(RC)
+def draws(function: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Give a plotting function the course's look, and close the figure it returns.
+
+    A closed figure is shown once, where it ends a cell, and not again by the inline backend.
+    """
+
+    @functools.wraps(function)
+    def drawing(*arguments, **options) -> Figure:
+        with mpl.rc_context(RC):
+            figure = function(*arguments, **options)
+        plt.close(figure)
+        return figure
+
+    return drawing
 
 
 def base_name(strategy: str) -> str:

