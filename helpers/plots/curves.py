@@ -93,7 +93,7 @@ def results(rows: Sequence[Mapping], title: str = "", note: str = "") -> Figure:
     return figure
 
 
-COLUMNS_AT = (1.2, 1.34, 1.74, 1.92)  # right edges of the text columns, in widths of the axes
+COLUMNS_AT = (1.19, 1.29, 1.62, 1.77)  # right edges of the text columns, in widths of the axes
 
 
 def _result_line(axes: Axes, y: int, row: Mapping) -> None:
@@ -155,5 +155,6 @@ def drift(before_after: Mapping[str, Sequence[float]], ylabel: str) -> Figure:
         positions = [i + k * width for i in range(len(values))]
         axes.bar(positions, values, width, label=name, color=(ACCENT, INK)[k % 2])
     axes.set(xlabel="BatchNorm layer, from the image to the head", ylabel=ylabel)
+    axes.set_ylim(0, 1.3 * max(max(values) for values in before_after.values()) or 1)
     axes.legend(loc="upper right")
     return figure

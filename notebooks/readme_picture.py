@@ -1,0 +1,21 @@
+"""Save the figure that README shows: the stored output of the cell tagged ``readme-picture``."""
+
+import base64
+from pathlib import Path
+
+import nbformat
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    """Write the last picture so tagged beside this file."""
+    for path in sorted(HERE.glob("*.ipynb")):
+        for cell in nbformat.read(path, 4).cells:
+            if "readme-picture" in cell.metadata.get("tags", []):
+                picture = next(o.data["image/png"] for o in cell.outputs if "data" in o)
+                (HERE / "readme_picture.png").write_bytes(base64.b64decode(picture))
+
+
+if __name__ == "__main__":
+    main()

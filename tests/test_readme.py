@@ -1,0 +1,54 @@
+"""What README and data/README say can be checked is checked."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from helpers import backbones, datasets, strategies
+from helpers.__main__ import _parser
+from helpers.datasets.medmnist import MEDMNIST
+from helpers.experiments import COLUMNS
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+DATA = (ROOT / "data" / "README.md").read_text()
+
+
+def test_every_notebook_is_on_the_map_and_every_link_leads_somewhere():
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        assert f"(notebooks/{path.name})" in README
+    for link in re.findall(r"\]\(([^)#]+)\)", README):
+        assert link.startswith("http") or (ROOT / link).exists(), link
+
+
+def test_every_command_in_readme_parses():
+    lines = re.findall(r"python -m helpers (.+)", README)
+    assert lines
+    for line in lines:
+        words = [word.strip("'\"`") for word in line.split("`")[0].split()]
+        if "--help" not in words:
+            assert _parser().parse_args(words).strategy in strategies.STRATEGIES
+
+
+@pytest.mark.parametrize("target", ["lab", "test", "notebooks"])
+def test_every_make_target_named_exists(target):
+    assert f"make {target}" in README
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M)
+
+
+def test_every_data_set_has_a_card_with_terms_and_checksums():
+    for name, info in MEDMNIST.items():
+        assert f"`{name}`" in DATA
+        assert info.terms in DATA
+        assert all(checksum in DATA for checksum in info.md5)
+    assert "`elpv`" in DATA
+
+
+def test_columns_of_the_results_are_documented():
+    assert ", ".join(COLUMNS) in DATA
+
+
+def test_readme_names_what_the_package_offers():
+    assert datasets.names()[0] == "elpv"
+    assert {"resnet18", "resnet50", "efficientnet_lite0"} == set(backbones.LAYOUTS)
