@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
+from helpers.errors import CourseError
+
 
 def folder(*parts: str) -> Path:
     """Return the cache folder, or one inside it (``COURSE_CACHE`` or the platform's default).
@@ -78,3 +80,48 @@ def array(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
         )
         return value
     return np.load(path, mmap_mode="r")
+
+
+def limit_bytes() -> int:
+    """Return how large a folder of computed entries may grow: ``COURSE_CACHE_GB``, default 5.
+
+    Raises
+    ------
+    CourseError
+        When the variable is no number.
+    """
+    text = os.environ.get("COURSE_CACHE_GB", "5")
+    try:
+        return int(float(text) * 1e9)
+    except ValueError:
+        raise CourseError(
+            f"COURSE_CACHE_GB is {text!r}; give a number of gigabytes, such as 5."
+        ) from None
+
+
+def drop_oldest(directory: Path, keep: Path) -> None:
+    """Remove what was used longest ago until `directory` fits `limit_bytes`; never `keep`."""
+    entries = []
+    for path in directory.glob("*.npy"):
+        with contextlib.suppress(FileNotFoundError):  # another process may be tidying too
+            status = path.stat()
+            entries.append((status.st_mtime, status.st_size, path))
+    total = sum(size for _, size, _ in entries)
+    for _, size, path in sorted(entries):
+        if total <= limit_bytes():
+            return
+        if path != keep:
+            remove(path)
+            total -= size
+
+
+def touch(path: Path) -> None:
+    """Mark an entry as used now, where that is allowed."""
+    with contextlib.suppress(OSError):
+        os.utime(path)
+
+
+def remove(path: Path) -> None:
+    """Remove an entry, where that is allowed."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)

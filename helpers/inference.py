@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,7 +17,37 @@ from helpers.datasets import Split
 EVAL_BATCH = 128
 
 
-def predict(model: nn.Module, split: Split, fabric: Fabric | None = None) -> np.ndarray:
+@dataclass(frozen=True)
+class Inputs:
+    """What a network is fed: images, or the stored activations of its frozen front.
+
+    Attributes
+    ----------
+    images : uint8 ``(N, H, W, C)``; or floating-point activations ``(N, H, W, C)``, ``(N, F)``.
+    labels : ``(N,)``.
+    start : the part of the network that takes them.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    start: str = "stem"
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def batch(inputs: Split | Inputs, index: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """Return the rows at `index` as ``(N, C, H, W)``, channels last in memory, or ``(N, F)``.
+
+    Images stay uint8; stored activations become float32.
+    """
+    rows = torch.from_numpy(np.ascontiguousarray(inputs.images[index]))
+    rows = rows.permute(0, 3, 1, 2) if rows.ndim == 4 else rows
+    rows = rows.to(device, non_blocking=True)
+    return rows.float() if rows.is_floating_point() else rows
+
+
+def predict(model: nn.Module, inputs: Split | Inputs, fabric: Fabric | None = None) -> np.ndarray:
     """Return class probabilities ``(N, n_classes)``, with the model in eval mode.
 
     Under several processes each computes a part and all receive the whole.
@@ -24,17 +55,18 @@ def predict(model: nn.Module, split: Split, fabric: Fabric | None = None) -> np.
     fabric = fabric or engine.start()
     mode = model.training
     model.eval().to(fabric.device)
+    options = {"start": inputs.start} if isinstance(inputs, Inputs) else {}
     rank, world = fabric.global_rank, fabric.world_size
-    padded = math.ceil(len(split) / world) * world
-    mine = (np.arange(padded) % len(split))[rank::world]
+    padded = math.ceil(len(inputs) / world) * world
+    mine = (np.arange(padded) % len(inputs))[rank::world]
     with torch.inference_mode(), fabric.autocast():
         parts = [
-            model(batch(split, index, fabric.device)).float()
+            model(batch(inputs, index, fabric.device), **options).float()
             for index in np.array_split(mine, math.ceil(len(mine) / EVAL_BATCH))
         ]
     logits = torch.cat(parts)
     if world > 1:
-        logits = fabric.all_gather(logits).transpose(0, 1).flatten(0, 1)[: len(split)]
+        logits = fabric.all_gather(logits).transpose(0, 1).flatten(0, 1)[: len(inputs)]
     model.train(mode)
     return logits.softmax(dim=1).cpu().numpy()
 
@@ -42,11 +74,6 @@ def predict(model: nn.Module, split: Split, fabric: Fabric | None = None) -> np.
 def evaluate(model: nn.Module, split: Split, fabric: Fabric | None = None) -> metrics.Score:
     """Score `model` on a split with 95 % intervals. On the test split: once, at the end."""
     return metrics.score(split.labels, predict(model, split, fabric), split.groups)
-
-
-def batch(split: Split, index: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
-    """Return the images at `index` as uint8 ``(N, C, H, W)``, channels last in memory."""
-    return torch.from_numpy(split.images[index]).permute(0, 3, 1, 2).to(device, non_blocking=True)
 
 
 def features(model: Backbone, split: Split, fabric: Fabric | None = None) -> np.ndarray:

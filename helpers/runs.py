@@ -52,6 +52,7 @@ class Run:
     best_epoch : the epoch whose weights `model` has; chosen on validation only.
     seconds : wall time of training and validation.
     trainable : parameters that trained in the last phase.
+    frozen_front : what was computed once instead of in every epoch, and why, in a sentence.
     stopped : why it ended, in a sentence; "" when all epochs ran.
     """
 
@@ -63,6 +64,7 @@ class Run:
     best_epoch: int = 0
     seconds: float = 0.0
     trainable: int = 0
+    frozen_front: str = ""
     stopped: str = ""
 
 

@@ -19,11 +19,11 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from helpers import checkpoints, engine, metrics, strategies
+from helpers import checkpoints, engine, metrics, prefix, strategies
 from helpers.backbones import Backbone
 from helpers.datasets import Dataset
 from helpers.errors import CourseError
-from helpers.inference import batch, evaluate, predict
+from helpers.inference import Inputs, batch, evaluate, predict
 from helpers.runs import Recipe, Run, phase_ends
 from helpers.schedules import warmup_cosine
 from helpers.strategies import Strategy
@@ -42,6 +42,7 @@ def fit(
     folder: Path | str | None = None,
     on_epoch: Callable[[dict], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    use_prefix: bool = True,
     fabric: Fabric | None = None,
 ) -> Run:
     """Train `model` on ``data.train``; keep the epoch that is best on ``data.val``.
@@ -56,6 +57,7 @@ def fit(
         on as if nothing had happened.
     on_epoch : called with each row of the history, e.g. to draw live curves.
     should_stop : asked after every step; the weights of the best epoch so far are kept.
+    use_prefix : compute what is frozen once (`helpers.prefix`), wherever that is valid.
     fabric : device, precision and processes; None: this machine's best.
 
     Raises
@@ -65,7 +67,7 @@ def fit(
     """
     loop = _Loop(model, data, strategy, recipe or Recipe(), seed, augment, fabric or engine.start())
     loop.folder = Path(folder) if folder else None
-    loop.on_epoch, loop.should_stop = on_epoch, should_stop
+    loop.on_epoch, loop.should_stop, loop.use_prefix = on_epoch, should_stop, use_prefix
     return loop.run()
 
 
@@ -84,7 +86,7 @@ class _Loop:
         self.best_state: dict[str, Tensor] | None = None
         self.best_key = (-math.inf, -math.inf)
         self.folder: Path | None = None
-        self.on_epoch = None
+        self.on_epoch, self.use_prefix = None, True
         self.should_stop: Callable[[], bool] = lambda: False
         n_classes = len(data.card.classes)
         weight = balanced_weights(data.train.labels, n_classes) if recipe.class_weights else None
@@ -111,6 +113,7 @@ class _Loop:
         groups = strategies.param_groups(run.model, run.strategy, phase)
         optimizer = torch.optim.AdamW(groups, foreach=True)  # one call for all tensors
         self.peaks = [group["lr"] for group in groups]
+        self._compute_frozen_front()
         self.wrapped, self.optimizer = self.fabric.setup(run.model, optimizer)
         self._restore_optimizer(phase)
         self.total_steps = (end - first) * self._steps_per_epoch()
@@ -123,6 +126,19 @@ class _Loop:
             self._close_epoch(epoch, phase, loss)
             if self._out_of_patience(epoch, first):
                 return
+
+    def _compute_frozen_front(self) -> None:
+        """Train and validate on the activations behind the frozen front, where there is one."""
+        model, images = self.result.model, Inputs(self.data.train.images, self.data.train.labels)
+        start, why = prefix.boundary(model)
+        if self.augment is not None and start != "stem":
+            start, why = "stem", "nothing is computed ahead: augmentation changes every image"
+        if not self.use_prefix:
+            start, why = "stem", "nothing is computed ahead: switched off"
+        self.train = prefix.activations(model, images, start, fabric=self.fabric)
+        val = Inputs(self.data.val.images, self.data.val.labels)
+        self.val = prefix.activations(model, val, start, fabric=self.fabric)
+        self.result.frozen_front = why
 
     def _progress(self, first: int, end: int, phase: int):
         if self.fabric.global_rank > 0:
@@ -164,13 +180,13 @@ class _Loop:
             group["lr"] = peak * factor
 
     def _step(self, index: np.ndarray) -> Tensor:
-        images = batch(self.data.train, index, self.fabric.device)
-        labels = torch.from_numpy(self.data.train.labels[index]).to(self.fabric.device)
+        images = batch(self.train, index, self.fabric.device)
+        labels = torch.from_numpy(self.train.labels[index]).to(self.fabric.device)
         if self.augment is not None:
             images = self.augment(images)
         # set_to_none: a gradient that nothing cleared would add up and inflate the clipped norm
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.criterion(self.wrapped(images), labels)
+        loss = self.criterion(self.wrapped(images, start=self.train.start), labels)
         self.fabric.backward(loss)
         self.fabric.clip_gradients(self.wrapped, self.optimizer, max_norm=self.result.recipe.clip,
                                    error_if_nonfinite=False)  # fmt: skip
@@ -195,7 +211,7 @@ class _Loop:
 
     def _validate(self) -> dict[str, float]:
         split = self.data.val
-        probabilities = predict(self.result.model, split, self.fabric)
+        probabilities = predict(self.result.model, self.val, self.fabric)
         log_p = torch.from_numpy(np.log(np.maximum(probabilities, 1e-12))).to(self.fabric.device)
         labels = torch.from_numpy(split.labels).to(self.fabric.device)
         loss = nn.functional.nll_loss(log_p, labels, weight=self.criterion.weight)
