@@ -1,4 +1,4 @@
-# make lab | test | notebooks — see README.md. Everything runs in one environment, $(VENV).
+# make lab | test | notebooks | bench — see README.md. Everything runs in one environment, $(VENV).
 PYTHON ?= python3
 VENV ?= .venv
 LAB_ARGS ?=
@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 FIRST := notebooks/00_start_here.ipynb
 
-.PHONY: lab test lint unit nbval notebooks clean
+.PHONY: lab test lint unit nbval notebooks bench clean
 
 lab: $(READY)
 	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --LabApp.default_url=/lab/tree/$(FIRST) $(LAB_ARGS)
@@ -31,6 +31,11 @@ notebooks: $(READY)
 		--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False \
 		$(NOTEBOOKS)
 	$(BIN)/python notebooks/readme_picture.py
+
+# The peers are extras of the benchmark, not of the course.
+bench: $(READY)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python -m benchmarks.run
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 from helpers import engine, metrics
 from helpers.backbones import Backbone
 from helpers.datasets import Split
+from helpers.folding import folded
 
 EVAL_BATCH = 128
 
@@ -47,27 +50,39 @@ def batch(inputs: Split | Inputs, index: np.ndarray, device: torch.device | str 
     return rows.float() if rows.is_floating_point() else rows
 
 
+@contextlib.contextmanager
+def at_rest(model: nn.Module, start: str = "stem") -> Iterator[nn.Module]:
+    """Lend `model` in eval mode; a folded copy where there are convolutions left to run."""
+    if isinstance(model, Backbone) and start != "head":
+        yield folded(model)
+        return
+    mode = model.training
+    try:
+        yield model.eval()
+    finally:
+        model.train(mode)
+
+
 def predict(model: nn.Module, inputs: Split | Inputs, fabric: Fabric | None = None) -> np.ndarray:
     """Return class probabilities ``(N, n_classes)``, with the model in eval mode.
 
     Under several processes each computes a part and all receive the whole.
     """
     fabric = fabric or engine.start()
-    mode = model.training
-    model.eval().to(fabric.device)
-    options = {"start": inputs.start} if isinstance(inputs, Inputs) else {}
+    start = inputs.start if isinstance(inputs, Inputs) else "stem"
+    options = {} if start == "stem" else {"start": start}
     rank, world = fabric.global_rank, fabric.world_size
     padded = math.ceil(len(inputs) / world) * world
     mine = (np.arange(padded) % len(inputs))[rank::world]
-    with torch.inference_mode(), fabric.autocast():
+    with at_rest(model, start) as quick, torch.inference_mode(), fabric.autocast():
+        quick.to(fabric.device)
         parts = [
-            model(batch(inputs, index, fabric.device), **options).float()
+            quick(batch(inputs, index, fabric.device), **options).float()
             for index in np.array_split(mine, math.ceil(len(mine) / EVAL_BATCH))
         ]
     logits = torch.cat(parts)
     if world > 1:
         logits = fabric.all_gather(logits).transpose(0, 1).flatten(0, 1)[: len(inputs)]
-    model.train(mode)
     return logits.softmax(dim=1).cpu().numpy()
 
 
@@ -79,13 +94,11 @@ def evaluate(model: nn.Module, split: Split, fabric: Fabric | None = None) -> me
 def features(model: Backbone, split: Split, fabric: Fabric | None = None) -> np.ndarray:
     """Return the pooled features ``(N, F)`` in front of the head, as float32, in eval mode."""
     fabric = fabric or engine.start()
-    mode = model.training
-    model.eval().to(fabric.device)
     last_stage = model.part_names[-2]
-    with torch.inference_mode():
+    with at_rest(model) as quick, torch.inference_mode():
+        quick.to(fabric.device)
         parts = [
-            model.pool(model(batch(split, index, fabric.device), stop=last_stage)).cpu()
+            quick.pool(quick(batch(split, index, fabric.device), stop=last_stage)).cpu()
             for index in np.array_split(np.arange(len(split)), math.ceil(len(split) / EVAL_BATCH))
         ]
-    model.train(mode)
     return torch.cat(parts).numpy()

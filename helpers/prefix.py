@@ -20,6 +20,7 @@ from lightning_fabric import Fabric
 
 from helpers import cache, engine
 from helpers.backbones import Backbone
+from helpers.folding import folded
 from helpers.inference import EVAL_BATCH, Inputs, batch
 
 FORMAT = 1  # raise it when stored entries would mean something else
@@ -37,8 +38,8 @@ def boundary(model: Backbone) -> tuple[str, str]:
             why = "trains" if trains else "is frozen, but its BatchNorm statistics move"
             if name == "stem":
                 return name, f"nothing is computed ahead: the stem {why}"
-            return name, f"everything before {name} is computed once, because only {name} {why}"
-    return "head", "everything before the head is computed once"
+            return name, f"everything before {name} is computed once: nothing there changes"
+    return "head", "everything before head is computed once: nothing there changes"
 
 
 def activations(
@@ -102,18 +103,16 @@ def _blocks(
 ) -> Iterator[np.ndarray]:
     """Yield the activations batch by batch; OverflowError when a value does not fit `dtype`."""
     last = model.part_names[model.part_names.index(start) - 1]
-    mode = model.training
-    model.to(fabric.device).eval()
+    quick = folded(model).to(fabric.device)
     for rows in _slices(inputs):
         index = np.arange(rows.start, rows.stop)
         with torch.inference_mode(), fabric.autocast():
-            out = model(batch(inputs, index, fabric.device), stop=last)
-            out = model.pool(out) if start == "head" else out.permute(0, 2, 3, 1)
+            out = quick(batch(inputs, index, fabric.device), stop=last)
+            out = quick.pool(out) if start == "head" else out.permute(0, 2, 3, 1)
         values = out.float().cpu().numpy()
         if np.abs(values).max(initial=0) > np.finfo(dtype).max:
             raise OverflowError
         yield values.astype(dtype)
-    model.train(mode)
 
 
 def _fill(

@@ -43,13 +43,17 @@ def fit(strategy, use_prefix: bool, **options):
     ("strategy", "start", "why"),
     [
         (strategies.feature_extraction(), "head", "before head is computed once"),
-        (strategies.partial_finetune(last=1), "stage3", "only stage3 trains"),
-        (strategies.partial_finetune(last=2), "stage2", "only stage2 trains"),
+        (strategies.partial_finetune(last=1), "stage3", "before stage3 is computed once"),
+        (strategies.partial_finetune(last=2), "stage2", "before stage2 is computed once"),
         (strategies.full_finetune(), "stem", "the stem trains"),
         (strategies.scratch(), "stem", "the stem trains"),
         (strategies.feature_extraction(batchnorm="train"), "stem", "statistics move"),
         (strategies.partial_finetune(last=1, batchnorm="train"), "stem", "statistics move"),
-        (strategies.partial_finetune(last=1, batchnorm="follow"), "stage3", "only stage3 trains"),
+        (
+            strategies.partial_finetune(last=1, batchnorm="follow"),
+            "stage3",
+            "before stage3 is computed once",
+        ),
     ],
     ids=lambda value: getattr(value, "name", None),
 )

@@ -1,0 +1,187 @@
+"""``make bench``: every comparison in one call, alternating runs, medians, one table.
+
+Writes ``results.json`` (a list of comparisons), ``scaling.json``, ``scaling.png`` and the tables
+in ``README.md``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+
+HERE = Path(__file__).parent
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
+COMPARISONS = [
+    ("feature_extraction", "lesson"),
+    ("partial_finetune", "lesson"),
+    ("full_finetune", "lesson"),
+    ("full_finetune", "fastai"),
+    ("full_finetune", "lightning"),
+]
+SCALES = (400, 1600, 6400, 25600)
+
+
+def run(*arguments: str, cache: Path) -> dict:
+    """Run one measurement in a process of its own and return what it printed."""
+    environment = os.environ | {"COURSE_CACHE": str(cache), "TQDM_DISABLE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], capture_output=True, text=True, env=environment,
+        cwd=HERE.parent, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"{' '.join(arguments)} failed:\n{done.stderr[-3000:]}")
+    result = json.loads(done.stdout.splitlines()[-1])
+    print(" ".join(arguments), result, flush=True)
+    return result
+
+
+def race() -> dict[tuple[str, str], list[dict]]:
+    """Run every contender of every task `ROUNDS` times, in turn; ours each time with no cache."""
+    pairs = dict.fromkeys(("ours", task) for task, _ in COMPARISONS)
+    pairs |= dict.fromkeys((peer, task) for task, peer in COMPARISONS)
+    times: dict[tuple[str, str], list[dict]] = {pair: [] for pair in pairs}
+    times["warm", "feature_extraction"] = []
+    for _ in range(ROUNDS):
+        for name, task in pairs:
+            with tempfile.TemporaryDirectory() as cold:
+                result = run("benchmarks.contenders", name, task, cache=Path(cold))
+                times[name, task].append(result)
+                if (name, task) == ("ours", "feature_extraction"):
+                    warm = run("benchmarks.contenders", name, task, cache=Path(cold))
+                    times["warm", task].append(warm)
+    return times
+
+
+def comparison(name: str, peer: str, ours: list[dict], theirs: list[dict]) -> dict:
+    """Return one row of results.json."""
+    mine, other = (statistics.median(r["seconds"] for r in runs) for runs in (ours, theirs))
+    return {
+        "name": name,
+        "ours_seconds": round(mine, 2),
+        "peer": peer,
+        "peer_seconds": round(other, 2),
+        "ratio": round(other / mine, 2),
+        "quality_ours": round(statistics.median(r["auc"] for r in ours), 3),
+        "quality_peer": round(statistics.median(r["auc"] for r in theirs), 3),
+    }
+
+
+def onnx_row() -> dict:
+    """Return the comparison of feature extraction with ONNX Runtime."""
+    with tempfile.TemporaryDirectory() as cold:
+        found = run("benchmarks.throughput", cache=Path(cold))
+    return {
+        "name": "features_only",
+        "ours_seconds": round(found["ours"], 2),
+        "peer": "onnxruntime",
+        "peer_seconds": round(found["theirs"], 2),
+        "ratio": round(found["theirs"] / found["ours"], 2),
+        "quality_ours": None,
+        "quality_peer": None,
+    }
+
+
+def scaling() -> list[dict]:
+    """Return cost against n, each with an empty cache."""
+    rows = []
+    for n in SCALES:
+        with tempfile.TemporaryDirectory() as cold:
+            rows.append(run("benchmarks.scaling", str(n), cache=Path(cold)))
+    return rows
+
+
+def draw(rows: list[dict]) -> None:
+    """Draw seconds per image and memory against n."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), constrained_layout=True)
+    n = [row["n"] for row in rows]
+    left.plot(n, [1000 * row["seconds_per_image"] for row in rows], "o-", color="#0072B2")
+    left.set(ylabel="milliseconds per image")
+    right.plot(n, [row["own_mb"] for row in rows], "o-", color="#0072B2", label="own memory")
+    right.plot(n, [row["mapped_mb"] for row in rows], "o--", color="#666666", label="mapped files")
+    right.set(ylabel="peak memory (MB)")
+    right.legend(frameon=False)
+    for axes in (left, right):
+        axes.set(xscale="log", xlabel="training images", ylim=(0, None))
+        axes.set_xticks(n, [f"{value:,}" for value in n])
+        axes.minorticks_off()
+    figure.savefig(HERE / "scaling.png", dpi=100)
+
+
+def table(rows: list[dict], warm: float) -> str:
+    """Return the comparisons as Markdown."""
+    lines = [
+        "| what | ours (s) | peer | peer (s) | times as fast | AUC ours | AUC peer |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        quality = [
+            "same" if row[key] is None else f"{row[key]:.3f}"
+            for key in ("quality_ours", "quality_peer")
+        ]
+        lines.append(
+            f"| {row['name']} | {row['ours_seconds']:.2f} | {row['peer']} | "
+            f"{row['peer_seconds']:.2f} | {row['ratio']:.2f} | {quality[0]} | {quality[1]} |"
+        )
+    lines += ["", f"Second run of feature_extraction, cache warm: {warm:.2f} s."]
+    return "\n".join(lines)
+
+
+def scaling_table(rows: list[dict]) -> str:
+    """Return cost against n as Markdown."""
+    lines = ["| n | ms per image | own memory (MB) | mapped files (MB) |", "|---|---|---|---|"]
+    lines += [
+        f"| {r['n']:,} | {1000 * r['seconds_per_image']:.2f} | {r['own_mb']:.0f} | "
+        f"{r['mapped_mb']:.0f} |"
+        for r in rows
+    ]
+    return "\n".join(lines)
+
+
+def machine() -> str:
+    """Return what the numbers were measured on."""
+    versions = ", ".join(
+        f"{n} {version(n)}" for n in ("torch", "fastai", "lightning", "onnxruntime")
+    )
+    here = f"{os.cpu_count()} CPU cores, {platform.system()}, Python {platform.python_version()}"
+    return f"Measured on {here}; {versions}. Medians of {ROUNDS} alternating runs."
+
+
+def write_readme(**blocks: str) -> None:
+    """Replace what stands between the markers of README.md."""
+    path = HERE / "README.md"
+    text = path.read_text()
+    for name, block in blocks.items():
+        before, rest = text.split(f"<!-- {name} -->\n", 1)
+        _, after = rest.split(f"<!-- end {name} -->", 1)
+        text = f"{before}<!-- {name} -->\n{block}\n<!-- end {name} -->{after}"
+    path.write_text(text)
+
+
+def main() -> None:
+    """Measure everything and write it down."""
+    times = race()
+    rows = [
+        comparison(task, peer, times["ours", task], times[peer, task]) for task, peer in COMPARISONS
+    ]
+    rows.append(onnx_row())
+    scales = scaling()
+    warm_seconds = statistics.median(r["seconds"] for r in times["warm", "feature_extraction"])
+    (HERE / "results.json").write_text(json.dumps(rows, indent=1) + "\n")
+    (HERE / "scaling.json").write_text(json.dumps(scales, indent=1) + "\n")
+    draw(scales)
+    write_readme(
+        machine=machine(), results=table(rows, warm_seconds), scaling=scaling_table(scales)
+    )
+
+
+if __name__ == "__main__":
+    main()
