@@ -30,7 +30,7 @@ notebooks: $(READY)
 	TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
 		--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False \
 		$(NOTEBOOKS)
-	$(BIN)/python notebooks/readme_picture.py
+	$(BIN)/python docs/readme_picture.py
 
 # The peers are extras of the benchmark, not of the course.
 bench: $(READY)
@@ -42,6 +42,8 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Making the environment in $(VENV): a few minutes and about 6 GB on Linux, once."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@mkdir -p $(VENV)/share/jupyter/lab/settings
+	@cp docs/lab_settings.json $(VENV)/share/jupyter/lab/settings/overrides.json
 	@touch $@
 
 clean:

@@ -6,15 +6,16 @@ from pathlib import Path
 import nbformat
 
 HERE = Path(__file__).parent
+NOTEBOOKS = HERE.parent / "notebooks"
 
 
 def main() -> None:
     """Write the last picture so tagged beside this file."""
-    for path in sorted(HERE.glob("*.ipynb")):
+    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         for cell in nbformat.read(path, 4).cells:
             if "readme-picture" in cell.metadata.get("tags", []):
                 picture = next(o.data["image/png"] for o in cell.outputs if "data" in o)
-                (HERE / "readme_picture.png").write_bytes(base64.b64decode(picture))
+                (HERE / "three_strategies.png").write_bytes(base64.b64decode(picture))
 
 
 if __name__ == "__main__":

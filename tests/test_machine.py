@@ -1,0 +1,21 @@
+import pytest
+
+from helpers import machine
+
+
+def test_report_names_what_a_newcomer_asks(private_cache, monkeypatch):
+    monkeypatch.setenv("COURSE_DATASET", "pneumonia")
+    report = machine.report()
+    assert report["data set"] == "pneumonia (set by COURSE_DATASET)"
+    assert report["weights of efficientnet_lite0"] == "installed with the course"
+    assert report["cache"].endswith("(writable)")
+    assert {"Python", "compute", "memory", "torch"} <= set(report)
+
+
+def test_minutes_grow_with_the_time_of_a_step(monkeypatch):
+    monkeypatch.setattr(machine, "probe", lambda: 3 * machine.REFERENCE_SECONDS)
+    assert machine.minutes(2) == pytest.approx(6)
+
+
+def test_the_probe_measures_something():
+    assert 0 < machine.probe() < 60
