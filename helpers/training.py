@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,12 +21,13 @@ from tqdm.auto import tqdm
 
 from helpers import checkpoints, engine, metrics, prefix, strategies
 from helpers.backbones import Backbone
-from helpers.datasets import Dataset
+from helpers.datasets import Dataset, Split
 from helpers.errors import CourseError
 from helpers.inference import Inputs, batch, evaluate, predict
 from helpers.runs import Recipe, Run, phase_ends
 from helpers.schedules import warmup_cosine
 from helpers.strategies import Strategy
+from helpers.views import Mixed, Seen, View
 
 __all__ = ["Recipe", "Run", "evaluate", "fit", "predict"]
 
@@ -39,6 +40,7 @@ def fit(
     *,
     seed: int = 0,
     augment: Callable[[Tensor], Tensor] | None = None,
+    views: Sequence[View] = (),
     folder: Path | str | None = None,
     on_epoch: Callable[[dict], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -53,6 +55,8 @@ def fit(
     ----------
     seed : fixes the order of the images and the dropout; the head's start is `build`'s seed.
     augment : maps a uint8 batch ``(N, C, H, W)`` to one of the same shape; training only.
+    views : fixed views (`helpers.views`); each epoch shows every image in one of them. Unlike
+        `augment` they leave the frozen front computable ahead, once per view.
     folder : where to keep the state after each epoch; a run killed there and started again goes
         on as if nothing had happened.
     on_epoch : called with each row of the history, e.g. to draw live curves.
@@ -68,6 +72,7 @@ def fit(
     loop = _Loop(model, data, strategy, recipe or Recipe(), seed, augment, fabric or engine.start())
     loop.folder = Path(folder) if folder else None
     loop.on_epoch, loop.should_stop, loop.use_prefix = on_epoch, should_stop, use_prefix
+    loop.views = list(views)
     return loop.run()
 
 
@@ -86,7 +91,7 @@ class _Loop:
         self.best_state: dict[str, Tensor] | None = None
         self.best_key = (-math.inf, -math.inf)
         self.folder: Path | None = None
-        self.on_epoch, self.use_prefix = None, True
+        self.on_epoch, self.use_prefix, self.views = None, True, []
         self.should_stop: Callable[[], bool] = lambda: False
         n_classes = len(data.card.classes)
         weight = balanced_weights(data.train.labels, n_classes) if recipe.class_weights else None
@@ -129,16 +134,23 @@ class _Loop:
 
     def _compute_frozen_front(self) -> None:
         """Train and validate on the activations behind the frozen front, where there is one."""
-        model, images = self.result.model, Inputs(self.data.train.images, self.data.train.labels)
-        start, why = prefix.boundary(model)
+        start, why = prefix.boundary(self.result.model)
         if self.augment is not None and start != "stem":
             start, why = "stem", "nothing is computed ahead: augmentation changes every image"
         if not self.use_prefix:
             start, why = "stem", "nothing is computed ahead: switched off"
-        self.train = prefix.activations(model, images, start, fabric=self.fabric)
-        val = Inputs(self.data.val.images, self.data.val.labels)
-        self.val = prefix.activations(model, val, start, fabric=self.fabric)
+        self.train = self._feed(self.data.train, start, self.views)
+        self.val = self._feed(self.data.val, start)
         self.result.frozen_front = why
+
+    def _feed(self, split: Split, start: str, views: Sequence[View] = ()) -> Inputs:
+        model, fabric = self.result.model, self.fabric
+        looks = [Seen(split.images, view) for view in views] or [split.images]
+        arrays = [
+            prefix.activations(model, Inputs(images, split.labels), start, fabric=fabric).images
+            for images in looks
+        ]
+        return Inputs(Mixed(arrays) if views else arrays[0], split.labels, start)
 
     def _progress(self, first: int, end: int, phase: int):
         if self.fabric.global_rank > 0:
@@ -162,6 +174,8 @@ class _Loop:
     def _train_epoch(self, epoch: int, epoch_in_phase: int) -> float:
         torch.manual_seed(self.result.seed * 100_003 + epoch)
         self.wrapped.train()
+        if self.views:
+            self.train.images.choose(self.result.seed, epoch)
         total = torch.zeros((), device=self.fabric.device)
         batches = self._order(epoch)
         for step, index in enumerate(batches):
@@ -249,7 +263,8 @@ class _Loop:
     def _fingerprint(self) -> str:
         run = self.result
         return repr((run.model.name, run.strategy, asdict(run.recipe), run.seed,
-                     len(self.data.train), self.data.card.name, self.data.card.size))  # fmt: skip
+                     len(self.data.train), self.data.card.name, self.data.card.size,
+                     len(self.views)))  # fmt: skip
 
     def _save(self) -> None:
         if self.folder is None or self.fabric.global_rank > 0:
