@@ -6,6 +6,7 @@ in ``README.md``.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import platform
@@ -13,12 +14,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 
 HERE = Path(__file__).parent
+DONE = HERE / ".measurements.jsonl"  # what an interrupted call has measured so far
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 COMPARISONS = [
     ("feature_extraction", "lesson"),
@@ -28,6 +31,19 @@ COMPARISONS = [
     ("full_finetune", "lightning"),
 ]
 SCALES = (400, 1600, 6400, 25600)
+
+
+def measured(key: str, measure: Callable[[], dict]) -> dict:
+    """Return a measurement by its key: from an interrupted call of this command, or made now."""
+    if DONE.is_file():
+        for line in DONE.read_text().splitlines():
+            found = json.loads(line)
+            if found["key"] == key:
+                return found["result"]
+    result = measure()
+    with DONE.open("a") as file:
+        file.write(json.dumps({"key": key, "result": result}) + "\n")
+    return result
 
 
 def run(*arguments: str, cache: Path) -> dict:
@@ -50,15 +66,22 @@ def race() -> dict[tuple[str, str], list[dict]]:
     pairs |= dict.fromkeys((peer, task) for task, peer in COMPARISONS)
     times: dict[tuple[str, str], list[dict]] = {pair: [] for pair in pairs}
     times["warm", "feature_extraction"] = []
-    for _ in range(ROUNDS):
+    for turn in range(ROUNDS):
         for name, task in pairs:
-            with tempfile.TemporaryDirectory() as cold:
-                result = run("benchmarks.contenders", name, task, cache=Path(cold))
-                times[name, task].append(result)
-                if (name, task) == ("ours", "feature_extraction"):
-                    warm = run("benchmarks.contenders", name, task, cache=Path(cold))
-                    times["warm", task].append(warm)
+            found = measured(f"{turn} {name} {task}", functools.partial(cold_and_warm, name, task))
+            times[name, task].append(found["cold"])
+            if "warm" in found:
+                times["warm", task].append(found["warm"])
     return times
+
+
+def cold_and_warm(name: str, task: str) -> dict:
+    """Run a contender with an empty cache; ours on strategy 1 a second time with what it left."""
+    with tempfile.TemporaryDirectory() as cache:
+        found = {"cold": run("benchmarks.contenders", name, task, cache=Path(cache))}
+        if (name, task) == ("ours", "feature_extraction"):
+            found["warm"] = run("benchmarks.contenders", name, task, cache=Path(cache))
+    return found
 
 
 def comparison(name: str, peer: str, ours: list[dict], theirs: list[dict]) -> dict:
@@ -78,7 +101,7 @@ def comparison(name: str, peer: str, ours: list[dict], theirs: list[dict]) -> di
 def onnx_row() -> dict:
     """Return the comparison of feature extraction with ONNX Runtime."""
     with tempfile.TemporaryDirectory() as cold:
-        found = run("benchmarks.throughput", cache=Path(cold))
+        found = measured("throughput", lambda: run("benchmarks.throughput", cache=Path(cold)))
     return {
         "name": "features_only",
         "ours_seconds": round(found["ours"], 2),
@@ -95,7 +118,8 @@ def scaling() -> list[dict]:
     rows = []
     for n in SCALES:
         with tempfile.TemporaryDirectory() as cold:
-            rows.append(run("benchmarks.scaling", str(n), cache=Path(cold)))
+            measure = functools.partial(run, "benchmarks.scaling", str(n), cache=Path(cold))
+            rows.append(measured(f"scaling {n}", measure))
     return rows
 
 
@@ -178,6 +202,7 @@ def main() -> None:
     (HERE / "results.json").write_text(json.dumps(rows, indent=1) + "\n")
     (HERE / "scaling.json").write_text(json.dumps(scales, indent=1) + "\n")
     draw(scales)
+    DONE.unlink()
     write_readme(
         machine=machine(), results=table(rows, warm_seconds), scaling=scaling_table(scales)
     )

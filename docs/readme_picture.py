@@ -14,7 +14,12 @@ def main() -> None:
     for path in sorted(NOTEBOOKS.glob("*.ipynb")):
         for cell in nbformat.read(path, 4).cells:
             if "readme-picture" in cell.metadata.get("tags", []):
-                picture = next(o.data["image/png"] for o in cell.outputs if "data" in o)
+                pictures = [
+                    o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {})
+                ]
+                if not pictures:
+                    raise SystemExit(f"{path.name} stores no picture yet. Run: make notebooks")
+                picture = pictures[0]
                 (HERE / "three_strategies.png").write_bytes(base64.b64decode(picture))
 
 

@@ -35,7 +35,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--strategy", required=True, help=", ".join(strategies.STRATEGIES))
     add("--last", type=int, help="partial_finetune: how many of the last stages train (2)")
     add("--head", choices=list(backbones.HEADS), default="linear", help="%(default)s")
-    add("--batchnorm", choices=strategies.POLICIES, default="follow", help="%(default)s")
+    add("--batchnorm", choices=strategies.POLICIES, help="(the strategy's own)")
     add("--backbone", default="efficientnet_lite0", help=", ".join(backbones.LAYOUTS))
     add("--weights", default="imagenet", help="imagenet, a torchvision version, or a file")
     add("--gray", choices=[*METHODS, "replicate"], default="sum", help="gray stem (%(default)s)")
@@ -63,11 +63,14 @@ def _train(arguments: argparse.Namespace) -> int:
     outcome = experiments.measure(experiment, fabric=fabric, folder=arguments.folder)
     if fabric.global_rank > 0:
         return 0
-    print(_report(outcome))
+    print(_report(outcome, str(fabric.device)))
     if arguments.checkpoint:
         card = outcome.data.card
-        facts = {"classes": card.classes, "size": card.size, "test_auc": outcome.score.auc}
-        print("weights:", checkpoints.export(outcome.run.model, arguments.checkpoint, **facts))
+        path = checkpoints.export(
+            outcome.run.model, arguments.checkpoint, classes=card.classes, channels=card.channels,
+            head=arguments.head, size=card.size, test_auc=outcome.score.auc,
+        )  # fmt: skip
+        print("weights:", path)
     if arguments.results:
         experiments.append_row(outcome.row(), arguments.results)
         print("row added to", arguments.results)
@@ -75,11 +78,10 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _experiment(arguments: argparse.Namespace) -> experiments.Experiment:
-    options = {} if arguments.last is None else {"last": arguments.last}
-    strategy = strategies.by_name(
-        arguments.strategy, head=arguments.head, batchnorm=arguments.batchnorm, **options
-    )
-    given = ("split", "threshold", "group_pattern")
+    given = {name: getattr(arguments, name) for name in ("last", "batchnorm")}
+    options = {name: value for name, value in given.items() if value is not None}
+    strategy = strategies.by_name(arguments.strategy, head=arguments.head, **options)
+    given = {name: getattr(arguments, name) for name in ("split", "threshold", "group_pattern")}
     weights = {"weights": arguments.weights} if strategy.pretrained else {}
     return experiments.Experiment(
         strategy=strategy, dataset=arguments.dataset, n_train=arguments.n,
@@ -87,22 +89,22 @@ def _experiment(arguments: argparse.Namespace) -> experiments.Experiment:
         recipe=experiments.Recipe(
             epochs=arguments.epochs, batch_size=arguments.batch_size, patience=arguments.patience
         ),
-        dataset_options={k: getattr(arguments, k) for k in given if getattr(arguments, k)},
+        dataset_options={name: value for name, value in given.items() if value is not None},
         model_options={"gray": arguments.gray, **weights},
     )  # fmt: skip
 
 
-def _report(outcome: experiments.Outcome) -> str:
+def _report(outcome: experiments.Outcome, device: str) -> str:
     data, run = outcome.data, outcome.run
     everything = sum(p.numel() for p in run.model.parameters())
-    best = run.history[run.best_epoch - 1]
     lines = [
         f"data     {data.card.name} ({data.card.title}), {data.card.size} px: {len(data.train):,} "
         f"train, {len(data.val):,} validation, {len(data.test):,} test images",
         f"network  {run.model.name}, {run.strategy.name}: {run.trainable:,} of "
         f"{everything:,} parameters train",
         f"chosen   epoch {run.best_epoch} of {len(run.history)}, validation AUC "
-        f"{best['val_auc']:.3f}; {run.seconds:.0f} s on {engine.describe()}",
+        f"{run.best['val_auc']:.3f}; {run.seconds:.0f} s on {device}",
+        f"speed    {run.frozen_front}",
         f"test     {outcome.score}",
     ]
     return "\n".join([*lines, *([run.stopped] if run.stopped else [])])

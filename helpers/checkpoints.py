@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
+from helpers import backbones, weights
 from helpers.backbones import Backbone
 from helpers.cache import atomic_path
 from helpers.errors import CourseError
@@ -47,16 +50,23 @@ def load_state(folder: Path | None, fingerprint: str) -> dict | None:
     return state
 
 
-def export(model: Backbone, path: Path | str, **facts: object) -> Path:
+def export(
+    model: Backbone, path: Path | str, *, classes: Sequence[str], channels: int,
+    head: str = "linear", **facts: object,
+) -> Path:  # fmt: skip
     """Write the weights as safetensors, under the names of the original library.
 
     Parameters
     ----------
-    facts : what a later reader needs (classes, image size, scores ...); stored as JSON in the
-        file's metadata together with the backbone's name and normalisation.
+    classes, channels, head : what `load` needs to build the network again.
+    facts : what else a later reader needs (image size, scores ...); stored as JSON in the file's
+        metadata together with the backbone's name and normalisation.
     """
     path = Path(path)
     facts |= {
+        "classes": list(classes),
+        "channels": channels,
+        "head": head,
         "backbone": model.name,
         "mean": model.mean.flatten().tolist(),
         "std": model.std.flatten().tolist(),
@@ -65,3 +75,30 @@ def export(model: Backbone, path: Path | str, **facts: object) -> Path:
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={"facts": json.dumps(facts, default=str)})
     return path
+
+
+def load(path: Path | str) -> tuple[Backbone, dict]:
+    """Return a network written by `export`, in eval mode, and the facts stored with it.
+
+    Raises
+    ------
+    CourseError
+        When the file is missing, damaged, or was not written by `export`.
+    """
+    state = weights.read(path)
+    try:
+        with safe_open(path, "pt") as file:
+            facts = json.loads(file.metadata()["facts"])
+        n_classes, channels = len(facts["classes"]), facts["channels"]
+        name, head = facts["backbone"], facts["head"]
+    except Exception as error:  # no metadata, other metadata, another format
+        raise CourseError(
+            f"{path} holds weights, but not what the course stores with them. Use "
+            "backbones.load(weights=...) for weights of another origin."
+        ) from error
+    gray = "sum" if len(facts["mean"]) == 1 else "replicate"
+    model = backbones.load(name, channels=channels, weights=None, gray=gray)
+    model.replace_head(backbones.HEADS[head](model.n_features, n_classes))
+    weights.fill(model.net, state, str(path))
+    model.set_normalisation(tuple(facts["mean"]), tuple(facts["std"]))
+    return model.eval(), facts

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -60,13 +61,17 @@ def freeze_backbone(answer: Callable[[nn.Module], nn.Module]) -> Verdict:
         return failed
     if not isinstance(net, nn.Module):
         return Verdict(False, "return the network, so that the next line can use it.")
-    if getattr(net.fc, "out_features", None) != 2:
+    logits, failed = _attempt(net, torch.randn(8, 1, 12, 12))
+    if failed:
+        return failed
+    if logits.shape != (8, 2):
         return Verdict(False, "the head must give 2 logits: net.fc = nn.Linear(8, 2).")
-    trainable = {name for name, p in net.named_parameters() if p.requires_grad}
-    if not {"fc.weight", "fc.bias"} <= trainable:
+    # ".fc." also where the network came back inside a wrapper
+    names = {f".{name}": p.requires_grad for name, p in net.named_parameters()}
+    if not all(trains for name, trains in names.items() if ".fc." in name):
         return Verdict(False, "the new head is frozen too: replace it after freezing the rest.")
-    if trainable != {"fc.weight", "fc.bias"}:
-        extra = sorted(trainable - {"fc.weight", "fc.bias"})
+    extra = sorted(name[1:] for name, trains in names.items() if trains and ".fc." not in name)
+    if extra:
         return Verdict(False, f"{extra[0]} still trains; only the head should.")
     return _batchnorm_rests(net)
 
@@ -82,6 +87,13 @@ def _batchnorm_rests(net: nn.Module) -> Verdict:
             f"{moved[0]} moved after net.train() and one batch: requires_grad does not stop it, "
             "and an eval() before train() is undone. Make train() itself keep it still.",
         )
+    images = torch.randn(8, 1, 12, 12)
+    if not torch.allclose(net(images)[:2], net(images[:2]), atol=1e-5):
+        return Verdict(
+            False,
+            "the statistics rest, but an image's logits still depend on its batch: BatchNorm is in "
+            "train mode and normalises by the batch. Put it in eval mode inside train().",
+        )
     return Verdict(True, "only the head trains, and the running statistics survive net.train().")
 
 
@@ -95,14 +107,19 @@ def parameter_groups(answer: Callable[[nn.Module], list[dict]]) -> Verdict:
     groups, failed = _attempt(answer, net)
     if failed:
         return failed
-    keys = {"params", "lr", "weight_decay"}
-    if not isinstance(groups, list) or not all(
-        isinstance(g, dict) and keys <= set(g) for g in groups
-    ):
+    if not isinstance(groups, list) or not all(isinstance(g, dict) for g in groups):
         return Verdict(False, 'return a list of dicts with "params", "lr" and "weight_decay".')
-    place = [(id(p), g["lr"], g["weight_decay"]) for g in groups for p in list(g["params"])]
-    if len(place) == 0:
-        return Verdict(False, "the groups are empty: .parameters() can be read only once.")
+    if not any(g.get("params") is not None for g in groups):
+        return Verdict(False, 'the groups are empty: each needs "params".')
+    # AdamW itself reads the groups, so whatever it takes is right, single tensors included.
+    optimizer, failed = _attempt(torch.optim.AdamW, groups)
+    if failed:
+        return failed
+    place = [
+        (id(p), group["lr"], group["weight_decay"])
+        for group in optimizer.param_groups
+        for p in group["params"]
+    ]
     return _judge_groups(net, place)
 
 
@@ -114,8 +131,6 @@ def _judge_groups(net: PracticeNet, place: Sequence[tuple[int, float, float]]) -
             return Verdict(
                 False, f"{name} is in no group: it would never train (the lesson's stem)."
             )
-        if len(found) > 1:
-            return Verdict(False, f"{name} is in {len(found)} groups; AdamW refuses that.")
         (rate, decay), goal = found[0], wanted[name.split(".")[0]]
         if abs(rate - goal) > 1e-9:
             return Verdict(False, f"{name} has the rate {rate:g}, {goal:g} was asked for.")
@@ -135,6 +150,8 @@ def keep_best(answer: Callable[[nn.Module], dict]) -> Verdict:
         return failed
     if not isinstance(snapshot, dict) or set(snapshot) != set(net.state_dict()):
         return Verdict(False, "return a dict with the names of net.state_dict(), buffers included.")
+    if not all(torch.is_tensor(value) for value in snapshot.values()):
+        return Verdict(False, "keep tensors, so that net.load_state_dict can take them back.")
     then = {name: value.clone() for name, value in net.state_dict().items()}
     with torch.no_grad():
         for value in net.state_dict().values():
@@ -153,6 +170,8 @@ def head_parameters(answer: int) -> Verdict:
     """Check the count of trainable parameters of the lesson's MLP head on a ResNet-50."""
     if not isinstance(answer, int):
         return Verdict(False, "a whole number is wanted.")
+    if answer == 0:
+        return Verdict(False, "nothing here yet: put your number in.")
     known_slips = {
         524_800: "the biases are missing: 256 of the first layer and 2 of the second.",
         524_544: "that is the first layer; the second has 256 x 2 weights and 2 biases.",
@@ -164,3 +183,50 @@ def head_parameters(answer: int) -> Verdict:
     if answer != 525_058:
         return Verdict(False, "not yet: (2048 + 1) x 256 for the first layer, then the second.")
     return Verdict(True, "2049 x 256 + 257 x 2 = 525,058. Dropout and ReLU have none.")
+
+
+def network_input(answer: Callable[[np.ndarray], torch.Tensor]) -> Verdict:
+    """Check ``answer(image)``: uint8 ``(H, W, 3)`` to normalised float ``(1, 3, H, W)``."""
+    image = np.random.default_rng(0).integers(0, 256, (6, 5, 3), dtype=np.uint8)
+    image[0, 0], image[0, 1] = 0, 255
+    found, failed = _attempt(answer, image.copy())
+    if failed:
+        return failed
+    if not torch.is_tensor(found) or not found.is_floating_point():
+        return Verdict(False, "return a float tensor; the network computes with those.")
+    if found.shape != (1, 3, 6, 5):
+        return Verdict(False, f"the shape is {tuple(found.shape)}, (1, 3, 6, 5) is wanted here.")
+    scaled = torch.from_numpy(image).permute(2, 0, 1).unsqueeze(0).float() / 255
+    for wrong, says in (
+        (scaled * 255, "the values still run to 255: divide first."),
+        (scaled, "scaled to 0..1, but not normalised: subtract the mean, divide by the std."),
+        (scaled - 0.5, "the mean is gone; now divide by the standard deviation, .5."),
+    ):
+        if torch.allclose(found, wrong, atol=1e-4):
+            return Verdict(False, says)
+    if not torch.allclose(found, (scaled - 0.5) / 0.5, atol=1e-4):
+        return Verdict(False, "the values are not (x / 255 - .5) / .5 of the right pixels.")
+    return Verdict(True, "black is -1, white is 1, channels come first: what the network expects.")
+
+
+def auc_by_hand(answer: Callable[[Sequence[float], Sequence[float]], float]) -> Verdict:
+    """Check ``answer(negative_scores, positive_scores)``: the share of pairs in right order."""
+    cases = (([0.1, 0.4], [0.35, 0.8], 0.75), ([0.5], [0.5, 0.9], 0.75), ([0.2, 0.3], [0.9], 1.0))
+    for negative, positive, right in cases:
+        found, failed = _attempt(answer, list(negative), list(positive))
+        if failed:
+            return failed
+        if not isinstance(found, (int, float, np.floating)):
+            return Verdict(False, "return one number.")
+        if abs(found - (1 - right)) < 1e-6 and right != 0.5:
+            return Verdict(False, "upside down: the positive one should have the higher score.")
+        if abs(found - right) > 1e-6:
+            tie = (
+                " There is a tie in it: that counts half." if set(negative) & set(positive) else ""
+            )
+            return Verdict(
+                False, f"for {negative} and {positive} it is {right}, yours is {found:g}.{tie}"
+            )
+    return Verdict(
+        True, "the share of pairs in the right order, which is the area under the ROC curve."
+    )

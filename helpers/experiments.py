@@ -24,6 +24,9 @@ COLUMNS = (
 )  # fmt: skip
 
 
+USUAL = {("split", "random"), ("threshold", 0.5), ("gray", "sum"), ("weights", "imagenet")}
+
+
 @dataclass(frozen=True)
 class Experiment:
     """Everything that decides a result. Same experiment, same machine: same result.
@@ -46,6 +49,13 @@ class Experiment:
     dataset_options: dict = field(default_factory=dict)
     model_options: dict = field(default_factory=dict)
 
+    @property
+    def dataset_key(self) -> str:
+        """The data set's name, with the options that differ from its defaults."""
+        options = {**self.dataset_options, **self.model_options}
+        marks = [f"{k}={v}" for k, v in sorted(options.items()) if (k, v) not in USUAL]
+        return self.dataset + (f"[{', '.join(marks)}]" if marks else "")
+
     def data(self) -> Dataset:
         """Return the data set, cut down to `n_train` images."""
         data = datasets.load(self.dataset, size=self.image_size, **self.dataset_options)
@@ -64,12 +74,12 @@ class Outcome:
     def row(self) -> dict:
         """Return this outcome as a row of `COLUMNS`."""
         return {
-            "dataset": self.experiment.dataset,
+            "dataset": self.experiment.dataset_key,
             "domain": self.data.card.domain,
             "n_train": len(self.data.train),
             "backbone": self.experiment.backbone,
             "image_size": self.experiment.image_size,
-            "strategy": self.experiment.strategy.name,
+            "strategy": self.experiment.strategy.key,
             "epochs": self.experiment.recipe.epochs,
             "seed": self.experiment.seed,
             "auc": round(self.score.auc, 4),

@@ -57,10 +57,11 @@ def at_rest(model: nn.Module, start: str = "stem") -> Iterator[nn.Module]:
         yield folded(model)
         return
     mode = model.training
+    device = next(model.parameters()).device
     try:
         yield model.eval()
     finally:
-        model.train(mode)
+        model.train(mode).to(device)
 
 
 def predict(model: nn.Module, inputs: Split | Inputs, fabric: Fabric | None = None) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from helpers.errors import CourseError
 
-RESAMPLES = 2000
+RESAMPLES, CHUNK = 2000, 100  # in chunks, so that large sets do not fill the memory
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,12 @@ def score(
         raise CourseError(f"No image of class {missing[0]} in this split: its AUC does not exist.")
     if not np.isfinite(probabilities).all():
         raise CourseError("The predictions hold NaN or infinity; the model did not train properly.")
-    weights = _bootstrap_weights(len(labels), groups, seed)
     right = (probabilities.argmax(axis=1) == labels).astype(float)
-    accuracies = weights @ right / weights.sum(axis=1)
-    aucs = _macro_auc(labels, probabilities, weights)
+    parts = [
+        (weights @ right / weights.sum(axis=1), _macro_auc(labels, probabilities, weights))
+        for weights in _bootstrap_weights(len(labels), groups, seed)
+    ]
+    accuracies, aucs = (np.concatenate(values) for values in zip(*parts, strict=True))
     auc_lo, auc_hi = np.nanpercentile(aucs, [2.5, 97.5])
     accuracy_lo, accuracy_hi = np.percentile(accuracies, [2.5, 97.5])
     return Score(
@@ -124,11 +127,13 @@ def _macro_auc(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarra
     return np.mean(per_class, axis=0)
 
 
-def _bootstrap_weights(n: int, groups: np.ndarray | None, seed: int) -> np.ndarray:
-    """Return ``(RESAMPLES, n)``: how often each image stands in each bootstrap sample."""
+def _bootstrap_weights(n: int, groups: np.ndarray | None, seed: int) -> Iterator[np.ndarray]:
+    """Yield ``(CHUNK, n)``: how often each image stands in each bootstrap sample."""
     code = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
     n_groups = int(code.max()) + 1
-    draws = np.random.default_rng(seed).integers(n_groups, size=(RESAMPLES, n_groups))
-    offsets = np.arange(RESAMPLES)[:, None] * n_groups
-    counts = np.bincount((draws + offsets).ravel(), minlength=RESAMPLES * n_groups)
-    return counts.reshape(RESAMPLES, n_groups)[:, code].astype(np.float64)
+    rng = np.random.default_rng(seed)
+    for _ in range(RESAMPLES // CHUNK):
+        draws = rng.integers(n_groups, size=(CHUNK, n_groups))
+        offsets = np.arange(CHUNK)[:, None] * n_groups
+        counts = np.bincount((draws + offsets).ravel(), minlength=CHUNK * n_groups)
+        yield counts.reshape(CHUNK, n_groups)[:, code].astype(np.float64)

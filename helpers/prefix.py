@@ -20,6 +20,7 @@ from lightning_fabric import Fabric
 
 from helpers import cache, engine
 from helpers.backbones import Backbone
+from helpers.errors import CourseError
 from helpers.folding import folded
 from helpers.inference import EVAL_BATCH, Inputs, batch
 
@@ -110,6 +111,11 @@ def _blocks(
             out = quick(batch(inputs, index, fabric.device), stop=last)
             out = quick.pool(out) if start == "head" else out.permute(0, 2, 3, 1)
         values = out.float().cpu().numpy()
+        if not np.isfinite(values).all():
+            raise CourseError(
+                f"The activations in front of {start} hold NaN or infinity: the weights of "
+                f"{model.name} are damaged. Load them again, or use 32-bit precision."
+            )
         if np.abs(values).max(initial=0) > np.finfo(dtype).max:
             raise OverflowError
         yield values.astype(dtype)
@@ -131,7 +137,16 @@ def _fill(
             "held in memory for this run. Set COURSE_CACHE to a folder with room.",
             stacklevel=4,
         )
+        return _in_memory(model, inputs, start, dtype, fabric)
+
+
+def _in_memory(
+    model: Backbone, inputs: Inputs, start: str, dtype: np.dtype, fabric: Fabric
+) -> np.ndarray:
+    try:
         return np.concatenate(list(_blocks(model, inputs, start, dtype, fabric)))
+    except OverflowError:
+        return _in_memory(model, inputs, start, np.dtype(np.float32), fabric)
 
 
 def _write(path: Path, blocks: Iterator[np.ndarray], n: int) -> None:

@@ -21,6 +21,8 @@ class Recipe:
     floor : where the cosine ends, as a fraction of each group's peak rate.
     clip : largest gradient norm over what trains.
     class_weights : weight the loss by the inverse class frequency of the training split.
+    average : 0: keep the epoch that is best on validation. k: keep the mean of the weights of
+        the last k epochs instead (Izmailov et al. 2018); validation then chooses nothing.
     patience : stop a phase after so many epochs without a better validation score; None: never.
     """
 
@@ -30,6 +32,7 @@ class Recipe:
     floor: float = 0.01
     clip: float = 1.0
     class_weights: bool = True
+    average: int = 0
     patience: int | None = None
 
     def __post_init__(self) -> None:
@@ -37,6 +40,11 @@ class Recipe:
             raise CourseError(
                 f"epochs = {self.epochs} and batch_size = {self.batch_size}: at least one epoch "
                 "and two images per batch are needed (BatchNorm has no statistics of one image)."
+            )
+        if not 0 <= self.average <= self.epochs or (self.average and self.patience):
+            raise CourseError(
+                f"average = {self.average} must lie between 0 and epochs = {self.epochs}, and "
+                "goes with no patience: the mean needs the last epochs to be run."
             )
 
 
@@ -49,7 +57,8 @@ class Run:
     model : the network with the weights of the best epoch.
     history : a dict per epoch: epoch, phase, train_loss, val_loss, val_auc, val_accuracy, lr,
         seconds (since the start).
-    best_epoch : the epoch whose weights `model` has; chosen on validation only.
+    best_epoch : the epoch whose weights `model` has, chosen on validation only; with
+        ``recipe.average`` the last one that went into the mean.
     seconds : wall time of training and validation.
     trainable : parameters that trained in the last phase.
     frozen_front : what was computed once instead of in every epoch, and why, in a sentence.
@@ -66,6 +75,11 @@ class Run:
     trainable: int = 0
     frozen_front: str = ""
     stopped: str = ""
+
+    @property
+    def best(self) -> dict:
+        """The row of the history whose epoch was kept."""
+        return next(row for row in self.history if row["epoch"] == self.best_epoch)
 
 
 def phase_ends(strategy: Strategy, epochs: int) -> list[int]:

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -71,6 +72,18 @@ class Strategy:
     head: Literal["linear", "mlp"] = "linear"
     batchnorm: BatchNormPolicy = "eval"
     weight_decay: float = 1e-4
+
+    @property
+    def key(self) -> str:
+        """The name, with what differs from the default: tells rows of the results apart."""
+        usual = STRATEGIES[re.sub(r"_last\d+$", "", self.name)]()
+        marks = [self.head] if self.head != usual.head else []
+        marks += [f"bn_{self.batchnorm}"] if self.batchnorm != usual.batchnorm else []
+        rates = [replace(phase, last=0) for phase in self.phases]
+        usual_rates = [replace(phase, last=0) for phase in usual.phases]
+        if rates != usual_rates or self.weight_decay != usual.weight_decay:
+            marks.append("own_rates")
+        return "+".join([self.name, *marks])
 
     def __post_init__(self) -> None:
         if self.batchnorm not in POLICIES:
@@ -254,10 +267,10 @@ def count_trainable(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
-def summary(model: Backbone, strategy: Strategy, phase: int = 0) -> pd.DataFrame:
+def summary(model: Backbone, strategy: Strategy, phase: int = -1) -> pd.DataFrame:
     """Return a row per part: parameters, whether they train, peak rate, BatchNorm mode.
 
-    `model` is left as it was.
+    Of a strategy with several phases it shows the last one. `model` is left as it was.
     """
     rates = learning_rates(model, strategy.phases[phase])
     return pd.DataFrame(_summary_rows(model, strategy, rates)).set_index("part")

@@ -31,6 +31,31 @@ def dihedral(n: int = 8) -> list[View]:
     return [turned(k) for k in range(n)]
 
 
+def nudged(n: int, pixels: int = 6, contrast: float = 0.15, seed: int = 0) -> list[View]:
+    """Return `n` views: the identity, then small shifts with a change of contrast.
+
+    Legitimate for most images, X-rays included: nothing is mirrored and nothing turned. The
+    border that a shift uncovers repeats the edge. Each takes images ``(..., H, W, C)``, uint8.
+    """
+    rng = np.random.default_rng(seed)
+
+    def moved(dy: int, dx: int, factor: float) -> View:
+        def view(images: np.ndarray) -> np.ndarray:
+            height, width = images.shape[-3:-1]
+            rows = np.clip(np.arange(height) + dy, 0, height - 1)
+            columns = np.clip(np.arange(width) + dx, 0, width - 1)
+            images = images[..., rows[:, None], columns[None, :], :]
+            return np.clip((images - 128.0) * factor + 128, 0, 255).astype(np.uint8)
+
+        return view
+
+    drawn = [
+        moved(*rng.integers(-pixels, pixels + 1, 2), rng.uniform(1 - contrast, 1 + contrast))
+        for _ in range(n - 1)
+    ]
+    return [moved(0, 0, 1.0), *drawn]
+
+
 class Seen:
     """Images as they look in one view, computed when they are asked for.
 

@@ -14,6 +14,7 @@ FORBIDDEN = {
     "datasets": {"backbones", "strategies", "training", "experiments", "plots", "widgets"},
     "backbones": {"datasets", "strategies", "training", "experiments", "plots", "widgets"},
     "strategies": {"datasets", "training", "experiments", "plots", "widgets"},
+    "loop": {"training", "experiments", "plots", "widgets"},
     "training": {"experiments", "plots", "widgets"},
     "experiments": {"plots", "widgets"},
     "plots": {"backbones", "strategies", "training", "experiments", "widgets"},

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from helpers import checks
@@ -48,6 +49,42 @@ def freeze_old_head(net):
     return net
 
 
+def freeze_by_momentum(net):
+    net = freeze_without_batchnorm(net)
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 0.0
+    return net
+
+
+def freeze_in_a_wrapper(net):
+    net.requires_grad_(False)
+    net.fc = nn.Sequential(nn.Linear(8, 2))
+
+    class Wrapper(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = net
+
+        def forward(self, x):
+            return self.network(x)
+
+        def train(self, mode=True):
+            super().train(mode)
+            for module in self.network.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+            return self
+
+    return Wrapper()
+
+
+def freeze_with_a_head_that_does_not_fit(net):
+    net.requires_grad_(False)
+    net.fc = nn.Linear(16, 2)
+    return net
+
+
 def freeze_nothing_returned(net):
     net.requires_grad_(False)
 
@@ -63,6 +100,8 @@ def not_written(net):
         (freeze_without_batchnorm, "running_mean moved"),
         (freeze_half, "bn.bias still trains"),
         (freeze_old_head, "2 logits"),
+        (freeze_by_momentum, "still depend on its batch"),
+        (freeze_with_a_head_that_does_not_fit, "raised RuntimeError"),
         (freeze_nothing_returned, "return the network"),
         (not_written, "nothing here yet"),
         (lambda net: net.head, "raised AttributeError"),
@@ -74,8 +113,9 @@ def test_freeze_backbone_rejects(answer, says):
     assert says in verdict.message
 
 
-def test_freeze_backbone_accepts():
-    assert checks.freeze_backbone(freeze_right).right
+@pytest.mark.parametrize("answer", [freeze_right, freeze_in_a_wrapper])
+def test_freeze_backbone_accepts(answer):
+    assert checks.freeze_backbone(answer).right
 
 
 RATES = {"fc": 1e-2, "layer2": 1e-3, "layer1": 5e-4, "bn": 2.5e-4, "conv": 2.5e-4}
@@ -113,7 +153,7 @@ def groups_decay_none(net):
     ("answer", "says"),
     [
         (groups_without_stem, "conv.weight is in no group"),
-        (groups_twice, "is in 2 groups"),
+        (groups_twice, "more than one parameter group"),
         (groups_one_rate, "has the rate 0.001"),
         (groups_decay_all, "is a vector and is decayed"),
         (groups_decay_none, "is decayed by 0; 1e-4"),
@@ -128,8 +168,13 @@ def test_parameter_groups_rejects(answer, says):
     assert says in verdict.message
 
 
-def test_parameter_groups_accepts():
-    assert checks.parameter_groups(groups_right).right
+def groups_of_single_tensors(net):
+    return [{**group, "params": group["params"][0]} for group in groups_right(net)]
+
+
+@pytest.mark.parametrize("answer", [groups_right, groups_of_single_tensors])
+def test_parameter_groups_accepts(answer):
+    assert checks.parameter_groups(answer).right
 
 
 @pytest.mark.parametrize(
@@ -140,6 +185,7 @@ def test_parameter_groups_accepts():
         (lambda net: copy.copy(net.state_dict()), "changed with the network"),
         (lambda net: {n: p.clone() for n, p in net.named_parameters()}, "buffers included"),
         (lambda net: net, "return a dict"),
+        (lambda net: {n: v.numpy() for n, v in net.state_dict().items()}, "keep tensors"),
         (not_written, "nothing here yet"),
     ],
 )
@@ -170,11 +216,65 @@ def test_head_parameters_accepts_what_torch_counts():
     assert checks.head_parameters(sum(p.numel() for p in head.parameters())).right
 
 
+def scaled(image):
+    return torch.from_numpy(image).permute(2, 0, 1).unsqueeze(0).float() / 255
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda image: torch.from_numpy(image), "float tensor"),
+        (lambda image: scaled(image)[0], "the shape is (3, 6, 5)"),
+        (lambda image: (scaled(image) * 2 - 1).transpose(2, 3), "the shape is (1, 3, 5, 6)"),
+        (lambda image: scaled(image) * 255, "run to 255"),
+        (lambda image: scaled(image), "not normalised"),
+        (lambda image: scaled(image) - 0.5, "divide by the standard deviation"),
+        (lambda image: (scaled(image) * 2 - 1).flip(1), "right pixels"),
+        (not_written, "nothing here yet"),
+    ],
+)
+def test_network_input_rejects(answer, says):
+    verdict = checks.network_input(answer)
+    assert not verdict.right
+    assert says in verdict.message
+
+
+def test_network_input_accepts():
+    assert checks.network_input(lambda image: (scaled(image) - 0.5) / 0.5).right
+
+
+def auc_share(negative, positive, tie=0.5):
+    wins = [1.0 if p > n else tie if p == n else 0.0 for n in negative for p in positive]
+    return sum(wins) / len(wins)
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda n, p: auc_share(n, p, tie=0.0), "a tie"),
+        (lambda n, p: auc_share(n, p, tie=1.0), "a tie"),
+        (lambda n, p: 1 - auc_share(n, p), "upside down"),
+        (lambda n, p: 0.9, "yours is 0.9"),
+        (lambda n, p: [0.75], "one number"),
+        (lambda n, p: n.missing, "raised AttributeError"),
+    ],
+)
+def test_auc_by_hand_rejects(answer, says):
+    verdict = checks.auc_by_hand(answer)
+    assert not verdict.right
+    assert says in verdict.message
+
+
+def sklearn_auc(negative, positive):
+    labels = [0] * len(negative) + [1] * len(positive)
+    return roc_auc_score(labels, [*negative, *positive])
+
+
+@pytest.mark.parametrize("answer", [auc_share, sklearn_auc])
+def test_auc_by_hand_accepts(answer):
+    assert checks.auc_by_hand(answer).right
+
+
 def test_a_verdict_reads_as_one_line():
     assert repr(checks.Verdict(True, "good.")) == "✔ good."
     assert repr(checks.Verdict(False, "bad.")) == "✘ bad."
-
-
-def test_checkers_do_not_depend_on_the_callers_random_state():
-    torch.manual_seed(5)
-    assert checks.freeze_backbone(freeze_right).right

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from safetensors import safe_open
 
-from helpers import backbones, experiments, strategies
-from helpers.__main__ import main
+from helpers import checkpoints, datasets, experiments, inference, strategies, weights
+from helpers.__main__ import _experiment, _parser, main
 from helpers.errors import CourseError
 
 
@@ -48,11 +48,54 @@ def test_train_prints_a_summary_and_writes_row_and_weights(folder, tmp_path, cap
         assert file.get_tensor("classifier.weight").shape == (2, 1280)
 
 
-def test_exported_weights_fit_the_original_library(folder, tmp_path):
+@pytest.mark.parametrize("head", ["linear", "mlp"])
+def test_exported_weights_come_back_as_the_same_network(folder, tmp_path, head, capsys):
     path = tmp_path / "net.safetensors"
-    train(folder, "--strategy", "feature_extraction", "--checkpoint", str(path))
-    net = strategies.build(strategies.feature_extraction(), n_classes=2, channels=1).net
-    backbones.weight_files.fill(net, backbones.weight_files.read(path), "the exported file")
+    train(folder, "--strategy", "feature_extraction", "--head", head, "--checkpoint", str(path))
+    model, facts = checkpoints.load(path)
+    assert facts["classes"] == ["dark", "light"]
+    test = datasets.load(f"folder:{folder}", size=32).test
+    assert inference.evaluate(model, test).auc == pytest.approx(facts["test_auc"], abs=1e-6)
+
+
+def test_weights_of_another_origin_are_no_checkpoint_of_the_course(tmp_path):
+    with pytest.raises(CourseError, match=r"not what the course stores.*backbones\.load"):
+        checkpoints.load(weights.lite0_file())
+
+
+@pytest.mark.parametrize("name", list(strategies.STRATEGIES))
+def test_the_command_line_runs_the_strategies_as_they_are(name):
+    arguments = _parser().parse_args(["train", "--strategy", name])
+    assert _experiment(arguments).strategy == strategies.by_name(name)
+
+
+def test_rows_of_different_experiments_have_different_names():
+    args = [[], ["--head", "mlp"], ["--batchnorm", "follow"], ["--split", "blocks"],
+            ["--threshold", "1"], ["--gray", "mean"], ["--last", "1"]]  # fmt: skip
+    parsed = [_parser().parse_args(["train", "--strategy", "partial_finetune", *a]) for a in args]
+    found = [_experiment(p) for p in parsed]
+    keys = [(e.dataset_key, e.strategy.key) for e in found]
+    assert keys[0] == ("elpv", "partial_finetune")
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "option", "says"),
+    [
+        ("elpv", ["--group-pattern", "a"], "'elpv' has no option 'group_pattern'"),
+        ("pneumonia", ["--threshold", "0.5"], "'pneumonia' has no option 'threshold'"),
+        ("elpv", ["--threshold", "0"], "threshold must lie in"),
+    ],
+)
+def test_an_option_of_another_data_set_is_said(capsys, dataset, option, says):
+    assert main(["train", "--strategy", "scratch", "--dataset", dataset, *option]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_the_group_pattern_may_come_from_the_environment(folder, monkeypatch):
+    monkeypatch.setenv("COURSE_GROUP_PATTERN", "no such name")
+    with pytest.raises(CourseError, match="matches none"):
+        datasets.load(f"folder:{folder}", size=32)
 
 
 def test_same_command_same_result(folder, tmp_path):

@@ -133,6 +133,25 @@ def test_values_too_large_for_half_precision_are_kept_in_full():
     assert kept.images.max() >= 1e6
 
 
+def test_overflow_is_also_handled_where_nothing_can_be_kept(monkeypatch):
+    model = frozen_net()
+    with torch.no_grad():
+        model.net.stage2[1].bias.fill_(1e6)
+    monkeypatch.setattr(cache.tempfile, "mkstemp", full_disk)
+    with pytest.warns(UserWarning, match="held in memory"):
+        kept = prefix.activations(model, inputs(), "stage3")
+    assert kept.images.dtype == np.float32
+
+
+def test_damaged_weights_are_said_and_not_kept():
+    model = frozen_net()
+    with torch.no_grad():
+        model.net.conv.weight.fill_(np.nan)
+    with pytest.raises(CourseError, match="hold NaN or infinity"):
+        prefix.activations(model, inputs(), "stage3")
+    assert entries() == []
+
+
 def change_weights(model, images):
     with torch.no_grad():
         model.net.conv.weight[0, 0, 0, 0] += 1e-3

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import backbones, checkpoints, inference, strategies, training
+from helpers import backbones, checkpoints, inference, loop, strategies, training, views
 from helpers.errors import CourseError
 from helpers.runs import Recipe, phase_ends
 from tests.conftest import make_dataset, tiny_backbone
@@ -111,6 +111,8 @@ def test_a_finished_run_is_not_trained_again(toy, tmp_path):
     again = fit(toy, folder=tmp_path, on_epoch=lambda row: pytest.fail("it trained again"))
     assert again.history == first.history
     assert again.best_epoch == first.best_epoch
+    assert again.trainable == first.trainable > 0
+    assert again.frozen_front == first.frozen_front
 
 
 def test_a_folder_with_another_run_is_refused(toy, tmp_path):
@@ -119,10 +121,69 @@ def test_a_folder_with_another_run_is_refused(toy, tmp_path):
         fit(toy, folder=tmp_path, seed=1)
 
 
+def other_weights(model, data):
+    with torch.no_grad():
+        model.net.conv.weight.mul_(1.5)  # another gray stem, say
+
+
+def other_labels(model, data):
+    data.train.labels[:] = 1 - data.train.labels  # another threshold
+
+
+def other_images(model, data):
+    data.train.images[0, 0, 0, 0] ^= 1
+
+
+@pytest.mark.parametrize("change", [other_weights, other_labels, other_images])
+def test_a_run_from_other_weights_or_data_is_another_run(toy, tmp_path, change):
+    fit(toy, folder=tmp_path)
+    model, strategy = build(), strategies.full_finetune()
+    change(model, toy)
+    with pytest.raises(CourseError, match="belongs to another run"):
+        training.fit(model, toy, strategy, SHORT, folder=tmp_path)
+
+
+def test_other_views_are_another_run(toy, tmp_path):
+    fit(toy, folder=tmp_path, views=views.dihedral(4))
+    with pytest.raises(CourseError, match="belongs to another run"):
+        fit(toy, folder=tmp_path, views=views.nudged(4))
+
+
 def test_a_damaged_saved_run_is_said(toy, tmp_path):
     (tmp_path / checkpoints.STATE).write_bytes(b"half a file")
     with pytest.raises(CourseError, match=r"cannot be read\. Delete it"):
         fit(toy, folder=tmp_path)
+
+
+def test_the_mean_of_the_last_epochs_is_their_mean(toy):
+    states = []
+    strategy = strategies.full_finetune()
+    model = build(strategy)
+
+    def remember(row):
+        states.append({n: v.clone() for n, v in model.state_dict().items()})
+
+    recipe = Recipe(epochs=5, batch_size=8, average=3)
+    run = training.fit(model, toy, strategy, recipe, on_epoch=remember)
+    for name, value in run.model.state_dict().items():
+        mean = torch.stack([state[name].double() for state in states[-3:]]).mean(dim=0)
+        assert torch.allclose(value.double(), mean, atol=1e-6), name
+    assert run.best_epoch == 5
+
+
+@pytest.mark.parametrize("killed_after", [3, 4])
+def test_a_mean_survives_a_kill(toy, tmp_path, killed_after):
+    recipe = Recipe(epochs=5, batch_size=8, average=3)
+
+    def kill(row):
+        if row["epoch"] == killed_after:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(toy, recipe=recipe, folder=tmp_path, on_epoch=kill)
+    resumed = fit(toy, recipe=recipe, folder=tmp_path).model.state_dict()
+    whole = fit(toy, recipe=recipe).model.state_dict()
+    assert all(torch.equal(value, whole[name]) for name, value in resumed.items())
 
 
 def test_nan_before_the_first_epoch_is_an_error(toy):
@@ -144,6 +205,53 @@ def test_nan_later_keeps_the_last_good_epoch(toy):
     assert np.isfinite(inference.predict(run.model, toy.val)).all()
 
 
+def test_nan_in_the_last_step_of_an_epoch_is_not_kept(toy, monkeypatch):
+    """The training loss is still finite then; only validation shows it."""
+    original, calls = loop.Loop._step, iter(range(1000))
+
+    def poison(self, index):
+        loss = original(self, index)
+        if next(calls) == 2 * 3 + 2:  # the last step of the third epoch
+            with torch.no_grad():
+                self.result.model.net.fc.weight.fill_(math.nan)
+        return loss
+
+    monkeypatch.setattr(loop.Loop, "_step", poison)
+    run = fit(toy)
+    assert "NaN or infinite in epoch 3" in run.stopped
+    assert run.best_epoch in (1, 2)
+    assert np.isfinite(inference.predict(run.model, toy.val)).all()
+
+
+def test_lp_ft_with_patience_keeps_its_epochs_and_resumes_where_it_ended(toy, tmp_path):
+    recipe = Recipe(epochs=8, batch_size=8, patience=1)
+    strategy = strategies.lp_ft(head_lr=0.0, backbone_lr=0.0, batchnorm="eval")
+    run = fit(toy, strategy, recipe, folder=tmp_path)
+    assert [row["epoch"] for row in run.history] == [1, 2, 5]
+    assert run.best["epoch"] == run.best_epoch == 1
+    again = fit(toy, strategy, recipe, folder=tmp_path)
+    assert again.history == run.history, "an early-stopped run is finished"
+
+
+@pytest.mark.parametrize(
+    "options", [{"average": -1}, {"average": 5}, {"average": 2, "patience": 1}]
+)
+def test_impossible_means_are_said(options):
+    with pytest.raises(CourseError, match="average = "):
+        Recipe(epochs=4, **options)
+
+
+def test_a_mean_that_reaches_into_the_probe_is_said(toy):
+    with pytest.raises(CourseError, match="the last phase of lp_ft has 2 of the 4 epochs"):
+        fit(toy, strategies.lp_ft(), Recipe(epochs=4, batch_size=8, average=3))
+
+
+def test_the_model_comes_back_to_the_cpu_in_eval_mode(toy):
+    run = fit(toy)
+    assert {p.device.type for p in run.model.parameters()} == {"cpu"}
+    assert not run.model.training
+
+
 def test_stop_by_hand_keeps_what_was_learned(toy):
     steps = iter(range(1000))
     run = fit(toy, should_stop=lambda: next(steps) >= 4)
@@ -160,13 +268,13 @@ def test_early_stopping_counts_epochs_without_a_better_one(toy):
 
 def test_rates_warm_up_and_end_at_a_fraction_of_each_groups_own(toy, monkeypatch):
     recorded = []
-    original = training._Loop._set_rates
+    original = loop.Loop._set_rates
 
-    def record(loop, step):
-        original(loop, step)
-        recorded.append([group["lr"] for group in loop.optimizer.param_groups])
+    def record(self, step):
+        original(self, step)
+        recorded.append([group["lr"] for group in self.optimizer.param_groups])
 
-    monkeypatch.setattr(training._Loop, "_set_rates", record)
+    monkeypatch.setattr(loop.Loop, "_set_rates", record)
     strategy = strategies.full_finetune(head_lr=1e-2, backbone_lr=1e-3)
     run = fit(toy, strategy, recipe=Recipe(epochs=4, batch_size=8, warmup=0.25, floor=0.1))
     peaks = [g["lr"] for g in strategies.param_groups(run.model, strategy)]
@@ -176,15 +284,15 @@ def test_rates_warm_up_and_end_at_a_fraction_of_each_groups_own(toy, monkeypatch
 
 
 def test_no_image_is_left_out_and_no_batch_is_tiny(toy):
-    loop = training._Loop(build(), make_dataset(n=25), strategies.full_finetune(), SHORT, 0, None,
-                          training.engine.start("cpu"))  # fmt: skip
-    batches = loop._order(epoch=0)
+    run = loop.Loop(build(), make_dataset(n=25), strategies.full_finetune(), SHORT, 0,
+                    training.engine.start("cpu"))  # fmt: skip
+    batches = run._order(epoch=0)
     assert sorted(np.concatenate(batches).tolist()) == list(range(25))
     assert min(map(len, batches)) >= 6
 
 
 def test_class_weights_even_out_the_classes():
-    weights = training.balanced_weights(np.array([0] * 30 + [1] * 10), n_classes=2)
+    weights = loop.balanced_weights(np.array([0] * 30 + [1] * 10), n_classes=2)
     assert weights.tolist() == pytest.approx([2 / 3, 2.0])
     assert float(weights[0] * 30 + weights[1] * 10) == pytest.approx(40)
 

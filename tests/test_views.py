@@ -16,6 +16,17 @@ def test_the_eight_views_of_a_square_are_all_different_and_lose_nothing():
         assert np.array_equal(np.sort(view.reshape(2, -1)), np.sort(IMAGES.reshape(2, -1)))
 
 
+def test_nudged_views_start_with_the_image_and_never_mirror():
+    image = np.tile(np.arange(40, dtype=np.uint8)[:, None], (1, 40, 1, 1))
+    seen = [view(image) for view in views.nudged(5)]
+    assert np.array_equal(seen[0], image)
+    assert len({view.tobytes() for view in seen}) == 5
+    for view in seen:
+        assert view.dtype == np.uint8
+        assert view.shape == image.shape
+        assert np.all(np.diff(view[0, 0, :, 0].astype(int)) >= 0), "left stays left"
+
+
 @pytest.mark.parametrize("index", [1, slice(0, 2), np.array([1, 0])])
 def test_seen_images_stand_where_an_array_stands(index):
     for view in views.dihedral():

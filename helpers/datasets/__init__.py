@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from helpers.datasets.card import Card, Dataset, Split
@@ -46,7 +48,8 @@ def load(name: str | None = None, *, size: int = 128, **options) -> Dataset:
         ``COURSE_DATA_DIR``. None means `default_name`.
     size : height and width in pixels of the images returned.
     options : passed to the loader, e.g. ``threshold`` for ELPV or ``group_pattern`` for a folder
-        (see `load_elpv`, `load_folder`, `load_medmnist`).
+        (see `load_elpv`, `load_folder`, `load_medmnist`). ``COURSE_GROUP_PATTERN`` gives folders
+        a group pattern where none is passed.
 
     Raises
     ------
@@ -57,15 +60,33 @@ def load(name: str | None = None, *, size: int = 128, **options) -> Dataset:
     if size < 8:
         raise CourseError(f"size is {size} pixels; ask for at least 8 (64 to 224 make sense here).")
     if name.startswith("folder:"):
-        return load_folder(name.removeprefix("folder:"), size=size, **options)
+        path = Path(name.removeprefix("folder:")).expanduser().absolute()
+        return _call(load_folder, name, path, size=size, **(_group_pattern() | options))
     if name == "elpv":
-        return load_elpv(size=size, **options)
+        return _call(load_elpv, name, size=size, **options)
     if name in MEDMNIST or name == "chest":  # which explains why it is left out
-        return load_medmnist(name, size=size, **options)
+        return _call(load_medmnist, name, name, size=size, **options)
     for path in _local_folders():
         if path.name == name:
-            return load_folder(path, size=size, name=name, about=KNOWN.get(name), **options)
+            about = KNOWN.get(name)
+            return _call(load_folder, name, path, size=size, name=name, about=about,
+                         **(_group_pattern() | options))  # fmt: skip
     raise unknown_name("data set", name, names(), f"{FOLDER_HINT} ({_data_dir_state()}).")
+
+
+def _call(loader: Callable[..., Dataset], name: str, *arguments, **options) -> Dataset:
+    known = [key for key in inspect.signature(loader).parameters if key not in ("path", "name")]
+    odd = sorted(set(options) - set(known) - {"name"})
+    if odd:
+        raise CourseError(
+            f"The data set {name!r} has no option {odd[0]!r}; it takes {', '.join(known)}."
+        )
+    return loader(*arguments, **options)
+
+
+def _group_pattern() -> dict[str, str]:
+    pattern = os.environ.get("COURSE_GROUP_PATTERN")
+    return {"group_pattern": pattern} if pattern else {}
 
 
 def _local_folders() -> list[Path]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from helpers.datasets.rows import Rows, take_rows
 from helpers.errors import CourseError
 
 
@@ -47,13 +48,14 @@ class Split:
     Attributes
     ----------
     images : uint8 array ``(N, H, W, C)``, values 0..255, C = 1 (gray) or 3 (RGB). Channels come
-        last because that is the layout in which a CPU convolves fastest.
+        last because that is the layout in which a CPU convolves fastest. A large part is a
+        `helpers.datasets.rows.Rows`, which reads from disk what it is asked for.
     labels : int64 array ``(N,)``.
     groups : int64 array ``(N,)``: images that must not be torn apart (one patient, one module)
         share a number. All different when nothing is known.
     """
 
-    images: np.ndarray
+    images: np.ndarray | Rows
     labels: np.ndarray
     groups: np.ndarray
 
@@ -76,7 +78,7 @@ class Split:
     def subset(self, index: np.ndarray | Sequence[int]) -> Split:
         """Return the images at `index`, in that order."""
         index = np.asarray(index, dtype=np.int64)
-        return Split(self.images[index], self.labels[index], self.groups[index])
+        return Split(take_rows(self.images, index), self.labels[index], self.groups[index])
 
     def sample(self, n: int, seed: int = 0) -> Split:
         """Return `n` images drawn without replacement, class shares kept as well as n allows."""
@@ -104,7 +106,7 @@ class Dataset:
         CourseError
             When `n` is larger than the training split, or too small for one image per class.
         """
-        n_val = min(len(self.val), max(n // 4, 32))
+        n_val = min(len(self.val), max(n // 4, 32, len(self.card.classes)))
         return replace(self, train=self.train.sample(n, seed), val=self.val.sample(n_val, seed))
 
     def counts(self) -> dict[str, dict[str, int]]:
@@ -132,8 +134,8 @@ def stratified_sample(labels: np.ndarray, n: int, seed: int) -> np.ndarray:
         )
     if n < n_classes:
         raise CourseError(f"n = {n} cannot hold one image of each of {n_classes} classes; raise n.")
-    if n > len(labels) - n_classes:
-        # scikit-learn wants at least one image per class left over; so few make no difference.
+    if n > len(labels) - n_classes or np.bincount(labels).min() < 2:
+        # scikit-learn wants two images of each class, and one of each left over.
         index = np.random.default_rng(seed).permutation(len(labels))[:n]
         return np.sort(index)
     index, _ = train_test_split(

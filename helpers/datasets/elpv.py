@@ -123,6 +123,6 @@ def _card(size: int, split: str, threshold: float) -> Card:
         caveat=(
             f"Labels are the experts' defect probability cut at {threshold:g}; 401 of 2,624 "
             "cells are uncertain (1/3 or 2/3). No module number is published, so a random split "
-            "very likely has cells of one module on both sides: compare with split='blocks'."
+            "very likely has cells of one module on both sides; split='blocks' is stricter."
         ),
     )

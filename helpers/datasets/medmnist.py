@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pooch
+from PIL import Image
 from requests.exceptions import RequestException
 
 from helpers import cache
@@ -33,7 +34,8 @@ def load_medmnist(name: str, *, size: int = 128, base_url: str | None = None) ->
     Parameters
     ----------
     name : a key of `MEDMNIST` such as ``"pneumonia"`` (``"PneumoniaMNIST"`` works, too).
-    size : 28, 64, 128 or 224: each is a file of its own, nothing is resized here.
+    size : up to 224. 28, 64, 128 and 224 are files of their own; any other size is made from the
+        next larger file.
     base_url : a mirror's folder that holds the npz files; the default is Zenodo.
 
     Returns
@@ -55,8 +57,8 @@ def load_medmnist(name: str, *, size: int = 128, base_url: str | None = None) ->
         )
     if key not in MEDMNIST:
         raise unknown_name("MedMNIST set", name, MEDMNIST)
-    if size not in SIZES:
-        raise CourseError(f"MedMNIST comes in {', '.join(map(str, SIZES))} pixels, not {size}.")
+    if size > SIZES[-1]:
+        raise CourseError(f"MedMNIST has up to {SIZES[-1]} pixels; {size} would only be blown up.")
     info = MEDMNIST[key]
     arrays = _arrays(key, info, size, base_url or BASE_URL)
     starts = np.cumsum([0, *info.counts])
@@ -117,8 +119,9 @@ def _remove_damaged(target: Path) -> str:
 
 def _arrays(name: str, info: MedMNISTInfo, size: int, base_url: str) -> dict[str, np.ndarray]:
     """Return the six arrays of a set, unpacked once into the cache and memory-mapped."""
-    md5 = info.md5[SIZES.index(size)]
-    stem = f"{name}mnist" if size == 28 else f"{name}mnist_{size}"
+    published = next(file_size for file_size in SIZES if file_size >= size)
+    md5 = info.md5[SIZES.index(published)]
+    stem = f"{name}mnist" if published == 28 else f"{name}mnist_{published}"
 
     @once
     def archive() -> Path:
@@ -126,10 +129,28 @@ def _arrays(name: str, info: MedMNISTInfo, size: int, base_url: str) -> dict[str
 
     folder = cache.folder("images", f"{stem}-{md5[:8]}")
     keys = [f"{part}_{kind}" for part in PARTS for kind in ("images", "labels")]
-    return {
-        key: cache.array(folder / f"{key}.npy", lambda key=key: _read(archive(), key, info, size))
+    arrays = {
+        key: cache.array(
+            folder / f"{key}.npy", lambda key=key: _read(archive(), key, info, published)
+        )
         for key in keys
     }
+    if size == published:
+        return arrays
+    smaller = {
+        key: cache.array(folder / f"{key}-{size}px.npy", lambda key=key: shrink(arrays[key], size))
+        for key in keys
+        if key.endswith("images")
+    }
+    return arrays | smaller
+
+
+def shrink(images: np.ndarray, size: int) -> np.ndarray:
+    """Return uint8 images ``(N, H, W)`` or ``(N, H, W, 3)`` at `size` x `size` pixels."""
+    out = np.empty((len(images), size, size, *images.shape[3:]), dtype=np.uint8)
+    for position, image in enumerate(images):
+        out[position] = Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC)
+    return out
 
 
 def _read(archive: Path, key: str, info: MedMNISTInfo, size: int) -> np.ndarray:

@@ -93,7 +93,7 @@ def results(rows: Sequence[Mapping], title: str = "", note: str = "") -> Figure:
     return figure
 
 
-COLUMNS_AT = (1.19, 1.29, 1.62, 1.77)  # right edges of the text columns, in widths of the axes
+COLUMNS_AT = (1.17, 1.3, 1.63, 1.78)  # right edges of the text columns, in widths of the axes
 
 
 def _result_line(axes: Axes, y: int, row: Mapping) -> None:

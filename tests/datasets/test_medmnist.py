@@ -52,6 +52,16 @@ def npz(private_cache):
     return private_cache / "downloads" / "pneumoniamnist.npz"
 
 
+@pytest.mark.parametrize(("name", "channels"), [("pneumonia", 1), ("blood", 3)])
+def test_another_size_is_made_from_the_next_larger_file(mirror, publish, name, channels):
+    mirror.serve(publish(name, as_npz(arrays(channels, 64))))
+    data = load_medmnist(name, size=40, base_url=mirror.url)
+    assert mirror.paths == [f"/{name}mnist_64.npz?download=1"]
+    assert data.train.images.shape == (6, 40, 40, channels)
+    assert data.train.images[:, 3, 3, 0].tolist() == list(range(6))
+    assert data.card.size == 40
+
+
 @pytest.mark.parametrize(
     ("name", "size", "channels", "file"),
     [
@@ -198,7 +208,7 @@ def test_a_damaged_archive(mirror, publish, damage):
         ("chest", 28, "14 labels per image"),
         ("ChestMNIST", 28, "14 labels per image"),
         ("pneumonie", 28, "Did you mean 'pneumonia'"),
-        ("pneumonia", 96, "28, 64, 128, 224 pixels, not 96"),
+        ("pneumonia", 300, "up to 224 pixels; 300"),
     ],
 )
 def test_what_there_is_not(name, size, said):

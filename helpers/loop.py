@@ -1,0 +1,261 @@
+"""The steps of a training run, one method each; `helpers.training.fit` is the way in."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from helpers import cache, checkpoints, metrics, prefix, strategies
+from helpers.backbones import Backbone
+from helpers.datasets import Dataset, Split
+from helpers.errors import CourseError
+from helpers.inference import Inputs, batch, predict
+from helpers.keeper import Keeper
+from helpers.runs import Recipe, Run, phase_ends
+from helpers.schedules import warmup_cosine
+from helpers.strategies import Strategy
+from helpers.views import Mixed, Seen, View
+
+
+def balanced_weights(labels: np.ndarray, n_classes: int) -> Tensor:
+    """Return a loss weight per class, inverse to its frequency, with mean 1 over the images."""
+    counts = np.bincount(labels, minlength=n_classes)
+    return torch.tensor(len(labels) / (n_classes * np.maximum(counts, 1)), dtype=torch.float32)
+
+
+class Loop:
+    """One call of `fit`: the state that its steps share. The attributes are fit's arguments."""
+
+    def __init__(
+        self, model: Backbone, data: Dataset, strategy: Strategy, recipe: Recipe, seed: int,
+        fabric: Fabric,
+    ) -> None:  # fmt: skip
+        self.data, self.fabric = data, fabric
+        self.result, self.keeper = Run(model, strategy, recipe, seed), Keeper(recipe)
+        self.augment: Callable[[Tensor], Tensor] | None = None
+        self.views: list[View] = []
+        self.folder: Path | None = None
+        self.on_epoch: Callable[[dict], None] | None = None
+        self.should_stop: Callable[[], bool] = lambda: False
+        self.use_prefix = True
+        n_classes = len(data.card.classes)
+        weight = balanced_weights(data.train.labels, n_classes) if recipe.class_weights else None
+        self.criterion = nn.CrossEntropyLoss(weight=weight).to(fabric.device)
+
+    def run(self) -> Run:
+        """Train phase after phase, from where `folder` left off; return the run."""
+        run = self.result
+        ends = phase_ends(run.strategy, run.recipe.epochs)
+        self._check_mean(ends)
+        self.fingerprint = self._fingerprint() if self.folder else ""
+        done = self._resume(ends)
+        self.started = time.perf_counter() - run.seconds
+        with torch.random.fork_rng(devices=[]):
+            for phase, (first, end) in enumerate(zip([0, *ends], ends, strict=False)):
+                if done < end and not run.stopped:
+                    self._run_phase(phase, first, max(first, done), end)
+        if self.keeper.state is not None:
+            run.model.load_state_dict(self.keeper.state)
+        run.best_epoch = self.keeper.epoch
+        run.model.eval().to("cpu")  # whoever uses it next should not have to know the device
+        return run
+
+    def _run_phase(self, phase: int, first: int, done: int, end: int) -> None:
+        run = self.result
+        strategies.apply(run.model, run.strategy, phase)
+        run.trainable = strategies.count_trainable(run.model)
+        groups = strategies.param_groups(run.model, run.strategy, phase)
+        optimizer = torch.optim.AdamW(groups, foreach=True)  # one call for all tensors
+        self.peaks = [group["lr"] for group in groups]
+        self._compute_frozen_front()
+        self.wrapped, self.optimizer = self.fabric.setup(run.model, optimizer)
+        self._restore_optimizer(phase)
+        self.total_steps = (end - first) * self._steps_per_epoch()
+        for epoch in self._progress(done, end, phase):
+            loss = self._train_epoch(epoch, epoch - first)
+            if run.stopped or self._close_epoch(epoch, phase, first, loss):
+                return
+
+    def _compute_frozen_front(self) -> None:
+        """Train and validate on the activations behind the frozen front, where there is one."""
+        start, why = prefix.boundary(self.result.model)
+        if self.augment is not None and start != "stem":
+            start, why = "stem", "nothing is computed ahead: augmentation changes every image"
+        if not self.use_prefix:
+            start, why = "stem", "nothing is computed ahead: switched off"
+        self.train = self._feed(self.data.train, start, self.views)
+        self.val = self._feed(self.data.val, start)
+        self.result.frozen_front = why
+
+    def _feed(self, split: Split, start: str, views: Sequence[View] = ()) -> Inputs:
+        model, fabric = self.result.model, self.fabric
+        looks = [Seen(split.images, view) for view in views] or [split.images]
+        arrays = [
+            prefix.activations(model, Inputs(images, split.labels), start, fabric=fabric).images
+            for images in looks
+        ]
+        return Inputs(Mixed(arrays) if views else arrays[0], split.labels, start)
+
+    def _progress(self, first: int, end: int, phase: int):
+        if self.fabric.global_rank > 0:
+            return range(first, end)
+        name = self.result.strategy.name + (f", phase {phase + 1}" if phase else "")
+        # tqdm's notebook bar does not obey TQDM_DISABLE by itself.
+        quiet = bool(os.environ.get("TQDM_DISABLE"))
+        return tqdm(range(first, end), desc=name, unit="epoch", leave=False, disable=quiet)
+
+    def _order(self, epoch: int) -> list[np.ndarray]:
+        """Return this process's batches: shuffled by (seed, epoch), of nearly equal size."""
+        n, world = len(self.data.train), self.fabric.world_size
+        order = np.random.default_rng((self.result.seed, epoch)).permutation(n)
+        mine = np.resize(order, math.ceil(n / world) * world)[self.fabric.global_rank :: world]
+        return np.array_split(mine, self._steps_per_epoch())
+
+    def _steps_per_epoch(self) -> int:
+        per_process = math.ceil(len(self.data.train) / self.fabric.world_size)
+        return math.ceil(per_process / self.result.recipe.batch_size)
+
+    def _train_epoch(self, epoch: int, epoch_in_phase: int) -> float:
+        torch.manual_seed(self.result.seed * 100_003 + epoch)
+        self.wrapped.train()
+        if self.views:
+            self.train.images.choose(self.result.seed, epoch)
+        total = torch.zeros((), device=self.fabric.device)
+        batches = self._order(epoch)
+        for step, index in enumerate(batches):
+            self._set_rates(epoch_in_phase * len(batches) + step)
+            total += self._step(index)
+            if self.should_stop():
+                self.result.stopped = f"Stopped by hand in epoch {epoch + 1}."
+                break
+        # All processes must see the same loss, or one would stop and the others wait for it.
+        return float(self.fabric.all_reduce(total / len(batches), reduce_op="mean"))
+
+    def _set_rates(self, step: int) -> None:
+        recipe = self.result.recipe
+        warmup = round(recipe.warmup * self.total_steps)
+        factor = warmup_cosine(step, self.total_steps, warmup, recipe.floor)
+        for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
+            group["lr"] = peak * factor
+
+    def _step(self, index: np.ndarray) -> Tensor:
+        images = batch(self.train, index, self.fabric.device)
+        labels = torch.from_numpy(self.train.labels[index]).to(self.fabric.device)
+        if self.augment is not None:
+            images = self.augment(images)
+        # set_to_none: a gradient that nothing cleared would add up and inflate the clipped norm
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.criterion(self.wrapped(images, start=self.train.start), labels)
+        self.fabric.backward(loss)
+        self.fabric.clip_gradients(self.wrapped, self.optimizer, max_norm=self.result.recipe.clip,
+                                   error_if_nonfinite=False)  # fmt: skip
+        self.optimizer.step()
+        return loss.detach()
+
+    def _close_epoch(self, epoch: int, phase: int, first: int, train_loss: float) -> bool:
+        """Validate, keep, save and report an epoch; return whether the phase ends with it."""
+        validated = self._validate() if math.isfinite(train_loss) else {"val_loss": math.nan}
+        if not math.isfinite(validated["val_loss"]):
+            self._stop_for_nan(epoch)
+            return True
+        row = {"epoch": epoch + 1, "phase": phase, "train_loss": train_loss, **validated,
+               "lr": self.optimizer.param_groups[-1]["lr"]}  # fmt: skip
+        row["seconds"] = self.result.seconds = time.perf_counter() - self.started
+        self.keeper.consider(row, self.result.model)
+        patience = self.result.recipe.patience
+        waited = epoch + 1 - max(self.keeper.epoch, first)
+        row["ends_phase"] = patience is not None and waited >= patience
+        self.result.history.append(row)
+        self._save()
+        if self.on_epoch is not None:
+            self.on_epoch(row)
+        return row["ends_phase"]
+
+    def _validate(self) -> dict[str, float]:
+        split = self.data.val
+        probabilities = predict(self.result.model, self.val, self.fabric)
+        log_p = torch.from_numpy(np.log(np.maximum(probabilities, 1e-12))).to(self.fabric.device)
+        labels = torch.from_numpy(split.labels).to(self.fabric.device)
+        loss = nn.functional.nll_loss(log_p, labels, weight=self.criterion.weight)
+        both = len(np.unique(split.labels)) == probabilities.shape[1]
+        finite = bool(np.isfinite(probabilities).all())
+        return {
+            "val_loss": float(loss) if finite else math.nan,
+            "val_auc": metrics.auc(split.labels, probabilities) if both and finite else math.nan,
+            "val_accuracy": float((probabilities.argmax(1) == split.labels).mean()),
+        }
+
+    def _stop_for_nan(self, epoch: int) -> None:
+        if self.keeper.state is None:
+            raise CourseError(
+                f"The loss became NaN or infinite in epoch {epoch + 1}, before any epoch could be "
+                "kept. Lower the learning rates or the clipping norm, and check the images."
+            )
+        self.result.stopped = (
+            f"The loss became NaN or infinite in epoch {epoch + 1}; the weights of epoch "
+            f"{self.keeper.epoch} are kept. Lower the learning rates to go on."
+        )
+
+    def _check_mean(self, ends: list[int]) -> None:
+        recipe = self.result.recipe
+        last_phase = ends[-1] - ([0, *ends][-2])
+        if recipe.average > last_phase:
+            raise CourseError(
+                f"average = {recipe.average}, but the last phase of {self.result.strategy.name} "
+                f"has {last_phase} of the {recipe.epochs} epochs; average no more than those."
+            )
+
+    def _fingerprint(self) -> str:
+        """Name everything that decides the result, so that no other run is taken for this one."""
+        run, parts = self.result, (self.data.train, self.data.val)
+        pattern = np.arange(25 * 25, dtype=np.int64).reshape(1, 25, 25, 1).astype(np.uint8)
+        settings = (
+            run.model.name, run.strategy, asdict(run.recipe), run.seed, self.data.card.name,
+            self.data.card.size, getattr(self.augment, "__qualname__", self.augment),
+        )  # fmt: skip
+        contents = [
+            *(value.detach().cpu().numpy().tobytes() for value in run.model.state_dict().values()),
+            *(part.labels.tobytes() for part in parts),
+            *(np.ascontiguousarray(part.images[:]).tobytes() for part in parts),
+            *(np.ascontiguousarray(view(pattern)).tobytes() for view in self.views),
+        ]
+        return f"{settings}, contents {cache.digest(*contents)}"
+
+    def _save(self) -> None:
+        if self.folder is None or self.fabric.global_rank > 0:
+            return
+        run = self.result
+        checkpoints.save_state(self.folder, {
+            "fingerprint": self.fingerprint, "model": run.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(), "history": run.history,
+            "keeper": self.keeper.state_dict(), "seconds": run.seconds,
+            "trainable": run.trainable, "frozen_front": run.frozen_front,
+        })  # fmt: skip
+
+    def _resume(self, ends: list[int]) -> int:
+        """Load the state in `folder`, if any; return the epoch to go on from."""
+        self.saved = checkpoints.load_state(self.folder, self.fingerprint)
+        if self.saved is None:
+            return 0
+        run = self.result
+        run.model.load_state_dict(self.saved["model"])
+        self.keeper.load_state_dict(self.saved["keeper"])
+        for name in ("history", "seconds", "trainable", "frozen_front"):
+            setattr(run, name, self.saved[name])
+        last = run.history[-1]
+        return ends[last["phase"]] if last["ends_phase"] else last["epoch"]
+
+    def _restore_optimizer(self, phase: int) -> None:
+        if self.saved is not None and self.saved["history"][-1]["phase"] == phase:
+            self.optimizer.load_state_dict(self.saved["optimizer"])
+        self.saved = None

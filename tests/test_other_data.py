@@ -1,0 +1,41 @@
+"""COURSE_DATASET moves the whole course: every notebook runs on a set it was not written on."""
+
+import os
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from nbclient import NotebookClient
+from PIL import Image
+
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Three classes of small colour images, few of them, in odd sizes."""
+    root = tmp_path_factory.mktemp("blobs") / "images"
+    rng = np.random.default_rng(0)
+    for k, name in enumerate(("red", "green", "blue")):
+        (root / name).mkdir(parents=True)
+        for i in range(24):
+            pixels = rng.integers(0, 120, (50 + i, 60, 3))
+            pixels[..., k] += 100
+            Image.fromarray(pixels.astype(np.uint8)).save(root / name / f"{i}.png")
+    return root
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_colour_folder_with_three_classes_and_few_images(path, folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_DATASET", f"folder:{folder}")
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    notebook = nbformat.read(path, 4)
+    resources = {"metadata": {"path": os.fspath(path.parent)}}
+    NotebookClient(notebook, timeout=180, resources=resources).execute()
+    printed = "".join(
+        output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", [])
+    )
+    assert "red" in printed
+    assert "defective" not in printed
