@@ -30,7 +30,7 @@ notebooks: $(READY)
 	TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
 		--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False \
 		$(NOTEBOOKS)
-	$(BIN)/python docs/readme_picture.py
+	$(BIN)/python docs/finish_notebooks.py
 
 # The peers are extras of the benchmark, not of the course.
 bench: $(READY)

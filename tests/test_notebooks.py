@@ -40,6 +40,9 @@ def test_no_output_is_an_error_or_a_machine_path(path):
 def test_it_is_small_and_carries_no_widget_state(path):
     assert path.stat().st_size < 3_000_000
     assert "widgets" not in nbformat.read(path, 4).metadata
+    assert "jupyter.widget-view" not in path.read_text(), (
+        "it would show as an error: make notebooks"
+    )
 
 
 def test_code_cells_are_short_enough_to_read(path):

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import io
 
 import ipywidgets as widgets
 from matplotlib.figure import Figure
 
 
-def figure_image(alt: str) -> widgets.Image:
-    """Return an empty image widget; `alt` is read out where the picture cannot be seen."""
-    return widgets.Image(format="png", layout=widgets.Layout(max_width="100%"), tooltip=alt)
+def figure_box() -> widgets.HTML:
+    """Return an empty place for a figure."""
+    return widgets.HTML()
 
 
-def show(image: widgets.Image, figure: Figure) -> None:
-    """Put `figure` into `image`."""
+def show(box: widgets.HTML, figure: Figure, alt: str) -> None:
+    """Put `figure` into `box`; `alt` is read out where the picture cannot be seen."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
-    image.value = buffer.getvalue()
+    picture = base64.b64encode(buffer.getvalue()).decode()
+    box.value = (
+        f'<img alt="{html.escape(alt)}" style="max-width: 100%" '
+        f'src="data:image/png;base64,{picture}">'
+    )

@@ -9,7 +9,7 @@ import pandas as pd
 
 from helpers import plots
 from helpers.errors import CourseError
-from helpers.widgets.figures import figure_image, show
+from helpers.widgets.figures import figure_box, show
 
 
 class StrategyExplorer(widgets.VBox):
@@ -35,7 +35,7 @@ class StrategyExplorer(widgets.VBox):
             options=[(plots.label_of(name), name) for name in tables],
             style=widgets.ToggleButtonsStyle(button_width="150px"),
         )
-        self.network, self.curves = figure_image("network"), figure_image("curves")
+        self.network, self.curves = figure_box(), figure_box()
         self.text = widgets.HTML()
         self.choice.observe(self._show, names="value")
         super().__init__([self.choice, self.network, self.text, self.curves])
@@ -44,8 +44,8 @@ class StrategyExplorer(widgets.VBox):
     def _show(self, _change: object = None) -> None:
         name = self.choice.value
         table = self.tables[name]
-        show(self.network, plots.strategy_map({name: table}))
-        show(self.curves, plots.learning_curves(self.histories, highlight=name))
+        show(self.network, plots.strategy_map({name: table}), "what trains, at which rate")
+        show(self.curves, plots.learning_curves(self.histories, name), "loss and validation AUC")
         trained = int(table.loc[table["trains"], "parameters"].sum())
         share = trained / table["parameters"].sum()
         self.text.value = (
