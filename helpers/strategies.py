@@ -289,8 +289,3 @@ def _summary_rows(model: Backbone, strategy: Strategy, rates: dict[str, float]) 
             "learning rate": rates.get(name, 0.0),
             "batchnorm statistics": mode if has_batchnorm else "none",
         }
-
-
-def with_options(strategy: Strategy, **options) -> Strategy:
-    """Return a copy with some fields changed, e.g. ``with_options(s, batchnorm="eval")``."""
-    return replace(strategy, **options)

@@ -31,6 +31,9 @@ class Prediction(widgets.VBox):
         title = widgets.HTML(f"<b>Your guess first.</b> {html.escape(question)}")
         super().__init__([title, self.choice, self.answer])
 
+    def __repr__(self) -> str:
+        return "Prediction(run the notebook to use it)"  # what a page without a kernel shows
+
     def reveal(self, right: str, because: str = "") -> None:
         """Show the measured answer beside the guess, and lock the guess.
 

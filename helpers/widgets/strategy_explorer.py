@@ -41,6 +41,9 @@ class StrategyExplorer(widgets.VBox):
         super().__init__([self.choice, self.network, self.text, self.curves])
         self._show()
 
+    def __repr__(self) -> str:
+        return "StrategyExplorer(run the notebook to use it)"  # what a page without a kernel shows
+
     def _show(self, _change: object = None) -> None:
         name = self.choice.value
         table = self.tables[name]
