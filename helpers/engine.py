@@ -59,7 +59,7 @@ def _keep_freed_memory() -> None:
     """Tell glibc to keep what a training step frees for the next step.
 
     By default it hands every large activation back to the system and asks for it again, page by
-    page: a fifth of the time of a step on two cores (benchmarks/README.md).
+    page, and most of the time that the system spends on a run goes into that.
     """
     if platform.libc_ver()[0] == "glibc":
         libc, largest = ctypes.CDLL(None), 2**31 - 1
