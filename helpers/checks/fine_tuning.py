@@ -1,28 +1,13 @@
-"""Checkers for the exercises: each says what is wrong, not only that it is wrong.
-
-A checker takes the learner's function (or number), tries it on a small network made for the
-purpose, and returns a `Verdict`. tests/test_checks.py holds each of them to wrong answers.
-"""
+"""Checkers of notebook 02: freezing, parameter groups, keeping the best weights."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import nn
 
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a checker found; shown as one line under the cell."""
-
-    right: bool
-    message: str
-
-    def __repr__(self) -> str:
-        return f"{'✔' if self.right else '✘'} {self.message}"
+from helpers.checks.verdict import Verdict, attempt
 
 
 class PracticeNet(nn.Module):
@@ -40,28 +25,18 @@ class PracticeNet(nn.Module):
         return self.fc(x.mean(dim=(2, 3)))
 
 
-def _attempt(function: Callable, *arguments) -> tuple[object, Verdict | None]:
-    """Call the learner's function; turn whatever it raises into a verdict."""
-    try:
-        return function(*arguments), None
-    except NotImplementedError:
-        return None, Verdict(False, "nothing here yet: replace the line that raises.")
-    except Exception as error:  # the learner's code may fail in any way
-        return None, Verdict(False, f"your function raised {type(error).__name__}: {error}")
-
-
 def freeze_backbone(answer: Callable[[nn.Module], nn.Module]) -> Verdict:
     """Check ``answer(net)``: only a new two-class `fc` trains, and BatchNorm rests after train().
 
     The learner's function gets a `PracticeNet`, changes it in place and returns it.
     """
     torch.manual_seed(0)
-    net, failed = _attempt(answer, PracticeNet())
+    net, failed = attempt(answer, PracticeNet())
     if failed:
         return failed
     if not isinstance(net, nn.Module):
         return Verdict(False, "return the network, so that the next line can use it.")
-    logits, failed = _attempt(net, torch.randn(8, 1, 12, 12))
+    logits, failed = attempt(net, torch.randn(8, 1, 12, 12))
     if failed:
         return failed
     if logits.shape != (8, 2):
@@ -104,7 +79,7 @@ def parameter_groups(answer: Callable[[nn.Module], list[dict]]) -> Verdict:
     layer1 at 5e-4, conv and bn at 2.5e-4; weight decay 0 for all vectors, 1e-4 for the rest.
     """
     net = PracticeNet()
-    groups, failed = _attempt(answer, net)
+    groups, failed = attempt(answer, net)
     if failed:
         return failed
     if not isinstance(groups, list) or not all(isinstance(g, dict) for g in groups):
@@ -112,7 +87,7 @@ def parameter_groups(answer: Callable[[nn.Module], list[dict]]) -> Verdict:
     if not any(g.get("params") is not None for g in groups):
         return Verdict(False, 'the groups are empty: each needs "params".')
     # AdamW itself reads the groups, so whatever it takes is right, single tensors included.
-    optimizer, failed = _attempt(torch.optim.AdamW, groups)
+    optimizer, failed = attempt(torch.optim.AdamW, groups)
     if failed:
         return failed
     place = [
@@ -145,7 +120,7 @@ def keep_best(answer: Callable[[nn.Module], dict]) -> Verdict:
     """Check ``answer(net)``: a snapshot of the weights that later training does not change."""
     torch.manual_seed(0)
     net = PracticeNet()
-    snapshot, failed = _attempt(answer, net)
+    snapshot, failed = attempt(answer, net)
     if failed:
         return failed
     if not isinstance(snapshot, dict) or set(snapshot) != set(net.state_dict()):
@@ -183,50 +158,3 @@ def head_parameters(answer: int) -> Verdict:
     if answer != 525_058:
         return Verdict(False, "not yet: (2048 + 1) x 256 for the first layer, then the second.")
     return Verdict(True, "2049 x 256 + 257 x 2 = 525,058. Dropout and ReLU have none.")
-
-
-def network_input(answer: Callable[[np.ndarray], torch.Tensor]) -> Verdict:
-    """Check ``answer(image)``: uint8 ``(H, W, 3)`` to normalised float ``(1, 3, H, W)``."""
-    image = np.random.default_rng(0).integers(0, 256, (6, 5, 3), dtype=np.uint8)
-    image[0, 0], image[0, 1] = 0, 255
-    found, failed = _attempt(answer, image.copy())
-    if failed:
-        return failed
-    if not torch.is_tensor(found) or not found.is_floating_point():
-        return Verdict(False, "return a float tensor; the network computes with those.")
-    if found.shape != (1, 3, 6, 5):
-        return Verdict(False, f"the shape is {tuple(found.shape)}, (1, 3, 6, 5) is wanted here.")
-    scaled = torch.from_numpy(image).permute(2, 0, 1).unsqueeze(0).float() / 255
-    for wrong, says in (
-        (scaled * 255, "the values still run to 255: divide first."),
-        (scaled, "scaled to 0..1, but not normalised: subtract the mean, divide by the std."),
-        (scaled - 0.5, "the mean is gone; now divide by the standard deviation, .5."),
-    ):
-        if torch.allclose(found, wrong, atol=1e-4):
-            return Verdict(False, says)
-    if not torch.allclose(found, (scaled - 0.5) / 0.5, atol=1e-4):
-        return Verdict(False, "the values are not (x / 255 - .5) / .5 of the right pixels.")
-    return Verdict(True, "black is -1, white is 1, channels come first: what the network expects.")
-
-
-def auc_by_hand(answer: Callable[[Sequence[float], Sequence[float]], float]) -> Verdict:
-    """Check ``answer(negative_scores, positive_scores)``: the share of pairs in right order."""
-    cases = (([0.1, 0.4], [0.35, 0.8], 0.75), ([0.5], [0.5, 0.9], 0.75), ([0.2, 0.3], [0.9], 1.0))
-    for negative, positive, right in cases:
-        found, failed = _attempt(answer, list(negative), list(positive))
-        if failed:
-            return failed
-        if not isinstance(found, (int, float, np.floating)):
-            return Verdict(False, "return one number.")
-        if abs(found - (1 - right)) < 1e-6 and right != 0.5:
-            return Verdict(False, "upside down: the positive one should have the higher score.")
-        if abs(found - right) > 1e-6:
-            tie = (
-                " There is a tie in it: that counts half." if set(negative) & set(positive) else ""
-            )
-            return Verdict(
-                False, f"for {negative} and {positive} it is {right}, yours is {found:g}.{tie}"
-            )
-    return Verdict(
-        True, "the share of pairs in the right order, which is the area under the ROC curve."
-    )
