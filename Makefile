@@ -1,13 +1,14 @@
-# make lab | test | notebooks | bench — see README.md. Everything runs in one environment, $(VENV).
+# make lab | test | notebooks | bench | evidence — see README.md. Everything runs in one environment, $(VENV).
 PYTHON ?= python3
 VENV ?= .venv
 LAB_ARGS ?=
+EVIDENCE_ARGS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 FIRST := notebooks/00_start_here.ipynb
 
-.PHONY: lab test lint unit nbval notebooks bench clean
+.PHONY: lab test lint unit nbval notebooks bench evidence clean
 
 lab: $(READY)
 	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --LabApp.default_url=/lab/tree/$(FIRST) $(LAB_ARGS)
@@ -36,6 +37,10 @@ notebooks: $(READY)
 bench: $(READY)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m benchmarks.run
+
+# Hours of measuring, resumable; COURSE_DATA_DIR names the folder with the image sets besides elpv.
+evidence: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m helpers evidence $(EVIDENCE_ARGS)
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'

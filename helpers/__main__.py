@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
-from helpers import backbones, checkpoints, engine, experiments, strategies
+from helpers import backbones, checkpoints, engine, evidence, experiments, strategies
 from helpers.datasets import default_name
 from helpers.errors import CourseError
 from helpers.grayscale import METHODS
@@ -26,7 +27,24 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_train(commands.add_parser("train", help="train one strategy and score it"))
+    _add_evidence(commands.add_parser("evidence", help="measure the evidence of the course"))
     return parser
+
+
+def _add_evidence(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--workers", type=int, default=os.cpu_count() or 1, help="cells at a time (%(default)s)")
+    add("--datasets", nargs="+", choices=evidence.DATASETS, help="(all that are found)")
+    parser.set_defaults(run=_evidence)
+
+
+def _evidence(arguments: argparse.Namespace) -> int:
+    found, absent = evidence.available()
+    if absent:
+        print(f"left out: {', '.join(absent)}. Set COURSE_DATA_DIR to the folder that holds them.")
+    plan = evidence.cells(arguments.datasets or found)
+    evidence.run(plan, max(1, arguments.workers))
+    return 0
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:

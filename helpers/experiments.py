@@ -92,12 +92,19 @@ class Outcome:
         }
 
 
-def measure(experiment: Experiment, *, fabric: Fabric | None = None, **options) -> Outcome:
+def measure(
+    experiment: Experiment,
+    *,
+    data: Dataset | None = None,
+    fabric: Fabric | None = None,
+    **options,
+) -> Outcome:
     """Train as `experiment` says and score the test split, once.
 
-    `options` go to `helpers.training.fit`.
+    `data` is what ``experiment.data()`` returned, where it is loaded already; `options` go to
+    `helpers.training.fit`.
     """
-    data = experiment.data()
+    data = data or experiment.data()
     model = strategies.build(
         experiment.strategy,
         experiment.backbone,

@@ -44,6 +44,7 @@ class Loop:
         self.result, self.keeper = Run(model, strategy, recipe, seed), Keeper(recipe)
         self.augment: Callable[[Tensor], Tensor] | None = None
         self.views: list[View] = []
+        self.targets = data.train.labels
         self.folder: Path | None = None
         self.on_epoch: Callable[[dict], None] | None = None
         self.should_stop: Callable[[], bool] = lambda: False
@@ -60,6 +61,7 @@ class Loop:
         self.fingerprint = self._fingerprint() if self.folder else ""
         done = self._resume(ends)
         self.started = time.perf_counter() - run.seconds
+        self.started_processor = time.process_time() - run.processor_seconds
         with torch.random.fork_rng(devices=[]):
             for phase, (first, end) in enumerate(zip([0, *ends], ends, strict=False)):
                 if done < end and not run.stopped:
@@ -150,7 +152,7 @@ class Loop:
 
     def _step(self, index: np.ndarray) -> Tensor:
         images = batch(self.train, index, self.fabric.device)
-        labels = torch.from_numpy(self.train.labels[index]).to(self.fabric.device)
+        labels = torch.from_numpy(self.targets[index]).to(self.fabric.device)
         if self.augment is not None:
             images = self.augment(images)
         # set_to_none: a gradient that nothing cleared would add up and inflate the clipped norm
@@ -171,6 +173,7 @@ class Loop:
         row = {"epoch": epoch + 1, "phase": phase, "train_loss": train_loss, **validated,
                "lr": self.optimizer.param_groups[-1]["lr"]}  # fmt: skip
         row["seconds"] = self.result.seconds = time.perf_counter() - self.started
+        self.result.processor_seconds = time.process_time() - self.started_processor
         self.keeper.consider(row, self.result.model)
         patience = self.result.recipe.patience
         waited = epoch + 1 - max(self.keeper.epoch, first)
@@ -225,7 +228,7 @@ class Loop:
         )  # fmt: skip
         contents = [
             *(value.detach().cpu().numpy().tobytes() for value in run.model.state_dict().values()),
-            *(part.labels.tobytes() for part in parts),
+            *(part.labels.tobytes() for part in parts), self.targets.tobytes(),
             *(np.ascontiguousarray(part.images[:]).tobytes() for part in parts),
             *(np.ascontiguousarray(view(pattern)).tobytes() for view in self.views),
         ]
@@ -239,7 +242,8 @@ class Loop:
             "fingerprint": self.fingerprint, "model": run.model.state_dict(),
             "optimizer": self.optimizer.state_dict(), "history": run.history,
             "keeper": self.keeper.state_dict(), "seconds": run.seconds,
-            "trainable": run.trainable, "frozen_front": run.frozen_front,
+            "processor_seconds": run.processor_seconds, "trainable": run.trainable,
+            "frozen_front": run.frozen_front,
         })  # fmt: skip
 
     def _resume(self, ends: list[int]) -> int:
@@ -250,7 +254,7 @@ class Loop:
         run = self.result
         run.model.load_state_dict(self.saved["model"])
         self.keeper.load_state_dict(self.saved["keeper"])
-        for name in ("history", "seconds", "trainable", "frozen_front"):
+        for name in ("history", "seconds", "processor_seconds", "trainable", "frozen_front"):
             setattr(run, name, self.saved[name])
         last = run.history[-1]
         return ends[last["phase"]] if last["ends_phase"] else last["epoch"]

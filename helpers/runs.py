@@ -60,6 +60,8 @@ class Run:
     best_epoch : the epoch whose weights `model` has, chosen on validation only; with
         ``recipe.average`` the last one that went into the mean.
     seconds : wall time of training and validation.
+    processor_seconds : processor time of the same, all threads together; on a shared machine the
+        steadier of the two.
     trainable : parameters that trained in the last phase.
     frozen_front : what was computed once instead of in every epoch, and why, in a sentence.
     stopped : why it ended, in a sentence; "" when all epochs ran.
@@ -72,6 +74,7 @@ class Run:
     history: list[dict] = field(default_factory=list)
     best_epoch: int = 0
     seconds: float = 0.0
+    processor_seconds: float = 0.0
     trainable: int = 0
     frozen_front: str = ""
     stopped: str = ""

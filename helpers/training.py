@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 from lightning_fabric import Fabric
 from torch import Tensor
 
 from helpers import engine
 from helpers.backbones import Backbone
 from helpers.datasets import Dataset
+from helpers.errors import CourseError
 from helpers.inference import evaluate, predict
 from helpers.loop import Loop
 from helpers.runs import Recipe, Run
@@ -33,6 +35,7 @@ def fit(
     seed: int = 0,
     augment: Callable[[Tensor], Tensor] | None = None,
     views: Sequence[View] = (),
+    targets: np.ndarray | None = None,
     folder: Path | str | None = None,
     on_epoch: Callable[[dict], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -49,6 +52,8 @@ def fit(
     augment : maps a uint8 batch ``(N, C, H, W)`` to one of the same shape; training only.
     views : fixed views (`helpers.views`); each epoch shows every image in one of them. Unlike
         `augment` they leave the frozen front computable ahead, once per view.
+    targets : ``(N, n_classes)``, a probability per class to learn instead of ``data.train.labels``,
+        e.g. how sure the experts were. Validation goes on using labels.
     folder : where to keep the state after each epoch; a run killed there and started again goes
         on as if nothing had happened.
     on_epoch : called with each row of the history, e.g. to draw live curves.
@@ -59,11 +64,25 @@ def fit(
     Raises
     ------
     CourseError
-        When the loss is not finite before any epoch could be kept, or `folder` holds another run.
+        When the loss is not finite before any epoch could be kept, when `folder` holds another
+        run, or when `targets` are no probabilities.
     """
     recipe, fabric = recipe or Recipe(), fabric or engine.start()
     loop = Loop(model, data, strategy, recipe, seed, fabric)
     loop.augment, loop.views, loop.use_prefix = augment, list(views), use_prefix
+    if targets is not None:
+        loop.targets = _checked(targets, data)
     loop.on_epoch, loop.should_stop = on_epoch, should_stop
     loop.folder = Path(folder) if folder else None
     return loop.run()
+
+
+def _checked(targets: np.ndarray, data: Dataset) -> np.ndarray:
+    shape = (len(data.train), len(data.card.classes))
+    sums = targets.sum(axis=1) if targets.shape == shape else np.zeros(1)
+    if targets.min() < 0 or not np.allclose(sums, 1, atol=1e-3):
+        raise CourseError(
+            f"targets must be probabilities of shape {shape}, each row with the sum 1; these are "
+            f"{targets.shape}."
+        )
+    return targets.astype(np.float32)

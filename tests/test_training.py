@@ -320,3 +320,30 @@ def test_an_accelerator_that_is_not_there_is_said():
         pytest.skip("this machine has the accelerator that the test asks for in vain")
     with pytest.raises(CourseError, match=r"accelerator='cuda'.*Use accelerator='auto'"):
         training.engine.start("cuda")
+
+
+def test_certain_targets_are_the_labels():
+    data = make_dataset(n=48)
+    strategy = strategies.full_finetune(head_lr=0.05, backbone_lr=0.05)
+    certain = np.eye(2)[data.train.labels]
+    by_label, by_target = fit(data, strategy), fit(data, strategy, targets=certain)
+    assert by_target.history[-1]["train_loss"] == pytest.approx(
+        by_label.history[-1]["train_loss"], abs=1e-4
+    )
+
+
+def test_vague_targets_cannot_be_learned_below_their_entropy():
+    data = make_dataset(n=48)
+    strategy = strategies.full_finetune(head_lr=0.05, backbone_lr=0.05)
+    vague = 0.5 * np.eye(2)[data.train.labels] + 0.25
+    run = fit(data, strategy, Recipe(epochs=6, batch_size=8), targets=vague)
+    entropy = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
+    assert entropy < run.history[-1]["train_loss"] < math.log(2)
+
+
+@pytest.mark.parametrize(
+    "targets", [np.ones((24, 2)), np.eye(3)[np.zeros(24, int)], np.eye(2)[np.zeros(5, int)]]
+)
+def test_targets_that_are_no_probabilities_are_said(toy, targets):
+    with pytest.raises(CourseError, match=r"targets must be probabilities of shape \(24, 2\)"):
+        fit(toy, targets=targets)

@@ -74,7 +74,7 @@ def load(name: str | None = None, *, size: int = 128, **options) -> Dataset:
     raise unknown_name("data set", name, names(), f"{FOLDER_HINT} ({_data_dir_state()}).")
 
 
-def _call(loader: Callable[..., Dataset], name: str, *arguments, **options) -> Dataset:
+def _call(loader: Callable[..., Dataset], name: str, /, *arguments, **options) -> Dataset:
     known = [key for key in inspect.signature(loader).parameters if key not in ("path", "name")]
     odd = sorted(set(options) - set(known) - {"name"})
     if odd:

@@ -1,0 +1,150 @@
+import os
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from helpers import datasets, evidence, experiments, strategies
+from helpers.errors import CourseError
+from helpers.evidence import Cell
+
+DATA = Path(os.environ.get("COURSE_DATA_DIR") or Path(__file__).parents[2] / "shared" / "data")
+
+
+@pytest.fixture
+def blobs(tmp_path, private_cache, monkeypatch):
+    """A data set that is found by its bare name: two classes, 60 small images each."""
+    rng = np.random.default_rng(0)
+    for k, name in enumerate(("dark", "light")):
+        (tmp_path / "sets" / "blobs" / name).mkdir(parents=True)
+        for i in range(60):
+            pixels = rng.integers(0, 90, (16, 16), dtype=np.uint8) + 120 * k
+            Image.fromarray(pixels.astype(np.uint8)).save(
+                tmp_path / "sets" / "blobs" / name / f"{i}.png"
+            )
+    monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path / "sets"))
+    return "blobs"
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Small images and one arm, so that a cell takes a moment."""
+    monkeypatch.setattr(evidence, "IMAGE_SIZE", 32)
+    monkeypatch.setattr(evidence, "epochs_for", lambda n: 1)
+    monkeypatch.setattr(evidence, "ARMS", (strategies.feature_extraction(), strategies.scratch()))
+
+
+class HereAndNow:
+    """Stands in for a pool of processes: runs a job where it is handed in."""
+
+    def __init__(self, *_arguments, **_options) -> None:
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+    def submit(self, function, cell):
+        from concurrent.futures import Future
+
+        job = Future()
+        try:
+            job.set_result(function(cell))
+        except Exception as error:
+            job.set_exception(error)
+        return job
+
+
+@pytest.fixture
+def one_process(monkeypatch):
+    monkeypatch.setattr(evidence, "ProcessPoolExecutor", HereAndNow)
+
+
+def test_a_bare_name_is_found_in_the_data_folder(blobs):
+    data = datasets.load(blobs, size=16)
+    assert data.card.name == "blobs"
+    assert data.card.classes == ("dark", "light")
+
+
+def test_the_plan_has_every_arm_once_and_scratch_twice(blobs, quick):
+    plan = evidence.cells([blobs], (20, None))
+    everything = len(datasets.load(blobs, size=32).train)
+    assert len(plan) == 2 * (1 + 2) * len(evidence.SEEDS)
+    assert {cell.n for cell in plan} == {20, everything}
+    assert {c.epochs for c in plan if c.strategy.name == "scratch"} == {1, evidence.LONGER}
+    assert [c.cost for c in plan] == sorted(c.cost for c in plan)
+
+
+def test_sizes_beyond_the_data_set_are_all_of_it_once(blobs, quick):
+    assert len(evidence.cells([blobs], (500, None))) == len(evidence.cells([blobs], (None,)))
+
+
+def test_nothing_is_measured_twice(blobs, quick, one_process, tmp_path, monkeypatch):
+    path = tmp_path / "results.csv"
+    plan = evidence.cells([blobs], (20,))[:2]
+    assert evidence.run(plan, path=path) == 2
+    assert evidence.run(plan, path=path) == 0
+    table = experiments.read_rows(path)
+    assert len(table) == 2
+    assert (table["train_seconds"] > 0).all()
+    assert not evidence.missing(plan, table)
+
+
+def test_what_was_measured_before_a_failure_stays(blobs, quick, one_process, tmp_path, monkeypatch):
+    path, plan = tmp_path / "results.csv", evidence.cells([blobs], (20,))[:3]
+    whole = evidence.measure
+
+    def fails_at_the_last(cell):
+        if cell == plan[-1]:
+            raise BrokenProcessPool
+        return whole(cell)
+
+    monkeypatch.setattr(evidence, "measure", fails_at_the_last)
+    with pytest.raises(CourseError, match="fewer --workers"):
+        evidence.run(plan, path=path)
+    kept = len(experiments.read_rows(path))
+    monkeypatch.setattr(evidence, "measure", whole)
+    assert evidence.run(plan, path=path) == 3 - kept
+
+
+def test_a_cell_leaves_no_cache_and_no_setting_behind(blobs, quick, private_cache):
+    evidence.measure(evidence.cells([blobs], (20,))[0])
+    assert os.environ["COURSE_CACHE"] == str(private_cache)
+    assert not (private_cache / "prefix").exists()
+
+
+@pytest.mark.parametrize(("n", "passes"), [(50, 2000), (200, 4000), (800, 8000), (4173, 25038)])
+def test_more_images_more_passes(n, passes):
+    assert n * evidence.epochs_for(n) == passes
+
+
+def remeasured(names) -> pd.DataFrame:
+    """Return two random cheap rows of the stored evidence, measured on these data sets."""
+    table = experiments.read_rows()
+    cheap = table[
+        table["dataset"].isin(names)
+        & (table["strategy"] == "feature_extraction")
+        & (table["n_train"] <= 200)
+        & (table["image_size"] == evidence.IMAGE_SIZE)
+    ]
+    return cheap.sample(min(2, len(cheap)))
+
+
+def test_two_random_rows_of_the_evidence_come_out_again(monkeypatch):
+    """Not exactly: another processor rounds otherwise, and the epoch that is kept may differ."""
+    if DATA.is_dir():
+        monkeypatch.setenv("COURSE_DATA_DIR", str(DATA))
+    rows = remeasured(evidence.available()[0])
+    assert len(rows) == 2, "data/results/strategies.csv has no cheap rows: make evidence"
+    for row in rows.itertuples():
+        cell = Cell(
+            row.dataset, row.n_train, strategies.by_name(row.strategy), row.epochs, row.seed
+        )
+        again = evidence.measure(cell)
+        assert again["auc"] == pytest.approx(row.auc, abs=0.02), cell
+        assert again["trainable_params"] == row.trainable_params
