@@ -1,4 +1,4 @@
-# make lab | test | notebooks | bench | evidence — see README.md. Everything runs in one environment, $(VENV).
+# make lab | test | notebooks | bench | record | evidence — see README.md. Everything runs in one environment, $(VENV).
 PYTHON ?= python3
 VENV ?= .venv
 LAB_ARGS ?=
@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 FIRST := notebooks/00_start_here.ipynb
 
-.PHONY: lab test lint unit nbval notebooks bench evidence clean
+.PHONY: lab test lint unit nbval notebooks bench record evidence clean
 
 lab: $(READY)
 	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --LabApp.default_url=/lab/tree/$(FIRST) $(LAB_ARGS)
@@ -37,6 +37,11 @@ notebooks: $(READY)
 bench: $(READY)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m benchmarks.run
+
+# The best of the course against published results; chest X-rays only where COURSE_DATA_DIR has them.
+record: $(READY)
+	$(BIN)/python -m benchmarks.record elpv
+	if test -d "$(COURSE_DATA_DIR)/chest_xray"; then $(BIN)/python -m benchmarks.record chest_xray; fi
 
 # Hours of measuring, resumable; COURSE_DATA_DIR names the folder with the image sets besides elpv.
 evidence: $(READY)

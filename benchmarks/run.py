@@ -1,7 +1,8 @@
 """``make bench``: every comparison in one call, alternating runs, medians, one table.
 
-Writes ``results.json`` (a list of comparisons), ``scaling.json``, ``scaling.png`` and the tables
-in ``README.md``.
+Writes ``results.json`` (a list of comparisons), ``scaling.json``, ``scaling.png``,
+``frozen_part.json`` and the tables in ``README.md``. ``python -m benchmarks.run scaling`` (or
+``race``, ``frozen_part``) measures that part only.
 """
 
 from __future__ import annotations
@@ -161,7 +162,13 @@ def table(rows: list[dict], warm: float) -> str:
 
 def scaling_table(rows: list[dict]) -> str:
     """Return cost against n as Markdown."""
-    lines = ["| n | ms per image | own memory (MB) | mapped files (MB) |", "|---|---|---|---|"]
+    first = statistics.median(row["first_run_seconds"] for row in rows)
+    lines = [
+        f"A first small run in each process, not counted: {first:.1f} s.",
+        "",
+        "| n | ms per image | own memory (MB) | mapped files (MB) |",
+        "|---|---|---|---|",
+    ]
     lines += [
         f"| {r['n']:,} | {1000 * r['seconds_per_image']:.2f} | {r['own_mb']:.0f} | "
         f"{r['mapped_mb']:.0f} |"
@@ -190,22 +197,58 @@ def write_readme(**blocks: str) -> None:
     path.write_text(text)
 
 
-def main() -> None:
-    """Measure everything and write it down."""
+def tried_table(rows: list[dict], n: int) -> str:
+    """Return the ways to run the frozen part as Markdown."""
+    lines = [
+        f"{n} images in memory, {len(rows)} ways in turn, median of the rounds.",
+        "",
+        "| way | ms per image | seconds to prepare | difference of the features |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {r['way']} | {r['ms_per_image']:.2f} | {r['seconds_to_prepare']:.1f} | "
+        f"{r['difference']:.0e} |"
+        for r in rows
+    ]
+    return "\n".join(lines)
+
+
+def measure_race() -> None:
+    """Race the contenders and compare with ONNX Runtime: results.json and its table."""
     times = race()
     rows = [
         comparison(task, peer, times["ours", task], times[peer, task]) for task, peer in COMPARISONS
     ]
     rows.append(onnx_row())
-    scales = scaling()
     warm_seconds = statistics.median(r["seconds"] for r in times["warm", "feature_extraction"])
     (HERE / "results.json").write_text(json.dumps(rows, indent=1) + "\n")
+    write_readme(machine=machine(), results=table(rows, warm_seconds))
+
+
+def measure_scaling() -> None:
+    """Measure cost against n: scaling.json, its table and its plot."""
+    scales = scaling()
     (HERE / "scaling.json").write_text(json.dumps(scales, indent=1) + "\n")
     draw(scales)
-    DONE.unlink()
-    write_readme(
-        machine=machine(), results=table(rows, warm_seconds), scaling=scaling_table(scales)
-    )
+    write_readme(scaling=scaling_table(scales))
+
+
+def measure_frozen_part() -> None:
+    """Try the ways to run the frozen part: frozen_part.json and its table."""
+    with tempfile.TemporaryDirectory() as cold:
+        found = measured("frozen part", lambda: run("benchmarks.frozen_part", cache=Path(cold)))
+    (HERE / "frozen_part.json").write_text(json.dumps(found, indent=1) + "\n")
+    write_readme(tried=tried_table(**found))
+
+
+PARTS = {"race": measure_race, "scaling": measure_scaling, "frozen_part": measure_frozen_part}
+
+
+def main() -> None:
+    """Measure everything, or the parts named on the command line, and write it down."""
+    for name in sys.argv[1:] or PARTS:
+        PARTS[name]()
+    DONE.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
