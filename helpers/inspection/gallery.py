@@ -1,0 +1,93 @@
+"""What the channels of EfficientNet-Lite0 look for, computed ahead: the gallery of notebook 01.
+
+``python -m helpers.inspection.gallery`` makes data/gallery/. Which channels: six per depth, evenly
+spread over their numbers, so nobody chose the pretty ones. A picture that is there already is not
+made again.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from helpers import backbones, cache, experiments
+from helpers.errors import CourseError
+from helpers.inspection.maximise import maximise
+
+FOLDER = Path(__file__).parents[2] / "data" / "gallery"
+BACKBONE = "efficientnet_lite0"
+DEPTHS = {"stage1": 16, "stage2": 24, "stage3": 40, "stage5": 112, "stage6": 192, "stage7": 1280}
+PER_DEPTH = 6
+SETTINGS = {"size": 128, "steps": 160, "seed": 0}
+QUALITY = 88  # of the JPEG files
+
+
+def chosen(channels: int) -> list[int]:
+    """Return `PER_DEPTH` channel numbers, evenly spread."""
+    return [int((k + 0.5) * channels / PER_DEPTH) for k in range(PER_DEPTH)]
+
+
+def load_gallery(folder: Path = FOLDER) -> dict[str, dict[int, np.ndarray]]:
+    """Return ``{part: {channel: picture}}``, pictures uint8 ``(H, W, 3)``.
+
+    Raises
+    ------
+    CourseError
+        When there is no gallery, or a picture of it cannot be read.
+    """
+    try:
+        facts = json.loads((folder / "gallery.json").read_text())
+        return {
+            part: {c: np.asarray(Image.open(folder / _name(part, c))) for c in channels}
+            for part, channels in facts["channels"].items()
+        }
+    except (OSError, ValueError, KeyError) as error:
+        raise CourseError(
+            f"The gallery in {folder.name}/ is missing or damaged ({type(error).__name__}). Make "
+            "it again: python -m helpers.inspection.gallery"
+        ) from error
+
+
+def make(folder: Path = FOLDER, depths: dict[str, int] = DEPTHS, **settings) -> int:
+    """Make what `folder` does not hold yet, a depth at a time; return how many pictures."""
+    settings = SETTINGS | settings
+    model, made = backbones.load(BACKBONE), 0
+    for part, channels in depths.items():
+        todo = [c for c in chosen(channels) if not (folder / _name(part, c)).is_file()]
+        if todo:
+            _store(folder, part, todo, maximise(model, part, todo, **settings))
+            made += len(todo)
+            print(f"{part}: channels {', '.join(map(str, todo))}", flush=True)
+    facts = {
+        "backbone": BACKBONE,
+        "channels": {part: chosen(channels) for part, channels in depths.items()},
+        "chosen": f"{PER_DEPTH} per depth, evenly spread over their numbers",
+        "settings": settings,
+        "versions": experiments.versions(),
+    }
+    with cache.atomic_path(folder / "gallery.json") as temporary:
+        temporary.write_text(json.dumps(facts, indent=1) + "\n")
+    return made
+
+
+def _store(folder: Path, part: str, channels: Sequence[int], pictures: np.ndarray) -> None:
+    for channel, picture in zip(channels, pictures, strict=True):
+        buffer = io.BytesIO()
+        Image.fromarray((255 * picture).round().astype(np.uint8)).save(
+            buffer, "JPEG", quality=QUALITY
+        )
+        with cache.atomic_path(folder / _name(part, channel)) as temporary:
+            temporary.write_bytes(buffer.getvalue())
+
+
+def _name(part: str, channel: int) -> str:
+    return f"{part}_{int(channel):04d}.jpg"
+
+
+if __name__ == "__main__":
+    make()

@@ -1,0 +1,169 @@
+"""What a channel looks for: the picture that excites it most, and the image patches that do.
+
+Activation maximisation (Erhan et al. 2009) as in Olah, Mordvintsev & Schubert, "Feature
+Visualization", Distill 2017: climb the activation, not by pixels but by the frequencies of a
+picture, and turn, scale and shift the picture in every step. Both keep out the pixel noise that
+excites a network and says nothing to a person.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from helpers import inference
+from helpers.backbones import Backbone
+from helpers.errors import CourseError
+from helpers.inspection.activations import part_names
+
+# Three axes of colour (brightness, orange-blue, green-magenta), each as long as the deviation of
+# photographs along it: measured over scikit-image's chelsea, astronaut, coffee and rocket.
+AXES = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 2.0, -1.0]])
+SPREAD = torch.tensor([0.39, 0.19, 0.05])
+FALL = 1.5  # amplitudes start out as frequency to the power -FALL; photographs have about -1
+RATE, START = 0.1, 0.1  # Adam's rate, and the deviation of the first spectrum
+SCALE, TURN, SHIFT = 0.2, 10.0, 8.0  # at most: share of the size, degrees, pixels
+CONTRAST = 1.1  # deviation, before the sigmoid, up to which a pale picture is stretched
+LATE = 2  # in so many of the last parts only the middle of the map is asked for
+
+
+def maximise(
+    model: Backbone,
+    part: str,
+    channels: Sequence[int],
+    *,
+    size: int = 128,
+    steps: int = 160,
+    seed: int = 0,
+    on_step: Callable[[int], None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> np.ndarray:
+    """Return the pictures that excite some channels of a part most.
+
+    Parameters
+    ----------
+    model : a colour network; it runs at rest and is left as it was.
+    part : a part with feature maps, e.g. ``"stage5"``.
+    channels : which of its channels; all are climbed at once, each by itself.
+    size : height and width of the pictures in pixels.
+    steps : more give clearer pictures; 160 are plenty, 60 show what it is.
+    on_step : called with the number of steps done, e.g. for a progress bar.
+    should_stop : asked after every step; the picture so far is returned.
+
+    Returns
+    -------
+    float32 ``(len(channels), size, size, 3)`` in 0..1. The same on the same machine; each channel's
+    picture depends on `seed` and its number alone, not on its company.
+
+    Raises
+    ------
+    CourseError
+        For a part or a channel that does not exist, or a network for gray images.
+    """
+    _check(model, part, channels, size)
+    generators = [torch.Generator().manual_seed(seed * 100_003 + c) for c in channels]
+    spectrum = torch.stack(
+        [torch.randn(3, size, size // 2 + 1, 2, generator=g) for g in generators]
+    )
+    spectrum = (START * spectrum).requires_grad_()
+    optimizer = torch.optim.Adam([spectrum], lr=RATE, betas=(0.9, 0.99))
+    with inference.at_rest(model) as quick, torch.enable_grad():
+        for step in range(steps):
+            picture = torch.sigmoid(_pixels(spectrum, size))
+            seen = _before_activation(quick, _moved(picture, generators), part)
+            optimizer.zero_grad()
+            (-_excitement(seen, model, part, channels).sum()).backward()
+            optimizer.step()
+            if on_step is not None:
+                on_step(step + 1)
+            if should_stop():
+                break
+    with torch.no_grad():
+        return _stretched(_pixels(spectrum, size)).permute(0, 2, 3, 1).contiguous().numpy()
+
+
+def response(model: Backbone, part: str, channel: int, pictures: np.ndarray) -> np.ndarray:
+    """Return a channel's mean activation ``(N,)`` for pictures ``(N, H, W, 3)`` in 0..1."""
+    _check(model, part, [channel], pictures.shape[1])
+    images = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float()
+    with inference.at_rest(model) as quick, torch.inference_mode():
+        return _before_activation(quick, images, part)[:, channel].mean(dim=(1, 2)).numpy()
+
+
+def _check(model: Backbone, part: str, channels: Sequence[int], size: int) -> None:
+    part_names(model, [part])
+    if model.stem_conv.in_channels != 3:
+        raise CourseError(
+            f"This {model.name} takes gray images; a picture in colour needs "
+            "backbones.load(..., channels=3)."
+        )
+    if size < 32:
+        raise CourseError(f"size is {size} pixels; a picture needs at least 32.")
+    with inference.at_rest(model) as quick, torch.inference_mode():
+        width = quick(torch.zeros(1, 3, 32, 32), stop=part).shape[1]
+    odd = [c for c in channels if not 0 <= c < width]
+    if odd or not len(channels):
+        raise CourseError(
+            f"{part} of {model.name} has the channels 0 to {width - 1}; "
+            + (f"there is no channel {odd[0]}." if odd else "name at least one.")
+        )
+
+
+def _pixels(spectrum: Tensor, size: int) -> Tensor:
+    """Turn amplitudes per frequency and colour axis into a picture ``(N, 3, H, W)``, unbounded."""
+    rows, columns = torch.fft.fftfreq(size)[:, None], torch.fft.rfftfreq(size)[None]
+    frequency = (rows**2 + columns**2).sqrt().clamp_min(1 / size)
+    fall = frequency**-FALL
+    twice = torch.full_like(fall, 2.0)  # rfft keeps one of two mirrored frequencies
+    twice[:, 0] = 1.0
+    fall = fall * size / (2 * (twice * fall**2).sum()).sqrt()  # a spectrum of 1 gives pixels of 1
+    planes = torch.fft.irfft2(torch.view_as_complex(spectrum) * fall, s=(size, size), norm="ortho")
+    axes = AXES / AXES.norm(dim=1, keepdim=True) * (SPREAD / SPREAD[0])[:, None]
+    return torch.einsum("nkhw,kc->nchw", planes, axes)
+
+
+def _moved(pictures: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+    """Turn, scale and shift each picture a little, mirrored at its edges."""
+    size = pictures.shape[-1]
+    matrices = []
+    for generator in generators:
+        scale, turn, down, right = (torch.rand(4, generator=generator) * 2 - 1).tolist()
+        factor, angle = 1 / (1 + SCALE * scale), math.radians(TURN * turn)
+        cos, sin = math.cos(angle) * factor, math.sin(angle) * factor
+        shift = 2 * SHIFT / size
+        matrices.append([[cos, -sin, down * shift], [sin, cos, right * shift]])
+    grid = functional.affine_grid(torch.tensor(matrices), list(pictures.shape), align_corners=False)
+    return functional.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
+
+
+def _before_activation(quick: Backbone, images: Tensor, part: str) -> Tensor:
+    """Run up to `part`, without its last ReLU: where that says 0 there is no slope to climb."""
+    before = quick.part_names.index(part) - 1
+    x = quick(images, stop=quick.part_names[before]) if before >= 0 else quick.normalise(images)
+    modules = list(quick.part(part))
+    if isinstance(modules[-1], (nn.ReLU, nn.ReLU6)):
+        modules = modules[:-1]
+    for module in modules:
+        x = module(x)
+    return x
+
+
+def _excitement(seen: Tensor, model: Backbone, part: str, channels: Sequence[int]) -> Tensor:
+    """Return each picture's mean of its channel; late maps only in the middle, for one object."""
+    maps = seen[torch.arange(len(channels)), list(channels)]
+    if part in model.part_names[-1 - LATE : -1]:
+        height, width = maps.shape[1:]
+        maps = maps[:, height // 4 : height - height // 4, width // 4 : width - width // 4]
+    return maps.mean(dim=(1, 2))
+
+
+def _stretched(pixels: Tensor) -> Tensor:
+    """Return pictures in 0..1, pale ones with more contrast."""
+    mean = pixels.mean(dim=(1, 2, 3), keepdim=True)
+    spread = pixels.std(dim=(1, 2, 3), keepdim=True).clamp_min(1e-6)
+    return torch.sigmoid(0.5 * mean + (pixels - mean) * (CONTRAST / spread).clamp_min(1))

@@ -1,0 +1,88 @@
+"""Choose a channel: see the picture that excites it most, beside the strongest patches."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import ipywidgets as widgets
+import numpy as np
+
+from helpers import inspection, plots
+from helpers.backbones import Backbone
+from helpers.datasets import Split
+from helpers.errors import CourseError
+from helpers.widgets.figures import figure_box, show
+
+QUICK = {"size": 96, "steps": 60}  # a few seconds on two cores
+
+
+class ChannelExplorer(widgets.VBox):
+    """A part, a channel number, and two buttons; pictures of the gallery are shown at once.
+
+    Parameters
+    ----------
+    model : a colour network.
+    split : images to cut the patches from; gray ones are shown to it three times.
+    gallery : part -> channel -> picture, computed ahead.
+    """
+
+    def __init__(
+        self, model: Backbone, split: Split, gallery: Mapping[str, Mapping[int, np.ndarray]]
+    ) -> None:
+        self.model, self.split, self.gallery = model, split, gallery
+        part = next(iter(gallery))
+        self.part = widgets.Dropdown(
+            options=list(model.part_names[:-1]), value=part, description="after"
+        )
+        self.channel = widgets.IntText(value=next(iter(gallery[part])), description="channel")
+        self.show_button = widgets.Button(description="Show", button_style="primary")
+        self.stop_button = widgets.Button(description="Stop", disabled=True)
+        self.progress = widgets.IntProgress(max=QUICK["steps"], layout={"width": "160px"})
+        self.text, self.picture = widgets.HTML(), figure_box()
+        self.worker: threading.Thread | None = None
+        self._stop = threading.Event()
+        self.show_button.on_click(self._start)
+        self.stop_button.on_click(lambda _: self._stop.set())
+        controls = [self.part, self.channel, self.show_button, self.stop_button, self.progress]
+        super().__init__([widgets.HBox(controls), self.text, self.picture])
+
+    def __repr__(self) -> str:
+        return "ChannelExplorer(run the notebook to use it)"  # what a page without a kernel shows
+
+    def _start(self, _button: object) -> None:
+        self._stop.clear()
+        self.show_button.disabled, self.stop_button.disabled = True, False
+        # In a thread of its own, so that Stop and the rest of the page go on answering.
+        self.worker = threading.Thread(
+            target=self._work, args=(self.part.value, self.channel.value)
+        )
+        self.worker.start()
+
+    def _work(self, part: str, channel: int) -> None:
+        try:
+            self._draw(part, channel)
+        except CourseError as error:
+            self.text.value = str(error)
+        finally:
+            self.show_button.disabled, self.stop_button.disabled = False, True
+
+    def _draw(self, part: str, channel: int) -> None:
+        self.text.value, self.progress.value = "computing ...", 0
+        patches = inspection.strongest_patches(self.model, part, channel, self.split)
+        picture = self.gallery.get(part, {}).get(channel)
+        note = "Picture from the gallery."
+        if picture is None:
+            picture = inspection.maximise(
+                self.model, part, [channel], **QUICK, on_step=self._step,
+                should_stop=self._stop.is_set,
+            )[0]  # fmt: skip
+            note = "Stopped early." if self._stop.is_set() else "Picture computed just now."
+        figure = plots.channel_study(
+            picture, patches.images, patches.scores, f"{part}, channel {channel}"
+        )
+        show(self.picture, figure, f"what channel {channel} of {part} looks for")
+        self.text.value = note
+
+    def _step(self, done: int) -> None:
+        self.progress.value = done

@@ -1,0 +1,69 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers.errors import CourseError
+from helpers.inspection import gallery
+
+TINY = {"depths": {"stem": 32}, "size": 32, "steps": 2}
+
+
+def test_what_is_there_is_not_made_again(tmp_path):
+    assert gallery.make(tmp_path, **TINY) == gallery.PER_DEPTH
+    gone = tmp_path / "stem_0008.jpg"
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.jpg") if path != gone}
+    gone.unlink()
+    assert gallery.make(tmp_path, **TINY) == 1
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert gallery.make(tmp_path, **TINY) == 0
+
+
+def test_it_comes_back_as_pictures_by_part_and_channel(tmp_path):
+    gallery.make(tmp_path, **TINY)
+    found = gallery.load_gallery(tmp_path)
+    assert list(found["stem"]) == gallery.chosen(32) == [2, 8, 13, 18, 24, 29]
+    assert all(p.shape == (32, 32, 3) and p.dtype == np.uint8 for p in found["stem"].values())
+    facts = json.loads((tmp_path / "gallery.json").read_text())
+    assert facts["settings"]["steps"] == 2
+
+
+@pytest.mark.parametrize("damage", ["folder", "picture", "facts"])
+def test_a_missing_or_damaged_gallery_says_how_to_make_it(tmp_path, damage):
+    if damage != "folder":
+        gallery.make(tmp_path, **TINY)
+        name = "stem_0002.jpg" if damage == "picture" else "gallery.json"
+        (tmp_path / name).write_text("no")
+    with pytest.raises(CourseError, match=r"python -m helpers\.inspection\.gallery"):
+        gallery.load_gallery(tmp_path)
+
+
+def test_the_stored_gallery_shows_24_channels_or_more_at_5_depths_or_more():
+    stored = gallery.load_gallery()
+    assert len(stored) >= 5
+    assert sum(len(pictures) for pictures in stored.values()) >= 24
+    assert {part: list(pictures) for part, pictures in stored.items()} == {
+        part: gallery.chosen(channels) for part, channels in gallery.DEPTHS.items()
+    }
+    size = sum(path.stat().st_size for path in gallery.FOLDER.iterdir())
+    assert size < 600_000
+
+
+def test_the_stored_pictures_excite_their_channels():
+    """They were made with these weights: each beats the other five of its depth."""
+    from helpers import backbones, inspection
+
+    stored, model = gallery.load_gallery(), backbones.load(gallery.BACKBONE)
+    won = 0
+    for part in ("stage3", "stage6"):
+        pictures = np.stack(list(stored[part].values())).astype(np.float32) / 255
+        for k, channel in enumerate(stored[part]):
+            won += int(inspection.response(model, part, channel, pictures).argmax() == k)
+    assert won >= 11, f"{won} of 12"
+
+
+def test_pictures_are_real_files():
+    for path in gallery.FOLDER.glob("*.jpg"):
+        with Image.open(path) as image:
+            assert image.size == (gallery.SETTINGS["size"],) * 2

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from helpers import backbones, inspection
+from helpers.errors import CourseError
+
+SHORT = {"size": 48, "steps": 24}
+
+
+@pytest.fixture(scope="module")
+def lite0():
+    return backbones.load("efficientnet_lite0")
+
+
+@pytest.mark.parametrize(("part", "channel"), [("stage3", 10), ("stage5", 28)])
+def test_the_picture_excites_its_channel_ten_times_as_much_as_noise(lite0, part, channel):
+    """Both measured as the channel's mean activation; noise: pixels drawn evenly from 0..1."""
+    picture = inspection.maximise(lite0, part, [channel], size=64, steps=40)
+    noise = np.random.default_rng(0).random((16, 64, 64, 3), dtype=np.float32)
+    excited = inspection.response(lite0, part, channel, picture)[0]
+    assert excited > 10 * np.abs(inspection.response(lite0, part, channel, noise)).mean()
+
+
+def test_it_is_a_picture_and_the_same_one_again(lite0):
+    first = inspection.maximise(lite0, "stage2", [3], **SHORT)
+    assert first.shape == (1, 48, 48, 3)
+    assert first.dtype == np.float32
+    assert first.min() >= 0
+    assert first.max() <= 1
+    assert first.std() > 0.1, "a picture, not a flat area"
+    again = inspection.maximise(lite0, "stage2", [3], **SHORT)
+    assert np.array_equal(first, again)
+    other = inspection.maximise(lite0, "stage2", [3], **SHORT, seed=1)
+    assert not np.allclose(first, other, atol=0.05)
+
+
+def test_a_channel_does_not_notice_its_company(lite0):
+    alone = inspection.maximise(lite0, "stage1", [5], size=32, steps=6)
+    together = inspection.maximise(lite0, "stage1", [2, 5], size=32, steps=6)
+    assert np.allclose(alone[0], together[1], atol=1e-2)
+
+
+def test_the_network_is_left_as_it_was(lite0):
+    before = {name: value.clone() for name, value in lite0.state_dict().items()}
+    inspection.maximise(lite0, "stem", [0], size=32, steps=2)
+    assert all((value == before[name]).all() for name, value in lite0.state_dict().items())
+    assert all(p.grad is None for p in lite0.parameters())
+
+
+def test_progress_is_told_and_stop_stops(lite0):
+    told = []
+    inspection.maximise(
+        lite0, "stem", [0], size=32, steps=9, on_step=told.append,
+        should_stop=lambda: len(told) == 4,
+    )  # fmt: skip
+    assert told == [1, 2, 3, 4]
+
+
+def test_the_last_part_is_climbed_before_its_relu(lite0):
+    """Behind a ReLU that says 0 there would be no slope, and the picture would stay noise."""
+    picture = inspection.maximise(lite0, "stage7", [700], **SHORT)
+    noise = np.random.default_rng(0).random((4, 48, 48, 3), dtype=np.float32)
+    excited = inspection.response(lite0, "stage7", 700, picture)[0]
+    assert excited > inspection.response(lite0, "stage7", 700, noise).max() + 1
+
+
+@pytest.mark.parametrize(
+    ("part", "channels", "said"),
+    [
+        ("stage33", [0], "stage3"),
+        ("head", [0], "The head has no feature maps"),
+        ("stage5", [112], "stage5 of efficientnet_lite0 has the channels 0 to 111; .* 112"),
+        ("stage5", [3, -1], "there is no channel -1"),
+        ("stage5", [], "name at least one"),
+    ],
+)
+def test_what_does_not_exist_is_said(lite0, part, channels, said):
+    with pytest.raises(CourseError, match=said):
+        inspection.maximise(lite0, part, channels, **SHORT)
+
+
+def test_a_gray_network_and_a_tiny_picture_are_said(lite0):
+    with pytest.raises(CourseError, match="channels=3"):
+        inspection.maximise(backbones.load(channels=1), "stage1", [0], **SHORT)
+    with pytest.raises(CourseError, match="at least 32"):
+        inspection.maximise(lite0, "stage1", [0], size=16)
