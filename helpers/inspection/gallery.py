@@ -2,11 +2,12 @@
 
 ``python -m helpers.inspection.gallery`` makes data/gallery/. Which channels: six per depth, evenly
 spread over their numbers, so nobody chose the pretty ones. A picture that is there already is not
-made again.
+made again, unless it was made with other settings.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 from collections.abc import Sequence
@@ -56,13 +57,6 @@ def load_gallery(folder: Path = FOLDER) -> dict[str, dict[int, np.ndarray]]:
 def make(folder: Path = FOLDER, depths: dict[str, int] = DEPTHS, **settings) -> int:
     """Make what `folder` does not hold yet, a depth at a time; return how many pictures."""
     settings = SETTINGS | settings
-    model, made = backbones.load(BACKBONE), 0
-    for part, channels in depths.items():
-        todo = [c for c in chosen(channels) if not (folder / _name(part, c)).is_file()]
-        if todo:
-            _store(folder, part, todo, maximise(model, part, todo, **settings))
-            made += len(todo)
-            print(f"{part}: channels {', '.join(map(str, todo))}", flush=True)
     facts = {
         "backbone": BACKBONE,
         "channels": {part: chosen(channels) for part, channels in depths.items()},
@@ -70,9 +64,30 @@ def make(folder: Path = FOLDER, depths: dict[str, int] = DEPTHS, **settings) -> 
         "settings": settings,
         "versions": experiments.versions(),
     }
-    with cache.atomic_path(folder / "gallery.json") as temporary:
-        temporary.write_text(json.dumps(facts, indent=1) + "\n")
+    # Before the pictures, so that what a kill leaves behind still says how it was made.
+    _begin(folder, facts)
+    model, made = backbones.load(BACKBONE), 0
+    for part, channels in depths.items():
+        todo = [c for c in chosen(channels) if not (folder / _name(part, c)).is_file()]
+        if todo:
+            _store(folder, part, todo, maximise(model, part, todo, **settings))
+            made += len(todo)
+            print(f"{part}: channels {', '.join(map(str, todo))}", flush=True)
     return made
+
+
+def _begin(folder: Path, facts: dict) -> None:
+    """Write down how the pictures are made; drop those that were made in another way."""
+    path, old = folder / "gallery.json", {}
+    with contextlib.suppress(OSError, ValueError):
+        old = json.loads(path.read_text())
+    if any(old.get(key) != facts[key] for key in ("backbone", "settings")):
+        for picture in folder.glob("*.jpg"):
+            picture.unlink()
+    elif old.get("channels") == facts["channels"]:
+        return  # the versions that the pictures were made with stay written down
+    with cache.atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(facts, indent=1) + "\n")
 
 
 def _store(folder: Path, part: str, channels: Sequence[int], pictures: np.ndarray) -> None:

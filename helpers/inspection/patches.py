@@ -11,7 +11,7 @@ from helpers import inference
 from helpers.backbones import Backbone
 from helpers.datasets import Split
 from helpers.errors import CourseError
-from helpers.inspection.activations import geometry, walk
+from helpers.inspection.activations import geometry, part_names, walk
 
 SMALLEST = 16  # pixels; less than that shows nothing
 
@@ -44,10 +44,13 @@ def strongest_patches(
     Raises
     ------
     CourseError
-        For a part or channel that does not exist.
+        For a part or channel that does not exist, or fewer than one patch.
     """
+    part_names(model, [part])
+    if n < 1:
+        raise CourseError(f"n is {n}; ask for at least one patch.")
     size = split.images.shape[1]
-    row = geometry(model, size).loc[_known(model, part)]
+    row = geometry(model, size).loc[part]
     if not 0 <= channel < row["channels"]:
         raise CourseError(
             f"{part} of {model.name} has the channels 0 to {row['channels'] - 1}; there is no "
@@ -58,11 +61,6 @@ def strongest_patches(
     side = int(min(max(row["receptive_field"], SMALLEST), size // 2))
     cut = [_cut(split.images[k], places[k], int(row["stride"]), side) for k in best]
     return Patches(np.stack(cut), scores[best], best, side)
-
-
-def _known(model: Backbone, part: str) -> str:
-    next(walk(model, torch.zeros(1, model.mean.shape[1], 32, 32), [part]))  # raises if unknown
-    return part
 
 
 def _strongest_places(

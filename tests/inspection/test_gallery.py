@@ -29,6 +29,32 @@ def test_it_comes_back_as_pictures_by_part_and_channel(tmp_path):
     assert facts["settings"]["steps"] == 2
 
 
+def test_pictures_of_other_settings_are_made_again(tmp_path):
+    """Otherwise gallery.json would tell of settings that its pictures were not made with."""
+    gallery.make(tmp_path, **TINY)
+    assert gallery.make(tmp_path, **TINY | {"steps": 3}) == gallery.PER_DEPTH
+    assert json.loads((tmp_path / "gallery.json").read_text())["settings"]["steps"] == 3
+
+
+def test_a_kill_leaves_the_settings_behind_and_the_next_run_goes_on(tmp_path, monkeypatch):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    depths = {"stem": 32, "stage1": 16}
+    with monkeypatch.context() as patch:
+        whole = gallery.maximise
+        patch.setattr(
+            gallery, "maximise",
+            lambda model, part, *rest, **more: (whole if part == "stem" else killed)(
+                model, part, *rest, **more
+            ),
+        )  # fmt: skip
+        with pytest.raises(KeyboardInterrupt):
+            gallery.make(tmp_path, **TINY | {"depths": depths})
+    assert json.loads((tmp_path / "gallery.json").read_text())["settings"]["steps"] == 2
+    assert gallery.make(tmp_path, **TINY | {"depths": depths}) == gallery.PER_DEPTH
+
+
 @pytest.mark.parametrize("damage", ["folder", "picture", "facts"])
 def test_a_missing_or_damaged_gallery_says_how_to_make_it(tmp_path, damage):
     if damage != "folder":

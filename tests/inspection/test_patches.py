@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import inspection
+from helpers import backbones, inspection
 from helpers.datasets import Split
 from helpers.errors import CourseError
-from tests.conftest import tiny_backbone
+from tests.conftest import make_split, tiny_backbone
 
 
 @pytest.fixture
@@ -48,8 +48,21 @@ def test_at_most_one_patch_per_image_and_no_more_than_images(brightness, spots):
     assert sorted(found.sources) == list(range(8))
 
 
+def test_a_network_in_train_mode_is_left_as_it_was():
+    """Also at the last stages, whose maps of a small image are a single position."""
+    model = backbones.load("efficientnet_lite0").train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    for part in ("stage2", "stage7"):
+        found = inspection.strongest_patches(model, part, 0, make_split(3, size=64), n=2)
+        assert len(found.images) == 2
+    assert model.training
+    assert all((value == before[name]).all() for name, value in model.state_dict().items())
+
+
 def test_what_does_not_exist_is_said(brightness, spots):
     with pytest.raises(CourseError, match="stage3"):
         inspection.strongest_patches(brightness, "stage33", 0, spots)
     with pytest.raises(CourseError, match="channels 0 to 3; there is no channel 4"):
         inspection.strongest_patches(brightness, "stem", 4, spots)
+    with pytest.raises(CourseError, match="at least one patch"):
+        inspection.strongest_patches(brightness, "stem", 0, spots, n=0)

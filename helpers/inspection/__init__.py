@@ -1,0 +1,25 @@
+"""Look inside a network: filters, feature maps, linear probes, similarity of representations.
+
+>>> from helpers import backbones, inspection
+>>> model = backbones.load("efficientnet_lite0")
+>>> inspection.geometry(model, size=96)
+"""
+
+from helpers.inspection.activations import (
+    feature_maps,
+    flattened,
+    geometry,
+    pooled,
+    stem_filters,
+    stem_strengths,
+)
+from helpers.inspection.maximise import maximise, response
+from helpers.inspection.patches import Patches, strongest_patches
+from helpers.inspection.probes import Probe, probe, probe_parts
+from helpers.inspection.similarity import Similarity, cka_per_part, compare, linear_cka
+
+__all__ = [
+    "Patches", "Probe", "Similarity", "cka_per_part", "compare", "feature_maps", "flattened",
+    "geometry", "linear_cka", "maximise", "pooled", "probe", "probe_parts",
+    "response", "stem_filters", "stem_strengths", "strongest_patches",
+]  # fmt: skip

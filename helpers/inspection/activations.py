@@ -1,0 +1,221 @@
+"""What a network sees: the kernels of its stem, its activations at every part, their geometry."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from helpers import inference
+from helpers.backbones import Backbone
+from helpers.datasets import Split
+from helpers.errors import CourseError, unknown_name
+from helpers.inference import EVAL_BATCH
+
+IMAGE = "image"  # the name of what stands before the stem
+PROBE_SIZE = 512  # pixels; every stride of the networks here divides it, so ratios are exact
+
+
+def part_names(model: Backbone, wanted: Sequence[str] | None = None) -> tuple[str, ...]:
+    """Return the parts that have feature maps, stem to last stage, or check the `wanted` ones.
+
+    Raises
+    ------
+    CourseError
+        For a part that does not exist; the close names are given.
+    """
+    known = model.part_names[:-1]
+    for name in wanted or ():
+        if name not in known:
+            hint = "The head has no feature maps." if name == "head" else ""
+            raise unknown_name(f"part with feature maps in {model.name}", name, known, hint)
+    return known if wanted is None else tuple(name for name in known if name in wanted)
+
+
+def walk(
+    model: Backbone, images: Tensor, wanted: Sequence[str] | None = None
+) -> Iterator[tuple[str, Tensor]]:
+    """Yield each part's name and its activation ``(N, channels, h, w)``, in one pass.
+
+    Parameters
+    ----------
+    model : in the mode it should run in; eval mode for looking at a network at rest.
+    images : ``(N, C, H, W)``, uint8 0..255 or float 0..1.
+    wanted : parts to yield; None for all that have feature maps. Nothing behind the last runs.
+    """
+    wanted = part_names(model, wanted)
+    x = images
+    for name in model.part_names[: model.part_names.index(wanted[-1]) + 1]:
+        x = model(x, start=name, stop=name)
+        if name in wanted:
+            yield name, x
+
+
+def feature_maps(
+    model: Backbone, image: np.ndarray, wanted: Sequence[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Return ``{part: activation (channels, h, w)}`` of one uint8 image ``(H, W, C)``.
+
+    The model runs at rest (eval mode) and is left as it was.
+
+    Raises
+    ------
+    CourseError
+        For a part that does not exist, or an array that is no such image.
+    """
+    if image.ndim != 3 or image.shape[-1] not in (1, 3) or image.dtype != np.uint8:
+        raise CourseError(
+            f"An image is a uint8 array (H, W, 1 or 3); this one is {image.dtype} {image.shape}."
+        )
+    x = torch.from_numpy(np.array(image)).permute(2, 0, 1).unsqueeze(0)
+    with inference.at_rest(model) as quick, torch.inference_mode():
+        return {name: out[0].float().numpy() for name, out in walk(quick, x, wanted)}
+
+
+def pooled(
+    model: Backbone, split: Split, wanted: Sequence[str] | None = None, *, image: bool = False
+) -> dict[str, np.ndarray]:
+    """Return ``{part: (N, channels)}``: each feature map averaged to one number, in one pass.
+
+    Parameters
+    ----------
+    image : also give the means of the image's own channels, as the part ``"image"``: what can be
+        told from brightness and colour alone.
+    """
+    found: dict[str, list[np.ndarray]] = {}
+    with inference.at_rest(model) as quick, torch.inference_mode():
+        for index in _batches(len(split)):
+            x = inference.batch(split, index)
+            if image:
+                found.setdefault(IMAGE, []).append(x.float().mean(dim=(2, 3)).numpy() / 255)
+            for name, out in walk(quick, x, wanted):
+                found.setdefault(name, []).append(out.mean(dim=(2, 3)).numpy())
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def flattened(
+    model: Backbone, split: Split, wanted: Sequence[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Return ``{part: (N, channels * h * w)}``: whole activations, one row per image.
+
+    This is large: about 0.5 MB per image of 96 x 96 pixels for all parts of EfficientNet-Lite0.
+    """
+    found: dict[str, list[np.ndarray]] = {}
+    with inference.at_rest(model) as quick, torch.inference_mode():
+        for index in _batches(len(split)):
+            for name, out in walk(quick, inference.batch(split, index), wanted):
+                found.setdefault(name, []).append(out.flatten(1).numpy())
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def _batches(n: int) -> list[np.ndarray]:
+    return np.array_split(np.arange(n), math.ceil(n / EVAL_BATCH))
+
+
+def stem_filters(model: Backbone) -> np.ndarray:
+    """Return the kernels of the first convolution as pictures ``(F, kh, kw, C)`` in 0..1.
+
+    .5 is a weight of zero. Each kernel is scaled by its own largest weight, so a weak kernel looks
+    as strong as a strong one; `stem_strengths` tells them apart.
+
+    Raises
+    ------
+    CourseError
+        When the network does not start with a convolution on gray or colour images.
+    """
+    weight = _stem_weight(model)
+    largest = np.abs(weight).max(axis=(1, 2, 3), keepdims=True)
+    return 0.5 + 0.5 * weight / np.where(largest > 0, largest, 1.0)
+
+
+def stem_strengths(model: Backbone) -> pd.DataFrame:
+    """Return for each kernel of the stem how strong it is, how colourful and how uneven.
+
+    Returns
+    -------
+    A row per kernel. ``norm``: length of its weights. ``colour``: share of the squared weights
+    that a gray image cannot excite (what is left after averaging over the colour channels).
+    ``contrast``: share of the gray part that does not answer to a flat gray area (what is left
+    after averaging over the positions): 1 for a pure edge or line, 0 for a pure blur.
+    """
+    weight = _stem_weight(model).astype(np.float64)
+    gray = weight.mean(axis=3, keepdims=True)
+    flat = gray.mean(axis=(1, 2), keepdims=True)
+    size = (weight**2).sum(axis=(1, 2, 3))
+    gray_size = (np.broadcast_to(gray, weight.shape) ** 2).sum(axis=(1, 2, 3))
+    flat_size = (np.broadcast_to(flat, weight.shape) ** 2).sum(axis=(1, 2, 3))
+    return pd.DataFrame(
+        {
+            "norm": np.sqrt(size),
+            "colour": 1 - gray_size / np.where(size > 0, size, 1),
+            "contrast": 1 - flat_size / np.where(gray_size > 0, gray_size, 1),
+        }
+    )
+
+
+def _stem_weight(model: Backbone) -> np.ndarray:
+    conv = model.stem_conv
+    if not isinstance(conv, nn.Conv2d) or conv.in_channels not in (1, 3):
+        raise CourseError(
+            f"{model.name} starts with {type(conv).__name__}, not with a convolution on images of "
+            "1 or 3 channels, so it has no filters that could be drawn as pictures."
+        )
+    return conv.weight.detach().float().permute(0, 2, 3, 1).cpu().numpy()
+
+
+def geometry(model: Backbone, size: int) -> pd.DataFrame:
+    """Return what strides and channels do to an image: a row for it and for every part.
+
+    Parameters
+    ----------
+    size : height and width of the image in pixels.
+
+    Returns
+    -------
+    Indexed by part, columns ``channels``, ``height``, ``width``, ``stride`` (pixels of the image
+    between two neighbouring positions of the map), ``receptive_field`` (height and width, in
+    pixels, of what one position can see at most; longest path, borders left out).
+
+    Notes
+    -----
+    A kernel of k positions whose input has the stride s widens the field by ``(k - 1) * s``
+    (Araujo et al., Distill 2019).
+    """
+    channels = model.mean.shape[1]
+    rows = [(IMAGE, channels, size, size, 1, 1)]
+    with inference.at_rest(model) as quick, torch.inference_mode():
+        fields = _receptive_fields(quick, channels)
+        for name, out in walk(quick, torch.zeros(1, channels, size, size)):
+            rows.append((name, *out.shape[1:], *fields[name]))
+    columns = ["part", "channels", "height", "width", "stride", "receptive_field"]
+    return pd.DataFrame(rows, columns=columns).set_index("part")
+
+
+def _receptive_fields(model: Backbone, channels: int) -> dict[str, tuple[int, int]]:
+    """Return ``{part: (stride, receptive field)}``; 1 x 1 shortcuts add nothing to the field."""
+    field = 1
+
+    def widen(module: nn.Module, inputs: tuple[Tensor, ...], _output: Tensor) -> None:
+        nonlocal field
+        kernel, dilation = (
+            value if isinstance(value, int) else value[-1]
+            for value in (module.kernel_size, module.dilation)
+        )
+        field += (kernel - 1) * dilation * (PROBE_SIZE // inputs[0].shape[-1])
+
+    hooks = [
+        module.register_forward_hook(widen)
+        for module in model.modules()
+        if isinstance(module, (nn.Conv2d, nn.MaxPool2d))
+    ]
+    found = {}
+    # One row of pixels is enough: the networks here are as wide as they are high.
+    for name, out in walk(model, torch.zeros(1, channels, 1, PROBE_SIZE)):
+        found[name] = (PROBE_SIZE // out.shape[-1], field)
+    for hook in hooks:
+        hook.remove()
+    return found

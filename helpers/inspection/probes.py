@@ -1,0 +1,116 @@
+"""Linear probes: how well a straight cut through a part's features tells the classes apart.
+
+Alain & Bengio 2016 (arXiv 1610.01644): a linear classifier on the features of a layer measures
+what is easy to read there, and nothing in front of it is trained for the task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from helpers import metrics
+from helpers.backbones import Backbone
+from helpers.datasets import Dataset
+from helpers.errors import CourseError
+from helpers.inspection.activations import pooled
+from helpers.metrics import Score
+
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)  # scikit-learn's C: small is strongly regularised
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A fitted probe, and its score on the test split.
+
+    Attributes
+    ----------
+    strength : the C that was best on validation. val_auc : its AUC there.
+    """
+
+    line: Pipeline
+    strength: float
+    val_auc: float
+    score: Score
+
+
+def probe(
+    features: Mapping[str, np.ndarray],
+    data: Dataset,
+    strengths: Sequence[float] = STRENGTHS,
+) -> Probe:
+    """Fit logistic regression on one part's features; score it on the test split, once.
+
+    Features are standardised, so that parts of different scale are regularised alike. The
+    regularisation is chosen by the AUC on validation (of equals, the stronger).
+
+    Parameters
+    ----------
+    features : ``"train"``, ``"val"``, ``"test"`` -> ``(N, F)``, a row per image of the split.
+    data : gives the labels and, for the interval, the groups.
+
+    Raises
+    ------
+    CourseError
+        When features and labels differ in number, or a feature is not finite.
+    """
+    for name in ("train", "val", "test"):
+        labels = getattr(data, name).labels
+        if len(features[name]) != len(labels):
+            raise CourseError(
+                f"{name}: {len(features[name])} rows of features but {len(labels)} labels; there "
+                "must be one row per image."
+            )
+        if not np.isfinite(features[name]).all():
+            raise CourseError(f"The {name} features hold NaN or infinity; check the weights.")
+    found = [_fit(features, data, strength) for strength in sorted(strengths)]
+    val_auc, strength, line = max(found, key=lambda one: one[0])  # the first, so the strongest
+    predicted = line.predict_proba(features["test"])
+    score = metrics.score(data.test.labels, predicted, data.test.groups)
+    return Probe(line, strength, val_auc, score)
+
+
+def _fit(
+    features: Mapping[str, np.ndarray], data: Dataset, strength: float
+) -> tuple[float, float, Pipeline]:
+    logistic = LogisticRegression(C=strength, class_weight="balanced", max_iter=1000, tol=1e-3)
+    line = make_pipeline(StandardScaler(), logistic).fit(features["train"], data.train.labels)
+    auc = metrics.auc(data.val.labels, line.predict_proba(features["val"]))
+    return auc, strength, line
+
+
+def probe_parts(
+    model: Backbone, data: Dataset, wanted: Sequence[str] | None = None, *, image: bool = True
+) -> pd.DataFrame:
+    """Probe the pooled activations of every part; one pass through the network gives them all.
+
+    Parameters
+    ----------
+    wanted : parts; None for stem to last stage.
+    image : begin with the means of the image's own channels, the baseline without a network.
+
+    Returns
+    -------
+    A row per part, in running order: ``part``, ``depth`` (0 is the image), ``channels``, ``auc``,
+    ``auc_lo``, ``auc_hi`` (95 % bootstrap over the test images or their groups), ``strength``,
+    ``n_train``, ``n_val``, ``n_test``.
+    """
+    splits = {name: getattr(data, name) for name in ("train", "val", "test")}
+    found = {name: pooled(model, split, wanted, image=image) for name, split in splits.items()}
+    sizes = {f"n_{name}": len(split) for name, split in splits.items()}
+    depths = {"image": 0} | {name: k for k, name in enumerate(model.part_names, start=1)}
+    rows = []
+    for part, train in found["train"].items():
+        fitted = probe({name: found[name][part] for name in splits}, data)
+        rows.append({
+            "part": part, "depth": depths[part], "channels": train.shape[1],
+            "auc": fitted.score.auc, "auc_lo": fitted.score.auc_lo,
+            "auc_hi": fitted.score.auc_hi, "strength": fitted.strength, **sizes,
+        })  # fmt: skip
+    return pd.DataFrame(rows)

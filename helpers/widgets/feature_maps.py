@@ -1,0 +1,62 @@
+"""Slide through a network: the strongest feature maps of some images at every part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import ipywidgets as widgets
+import numpy as np
+import pandas as pd
+
+from helpers import plots
+from helpers.errors import CourseError
+from helpers.widgets.figures import figure_box, show
+
+
+class FeatureMaps(widgets.VBox):
+    """A slider over the parts of a network, and what the images are there.
+
+    Parameters
+    ----------
+    rows : title -> (image ``(H, W, C)``, part -> activation ``(channels, h, w)``), of
+        `helpers.inspection.feature_maps`; all with the same parts.
+    table : of `helpers.inspection.geometry`, for images of this size.
+    start : the part shown first; None: the first.
+    """
+
+    def __init__(
+        self,
+        rows: Mapping[str, tuple[np.ndarray, Mapping[str, np.ndarray]]],
+        table: pd.DataFrame,
+        start: str | None = None,
+    ) -> None:
+        parts = [list(maps) for _, maps in rows.values()]
+        if not parts or any(names != parts[0] for names in parts):
+            raise CourseError("Give at least one image, and the same parts for every image.")
+        self.rows, self.table = rows, table
+        self.part = widgets.SelectionSlider(
+            options=parts[0],
+            value=start or parts[0][0],
+            description="after",
+            continuous_update=False,
+            layout=widgets.Layout(width="480px"),
+        )
+        self.text, self.picture = widgets.HTML(), figure_box()
+        self.part.observe(self._show, names="value")
+        super().__init__([self.part, self.text, self.picture])
+        self._show()
+
+    def __repr__(self) -> str:
+        return "FeatureMaps(run the notebook to use it)"  # what a page without a kernel shows
+
+    def _show(self, _change: object = None) -> None:
+        part = self.part.value
+        shown = {title: (image, maps[part]) for title, (image, maps) in self.rows.items()}
+        show(self.picture, plots.channel_maps(shown, part), f"feature maps after {part}")
+        row = self.table.loc[part]
+        self.text.value = (
+            f"A number for every <b>{row.stride} x {row.stride}</b> pixels of the image; each can "
+            f"see up to {row.receptive_field} x {row.receptive_field} pixels. "
+            f"{row.channels} channels x {row.height} x {row.width} = "
+            f"<b>{row.channels * row.height * row.width:,}</b> numbers for one image."
+        )

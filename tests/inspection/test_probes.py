@@ -1,0 +1,107 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from helpers import inspection
+from helpers.errors import CourseError
+from helpers.inspection.probes import STRENGTHS
+from tests.conftest import make_dataset, make_split, tiny_backbone
+
+
+def toy_data(n=(200, 100, 400)):
+    """Labels alone matter here; the features are made up below."""
+    data = make_dataset(8, size=8)
+    parts = [make_split(m, 8, seed=seed) for seed, m in enumerate(n)]
+    return replace(data, train=parts[0], val=parts[1], test=parts[2])
+
+
+def gaussians(data, distance: float, seed: int = 0) -> dict[str, np.ndarray]:
+    """Two clouds `distance` standard deviations apart in the first of ten dimensions."""
+    rng, found = np.random.default_rng(seed), {}
+    for name in ("train", "val", "test"):
+        labels = getattr(data, name).labels
+        cloud = rng.normal(size=(len(labels), 10)) * 50
+        cloud[:, 0] = 1000 + rng.normal(size=len(labels)) + distance * labels
+        found[name] = cloud
+    return found
+
+
+def test_a_probe_finds_the_auc_that_two_gaussians_have():
+    """Phi(d / sqrt 2) is the best that any classifier can do on them."""
+    data = toy_data((400, 200, 1600))
+    for distance in (1.0, 2.0):
+        best = torch.special.ndtr(torch.tensor(distance / 2**0.5)).item()
+        found = inspection.probe(gaussians(data, distance), data)
+        assert found.score.auc == pytest.approx(best, abs=0.03)
+        assert found.score.auc_lo < best < found.score.auc_hi
+
+
+def test_a_probe_on_noise_guesses():
+    data = toy_data()
+    score = inspection.probe(gaussians(data, 0.0), data).score
+    assert score.auc_lo < 0.5 < score.auc_hi
+
+
+def test_a_straight_cut_cannot_read_what_is_not_linear():
+    """The label is whether a number is far from 0: all there, and none of it for a line."""
+    data, rng = toy_data(), np.random.default_rng(0)
+    found = {}
+    for name in ("train", "val", "test"):
+        labels = getattr(data, name).labels
+        sign = rng.choice([-1, 1], len(labels))
+        found[name] = (sign * (1 + 2 * labels))[:, None] + 0.1 * rng.normal(size=(len(labels), 1))
+    assert inspection.probe(found, data).score.auc < 0.6
+    squared = {name: values**2 for name, values in found.items()}
+    assert inspection.probe(squared, data).score.auc > 0.99
+
+
+def test_the_strength_is_chosen_on_validation_alone():
+    data = toy_data()
+    features = gaussians(data, 1.0)
+    first = inspection.probe(features, data)
+    features["test"] = np.random.default_rng(1).normal(size=features["test"].shape)
+    assert inspection.probe(features, data).strength == first.strength
+    assert inspection.probe(features, data, strengths=(0.5,)).strength == 0.5
+
+
+def test_the_strength_kept_is_the_one_best_on_validation():
+    data, rng = toy_data((40, 200, 60)), np.random.default_rng(0)
+    narrow = gaussians(data, 0.8)
+    wide = {n: np.hstack([v, rng.normal(size=(len(v), 100))]) for n, v in narrow.items()}
+    alone = {s: inspection.probe(wide, data, strengths=(s,)).val_auc for s in STRENGTHS}
+    kept = inspection.probe(wide, data)
+    assert kept.val_auc == max(alone.values()) > min(alone.values())
+    assert kept.strength == max(alone, key=alone.get)
+
+
+def test_every_part_is_probed_in_running_order():
+    table = inspection.probe_parts(tiny_backbone(), make_dataset(40))
+    assert table["part"].tolist() == ["image", "stem", "stage1", "stage2", "stage3"]
+    assert table["depth"].tolist() == [0, 1, 2, 3, 4]
+    assert table["channels"].tolist() == [1, 4, 4, 4, 4]
+    assert (table["auc_lo"] <= table["auc"]).all()
+    assert (table[["n_train", "n_val", "n_test"]] == [40, 16, 16]).all(axis=None)
+    assert table["auc"][0] == 1.0, "the toy classes differ in brightness"
+
+
+def test_three_classes_are_probed_too():
+    table = inspection.probe_parts(tiny_backbone(), make_dataset(42, classes=3), ["stage1"])
+    assert table["part"].tolist() == ["image", "stage1"]
+    assert table["auc"][0] > 0.9
+
+
+def test_features_that_do_not_fit_the_labels_are_refused():
+    data = toy_data()
+    features = gaussians(data, 1.0)
+    with pytest.raises(CourseError, match="val: 99 rows of features but 100 labels"):
+        inspection.probe({**features, "val": features["val"][:99]}, data)
+    features["test"][0, 0] = np.inf
+    with pytest.raises(CourseError, match="test features hold NaN"):
+        inspection.probe(features, data)
+
+
+def test_a_part_that_does_not_exist_names_the_close_ones():
+    with pytest.raises(CourseError, match="Did you mean 'stage2'"):
+        inspection.probe_parts(tiny_backbone(), make_dataset(), ["stage_2"])
