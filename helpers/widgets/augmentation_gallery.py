@@ -1,0 +1,62 @@
+"""Choose a policy and its strength: the same images before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import ipywidgets as widgets
+import numpy as np
+import torch
+
+from helpers import augment, plots
+from helpers.errors import CourseError
+from helpers.widgets.figures import figure_box, show
+
+
+class AugmentationGallery(widgets.VBox):
+    """A list of policies, a slider for the strength, and a row of draws per image.
+
+    Parameters
+    ----------
+    images : title -> uint8 image ``(H, W, 1 or 3)``.
+    policies : names to choose from; all that `helpers.augment` knows by default.
+    draws : how many changed versions of each image to show.
+    """
+
+    def __init__(
+        self, images: Mapping[str, np.ndarray], policies: Sequence[str] = (), draws: int = 5
+    ) -> None:
+        if not images:
+            raise CourseError("A gallery needs at least one image, e.g. {'cell': images[0]}.")
+        self.images, self.n_draws, self.seed = dict(images), draws, 0
+        names = list(policies) or [*augment.POLICIES, *augment.SINGLES]
+        self.policy = widgets.Dropdown(options=names, description="policy")
+        self.strength = widgets.FloatSlider(
+            value=1.0, min=0.0, max=2.0, step=0.25, description="strength",
+            continuous_update=False,
+        )  # fmt: skip
+        self.again = widgets.Button(description="draw again", icon="refresh")
+        self.text, self.figure = widgets.HTML(), figure_box()
+        self.policy.observe(self._show, names="value")
+        self.strength.observe(self._show, names="value")
+        self.again.on_click(self._draw_again)
+        controls = widgets.HBox([self.policy, self.strength, self.again])
+        super().__init__([controls, self.text, self.figure])
+        self._show()
+
+    def __repr__(self) -> str:
+        return "AugmentationGallery(run the notebook to use it)"  # shown where no kernel runs
+
+    def _draw_again(self, _button: object = None) -> None:
+        self.seed += 1
+        self._show()
+
+    def _show(self, _change: object = None) -> None:
+        policy = augment.by_name(self.policy.value, self.strength.value)
+        rows = {}
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            for title, image in self.images.items():
+                rows[title] = (image, augment.changed(np.stack([image] * self.n_draws), policy))
+        self.text.value = f"<b>{policy.name}</b> is meant for {policy.legitimate_for}."
+        show(self.figure, plots.before_after(rows), f"images changed by {policy.name}")

@@ -1,0 +1,199 @@
+"""The measured evidence on augmentation: its grid, its resuming, and what is read out of it."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from helpers import augment, augment_evidence, paired, tables
+from helpers.augment_evidence import AGREEMENT_COLUMNS, COLUMNS, KEY, Cell
+from helpers.errors import CourseError
+from tests.conftest import make_dataset, tiny_backbone
+
+
+def scores(labels: np.ndarray, sharpness: float, seed: int) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(size=len(labels))
+    p = 1 / (1 + np.exp(-sharpness * (labels - 0.5) - noise))
+    return np.stack([1 - p, p], axis=1)
+
+
+def test_difference_is_that_of_the_aucs_and_zero_for_the_same_prediction():
+    labels = np.arange(300) % 2
+    weak, sharp = scores(labels, 0.5, 0), scores(labels, 3.0, 1)
+    same = paired.auc_difference(labels, weak, weak)
+    assert (same.value, same.lo, same.hi) == (0, 0, 0)
+    found = paired.auc_difference(labels, weak, sharp)
+    assert found.value == pytest.approx(
+        roc_auc_score(labels, sharp[:, 1]) - roc_auc_score(labels, weak[:, 1])
+    )
+    assert 0 < found.lo < found.value < found.hi
+
+
+def test_pairing_narrows_the_interval_and_groups_widen_it():
+    labels = np.repeat(np.arange(60) % 2, 5)
+    before = scores(labels, 1.0, 0)
+    after = before.copy()
+    after[::7] = scores(labels, 2.0, 1)[::7]  # the two agree on most images
+    other = scores(labels, 1.2, 2)
+    paired_width = np.ptp(dataclasses.astuple(paired.auc_difference(labels, before, after))[1:])
+    apart = np.ptp(dataclasses.astuple(paired.auc_difference(labels, before, other))[1:])
+    assert paired_width < apart
+    copies = np.repeat(np.arange(60), 5)
+    labels, before, after = labels[::5], before[::5], after[::5]
+    one, five = (
+        paired.auc_difference(*(a.repeat(5, axis=0) for a in (labels, before, after)), groups)
+        for groups in (copies, None)
+    )
+    assert one.hi - one.lo > 1.5 * (five.hi - five.lo), "copies of an image are no new evidence"
+
+
+def test_tables_grow_by_whole_rows_and_refuse_other_columns(tmp_path, private_cache):
+    path = tmp_path / "results" / "table.csv"
+    assert tables.read(path, ["a", "b"]).empty
+    tables.append([{"a": 1, "b": 2}], path, ["a", "b"])
+    tables.append([{"b": 4, "a": 3}, {"a": 5, "b": 6}], path, ["a", "b"])
+    assert tables.read(path, ["a", "b"]).to_numpy().tolist() == [[1, 2], [3, 4], [5, 6]]
+    with pytest.raises(CourseError, match="other columns than expected: a, c"):
+        tables.read(path, ["a", "c"])
+    path.write_bytes(b"")
+    with pytest.raises(CourseError, match="no readable CSV"):
+        tables.read(path, ["a", "b"])
+
+
+def test_the_grid_holds_every_policy_with_none_in_front():
+    plan = augment_evidence.cells()
+    assert len(plan) == len(set(plan)) == 2 * 2 * 3 * 10
+    assert {cell.policy for cell in plan} >= set(augment.POLICIES) | {
+        "horizontal_flip", "vertical_flip", "rotation_30",
+    }  # fmt: skip
+    seen = set()
+    for cell in plan:
+        seen.add(cell)
+        assert dataclasses.replace(cell, policy="none") in seen
+
+
+def test_every_policy_gets_the_same_budget():
+    for n in augment_evidence.SIZES:
+        found = {
+            (cell.experiment.recipe, cell.experiment.strategy, cell.experiment.image_size)
+            for cell in augment_evidence.cells()
+            if cell.n_train == n
+        }
+        assert len(found) == 1
+
+
+@pytest.fixture
+def toy_cells(monkeypatch, private_cache):
+    """The grid's machinery on a network and images that take milliseconds."""
+    monkeypatch.setattr(augment_evidence, "SIZES", (16,))
+    monkeypatch.setattr(augment_evidence, "AGREEMENT_IMAGES", 8)
+    monkeypatch.setattr("helpers.experiments.Experiment.data", lambda self: make_dataset(n=16))
+    monkeypatch.setattr(
+        "helpers.strategies.backbones.load",
+        lambda name, channels, **options: tiny_backbone(channels),
+    )
+    return [Cell("elpv", 16, policy, 0) for policy in ("none", "horizontal_flip")]
+
+
+def test_a_killed_grid_goes_on_and_does_nothing_twice(tmp_path, toy_cells):
+    results, kept = tmp_path / "a.csv", tmp_path / "b.csv"
+    assert augment_evidence.run(toy_cells[:1], results, kept) == 1
+    assert augment_evidence.run(toy_cells, results, kept) == 1
+    assert augment_evidence.run(toy_cells, results, kept) == 0
+    rows = tables.read(results, COLUMNS)
+    assert list(rows["policy"]) == ["none", "horizontal_flip"]
+    assert (rows["n_test"] == 16).all()
+    assert rows.loc[0, ["gain", "gain_lo", "gain_hi"]].tolist() == [0, 0, 0]
+    assert rows.loc[1, "gain"] == pytest.approx(rows["auc"].diff()[1], abs=2e-4)
+    assert rows["versions"].str.contains("torch=").all()
+    agreed = tables.read(kept, AGREEMENT_COLUMNS)
+    assert list(agreed["policy"]) == list(augment.POLICIES | augment.SINGLES)
+    assert agreed.loc[0, "agreement"] == 1
+    assert (agreed["n_images"] == 8).all()
+
+
+def test_the_run_without_augmentation_is_repeated_where_its_predictions_are_gone(
+    tmp_path, toy_cells, private_cache
+):
+    results, kept = tmp_path / "a.csv", tmp_path / "b.csv"
+    augment_evidence.run(toy_cells, results, kept)
+    for path in (private_cache / "augmentation").glob("*.npy"):
+        path.unlink()
+    again = augment_evidence.measure(toy_cells[1], kept)
+    before = tables.read(results, COLUMNS).iloc[1]
+    assert again["gain"] == before["gain"]
+
+
+def toy_runs(gains: dict[str, list[tuple]]) -> pd.DataFrame:
+    rows = [
+        {"dataset": "elpv", "n_train": 100, "policy": policy, "seed": seed, "n_test": 656,
+         "gain": gain, "gain_lo": lo, "gain_hi": hi}
+        for policy, runs in gains.items()
+        for seed, (gain, lo, hi) in enumerate(runs)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_findings_name_a_winner_only_where_interval_and_seeds_agree():
+    table = augment_evidence.findings(toy_runs({
+        "none": [(0, 0, 0)] * 3,
+        "natural": [(0.03, 0.01, 0.05), (0.02, 0.0, 0.04), (0.04, 0.02, 0.06)],
+        "dihedral": [(0.09, 0.05, 0.12), (-0.01, -0.03, 0.01), (0.06, 0.03, 0.09)],
+        "radiograph": [(0.01, -0.02, 0.04)] * 3,
+        "too_strong": [(-0.05, -0.08, -0.02)] * 3,
+    })).set_index("policy")  # fmt: skip
+    assert table["verdict"].to_dict() == {
+        "natural": "helps", "dihedral": "not distinguishable",
+        "radiograph": "not distinguishable", "too_strong": "hurts",
+    }  # fmt: skip
+    assert table.loc["natural", ["gain", "gain_lo", "gain_hi"]].tolist() == pytest.approx(
+        [0.03, 0.01, 0.05]
+    )
+    assert (table["seeds"] == 3).all()
+
+
+def test_findings_judge_nothing_before_every_seed_is_measured():
+    runs = toy_runs({"none": [(0, 0, 0)] * 3, "natural": [(0.03, 0.01, 0.05)] * 2})
+    assert augment_evidence.findings(runs)["verdict"].tolist() == ["unfinished"]
+    empty = tables.read(augment_evidence.RESULTS.with_name("no such table.csv"), COLUMNS)
+    assert augment_evidence.findings(empty).empty
+
+
+def test_kept_predictions_are_means_over_seeds():
+    rows = pd.DataFrame([
+        {"dataset": "elpv", "policy": policy, "agreement": a, "agreement_lo": a - 0.1,
+         "agreement_hi": a + 0.1, "n_images": 300}
+        for policy, a in (("none", 1.0), ("natural", 0.8), ("natural", 0.6))
+    ])  # fmt: skip
+    table = augment_evidence.kept_predictions(rows)
+    assert list(table["policy"]) == ["natural"]
+    assert table.loc[0, ["value", "lo", "hi", "n"]].tolist() == pytest.approx([0.7, 0.6, 0.8, 300])
+
+
+def test_one_line_says_what_was_measured_of_a_policy():
+    found = augment_evidence.findings(toy_runs({"natural": [(0.03, 0.01, 0.05)] * 3}))
+    kept = pd.DataFrame([{"dataset": "elpv", "policy": "natural", "value": 0.7}])
+    line = augment_evidence.describe("natural", "elpv", found, kept)
+    assert line == "70% of answers kept; n=100 +0.030 [+0.010, +0.050], helps"
+    assert augment_evidence.describe("natural", "chest_xray", found, kept) == "not measured yet"
+
+
+def test_a_wrong_data_set_is_refused_by_the_command(capsys):
+    with pytest.raises(SystemExit):
+        augment_evidence.main(["--datasets", "flowers"])
+    assert "invalid choice" in capsys.readouterr().err
+
+
+def test_the_measured_table_is_consistent():
+    """Rows of data/results: each cell once, intervals around their values, `gain` as it should."""
+    rows = tables.read(augment_evidence.RESULTS, COLUMNS)
+    assert not rows.duplicated(list(KEY)).any()
+    assert rows["auc"].between(rows["auc_lo"], rows["auc_hi"]).all()
+    keys = ["dataset", "n_train", "seed"]
+    none = rows[rows["policy"] == "none"].set_index(keys)["auc"]
+    expected = (
+        rows["auc"].to_numpy() - none.loc[list(rows[keys].itertuples(index=False))].to_numpy()
+    )
+    assert np.allclose(rows["gain"], expected, atol=2e-4)
