@@ -40,7 +40,7 @@ class Setup:
     """
 
     dataset: str
-    size: int = 224
+    size: int = 160
     last: int = 5
     views: str = "dihedral"
     n_views: int = 8
@@ -68,15 +68,13 @@ class Setup:
 
 RECIPES = {
     "elpv": Setup("elpv"),
-    "chest_xray": Setup(
-        "chest_xray", size=160, views="nudged", n_views=4, soft=False, epochs=8, average=3
-    ),
+    "chest_xray": Setup("chest_xray", views="nudged", n_views=4, soft=False, epochs=8, average=3),
 }
 VARIANTS = {
     "elpv": {
         "recipe": {},
         "labels instead of probabilities": {"soft": False},
-        "160 px": {"size": 160},
+        "224 px": {"size": 224},
         "class weights": {"class_weights": True},
         "last 3 stages": {"last": 3},
         "one view": {"n_views": 1},

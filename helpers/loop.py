@@ -228,7 +228,8 @@ class Loop:
         )  # fmt: skip
         contents = [
             *(value.detach().cpu().numpy().tobytes() for value in run.model.state_dict().values()),
-            *(part.labels.tobytes() for part in parts), self.targets.tobytes(),
+            *(part.labels.tobytes() for part in parts),
+            self.targets.tobytes(),
             *(np.ascontiguousarray(part.images[:]).tobytes() for part in parts),
             *(np.ascontiguousarray(view(pattern)).tobytes() for view in self.views),
         ]

@@ -4,6 +4,8 @@ A checker takes the learner's function (or number), tries it on something small 
 purpose, and returns a `Verdict`. tests/test_checks.py holds each of them to wrong answers.
 """
 
+from helpers.checks.augmentation import gray_pipeline, kept_share, xray_policy
+from helpers.checks.decision import leep_by_hand, paired_interval
 from helpers.checks.fine_tuning import (
     PracticeNet,
     freeze_backbone,
@@ -11,10 +13,14 @@ from helpers.checks.fine_tuning import (
     keep_best,
     parameter_groups,
 )
+from helpers.checks.grayscale import exact_gray_stem, fold_into_stem, red_channel_offset
+from helpers.checks.inspection import linear_cka, receptive_field, transfer_begins
 from helpers.checks.start import auc_by_hand, network_input
 from helpers.checks.verdict import Verdict
 
 __all__ = [
-    "PracticeNet", "Verdict", "auc_by_hand", "freeze_backbone", "head_parameters", "keep_best",
-    "network_input", "parameter_groups",
+    "PracticeNet", "Verdict", "auc_by_hand", "exact_gray_stem", "fold_into_stem", "freeze_backbone",
+    "gray_pipeline", "head_parameters", "keep_best", "kept_share", "leep_by_hand", "linear_cka",
+    "network_input", "paired_interval", "parameter_groups", "receptive_field", "red_channel_offset",
+    "transfer_begins", "xray_policy",
 ]  # fmt: skip

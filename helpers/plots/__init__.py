@@ -1,11 +1,51 @@
 """Figures: arrays and tables in, one matplotlib figure out. Nothing here knows a model."""
 
+from helpers.plots.augmentation import (
+    before_after,
+    crops_and_defect,
+    cut_away,
+    gains,
+    kept_predictions,
+)
+from helpers.plots.channels import channel_gallery, channel_study
 from helpers.plots.curves import LiveCurves, drift, intervals, learning_curves, results
+from helpers.plots.decision import (
+    arm_color,
+    arm_curves,
+    arm_label,
+    cost_quality,
+    decision_map,
+    lesson_map,
+)
+from helpers.plots.foresight import distances, foretold, scores_by_part
+from helpers.plots.grayscale import (
+    gray_auc,
+    gray_borders,
+    gray_drift,
+    gray_kernels,
+    gray_logits,
+    gray_look,
+)
 from helpers.plots.images import class_examples, feature_maps, top_classes
+from helpers.plots.inspection import (
+    auc_by_n,
+    channel_maps,
+    cka_per_stage,
+    kernels,
+    notice,
+    probe_curves,
+    receptive_fields,
+)
 from helpers.plots.networks import strategy_map
 from helpers.plots.style import COLORS, LABELS, color_of, label_of
 
 __all__ = [
-    "COLORS", "LABELS", "LiveCurves", "class_examples", "color_of", "drift", "feature_maps", 
-    "intervals", "label_of", "learning_curves", "results", "strategy_map", "top_classes",
+    "COLORS", "LABELS", "LiveCurves", "arm_color", "arm_curves", "arm_label", "auc_by_n",
+    "before_after", "channel_gallery", "channel_maps", "channel_study",
+    "cka_per_stage", "class_examples", "color_of", "cost_quality",
+    "crops_and_defect", "cut_away", "decision_map", "distances", "drift", "feature_maps",
+    "foretold", "gains", "gray_auc", "gray_borders", "gray_drift", "gray_kernels", "gray_logits",
+    "gray_look", "intervals", "kept_predictions", "kernels", "label_of", "learning_curves",
+    "lesson_map", "notice", "probe_curves", "receptive_fields", "results", "scores_by_part",
+    "strategy_map", "top_classes",
 ]  # fmt: skip

@@ -1,0 +1,217 @@
+"""What the gray stem is worth, measured: ``python -m helpers.gray_evidence``.
+
+Every way to feed a gray image to a colour network, with BatchNorm at rest and moving, frozen and
+fine-tuned: test AUC, and its difference to the replicated image on the same test images. One case
+more, ``"swapped"``: the stem is changed after training, as in a careless export.
+Killed and started again it goes on where it was; a finished run is a row of grayscale.csv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from helpers import cache, datasets, experiments, inference, paired, strategies, tables
+from helpers.errors import CourseError
+from helpers.experiments import Experiment, Outcome
+from helpers.runs import Recipe
+
+RESULTS = tables.FOLDER / "grayscale.csv"
+KEY = ("dataset", "n_train", "strategy", "batchnorm", "gray", "seed")
+COLUMNS = (
+    *KEY, "backbone", "image_size", "epochs", "n_test", "auc", "auc_lo", "auc_hi",
+    "change", "change_lo", "change_hi", "train_seconds", "versions",
+)  # fmt: skip
+
+REFERENCE = "replicate"
+SWAPPED = "swapped"  # trained behind the sum, scored behind the mean
+METHODS = (REFERENCE, "sum", "mean", "random", SWAPPED)  # the others need the reference
+STRATEGIES = ("feature_extraction", "full_finetune")
+# "follow" is no third case: it is "eval" where all is frozen, and "train" where all trains.
+BATCHNORM = ("eval", "train")
+SEEDS = {"feature_extraction": range(5), "full_finetune": range(3)}  # frozen is cheap
+DATASETS = ("elpv", "chest_xray")
+N_TRAIN, IMAGE_SIZE, EPOCHS = 400, 96, 6
+T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # Student's t, two-sided, for so many seeds
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run: a gray method under a strategy and a BatchNorm policy, with a seed."""
+
+    dataset: str
+    strategy: str
+    batchnorm: str
+    gray: str
+    seed: int
+
+    @property
+    def key(self) -> tuple:
+        """The values of `KEY`."""
+        return (self.dataset, N_TRAIN, self.strategy, self.batchnorm, self.gray, self.seed)
+
+    @property
+    def experiment(self) -> Experiment:
+        """The same images, head and order for every method of a seed."""
+        return Experiment(
+            strategies.by_name(self.strategy, batchnorm=self.batchnorm), self.dataset, N_TRAIN,
+            image_size=IMAGE_SIZE, recipe=Recipe(epochs=EPOCHS), seed=self.seed,
+            model_options={"gray": "sum" if self.gray == SWAPPED else self.gray},
+        )  # fmt: skip
+
+    @property
+    def reference(self) -> Cell:
+        """The same run with the replicated image."""
+        return replace(self, gray=REFERENCE)
+
+
+def cells(names: Sequence[str] = DATASETS) -> list[Cell]:
+    """Return every run of the grid, the cheap strategy first, the reference before the others."""
+    return [
+        Cell(name, strategy, batchnorm, gray, seed)
+        for name in names
+        for strategy in STRATEGIES
+        for seed in SEEDS[strategy]
+        for batchnorm in BATCHNORM
+        for gray in METHODS
+    ]
+
+
+def measure(cell: Cell) -> dict:
+    """Train one cell on one thread, score the test split once, and return its row."""
+    torch.set_num_threads(1)
+    outcome = experiments.measure(cell.experiment)
+    if cell.gray == SWAPPED:
+        outcome = _with_the_mean(outcome)
+    if cell.gray == REFERENCE:
+        _keep(cell, outcome.score.probabilities)
+    return _row(cell, outcome, _replicated(cell, outcome))
+
+
+def _with_the_mean(outcome: Outcome) -> Outcome:
+    """Put the mean of the kernels in the place of their sum, and score that instead."""
+    with torch.no_grad():
+        outcome.run.model.stem_conv.weight.div_(3)
+    return replace(outcome, score=inference.evaluate(outcome.run.model, outcome.data.test))
+
+
+def _row(cell: Cell, outcome: Outcome, replicated: np.ndarray) -> dict:
+    score, groups = outcome.score, outcome.data.test.groups
+    change = paired.auc_difference(score.labels, replicated, score.probabilities, groups)
+    found = {
+        **outcome.row(), **dict(zip(KEY, cell.key, strict=True)), "n_test": score.n,
+        "change": round(change.value, 4), "change_lo": round(change.lo, 4),
+        "change_hi": round(change.hi, 4),
+        "train_seconds": round(outcome.run.processor_seconds, 1),
+    }  # fmt: skip
+    return {name: found[name] for name in COLUMNS}
+
+
+def _store(cell: Cell) -> Path:
+    key = cache.digest(cell.reference.key, cell.reference.experiment, experiments.versions())
+    return cache.folder("grayscale", f"{key}.npy")
+
+
+def _keep(cell: Cell, probabilities: np.ndarray) -> None:
+    with cache.atomic_path(_store(cell)) as temporary, temporary.open("wb") as file:
+        np.save(file, probabilities)
+
+
+def _replicated(cell: Cell, outcome: Outcome) -> np.ndarray:
+    """Return the test probabilities of the replicated image: kept, or measured again."""
+    if cell.gray == REFERENCE:
+        return outcome.score.probabilities
+    if not _store(cell).is_file():
+        _keep(cell, experiments.measure(cell.reference.experiment).score.probabilities)
+    return np.load(_store(cell))
+
+
+def missing(plan: Sequence[Cell], table: pd.DataFrame) -> list[Cell]:
+    """Return the cells of `plan` that have no row in `table` yet."""
+    done = set(table[list(KEY)].itertuples(index=False, name=None))
+    return [cell for cell in plan if cell.key not in done]
+
+
+def run(plan: Sequence[Cell], path: Path = RESULTS) -> int:
+    """Measure what `path` does not hold yet, one cell after the other; return how many."""
+    todo = missing(plan, read(path))
+    print(f"{len(plan) - len(todo)} of {len(plan)} runs are measured", flush=True)
+    for cell in todo:
+        row = measure(cell)
+        tables.append([row], path, COLUMNS)
+        case = f"{cell.dataset}, {cell.strategy}, BatchNorm {cell.batchnorm}, {cell.gray}"
+        print(f"{case}, seed {cell.seed}: AUC {row['auc']:.3f}, {row['change']:+.3f}", flush=True)
+    return len(todo)
+
+
+def read(path: Path = RESULTS) -> pd.DataFrame:
+    """Return the measured runs, a row each (`COLUMNS`); empty when nothing was measured yet.
+
+    Raises
+    ------
+    CourseError
+        When the file is there but is not that table.
+    """
+    return tables.read(path, COLUMNS)
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Average the seeds: a row per data set, strategy, BatchNorm policy and method.
+
+    Returns
+    -------
+    Columns ``seeds``, ``auc``, ``change`` (to the replicated image, seed by seed), ``change_lo``
+    and ``change_hi``. That 95 % interval adds two sources of chance in squares: the seeds
+    (Student's t) and the test images (mean half-width of the paired bootstrap).
+
+    Raises
+    ------
+    CourseError
+        When a case was measured with fewer than two seeds or more than the table of t knows.
+    """
+    by = ["dataset", "strategy", "batchnorm", "gray"]
+    return pd.DataFrame([
+        dict(zip(by, case, strict=True)) | _mean(rows, case)
+        for case, rows in table.groupby(by, sort=False)
+    ]).set_index(by)  # fmt: skip
+
+
+def _mean(rows: pd.DataFrame, case: tuple) -> dict:
+    n = len(rows)
+    if n not in T_95:
+        raise CourseError(
+            f"{', '.join(case)}: {n} seed(s) measured, {min(T_95)} to {max(T_95)} are needed for "
+            "an interval. Run: python -m helpers.gray_evidence"
+        )
+    by_seed = T_95[n] * rows["change"].std() / np.sqrt(n)
+    by_image = (rows["change_hi"] - rows["change_lo"]).mean() / 2
+    change, half = rows["change"].mean(), float(np.hypot(by_seed, by_image))
+    return {"seeds": n, "auc": rows["auc"].mean(), "change": change,
+            "change_lo": change - half, "change_hi": change + half}  # fmt: skip
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure what is missing; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.gray_evidence", description=__doc__)
+    parser.add_argument("--datasets", nargs="+", choices=DATASETS, help="(all that are found)")
+    arguments = parser.parse_args(argv)
+    found = [name for name in DATASETS if name in datasets.names()]
+    if absent := sorted(set(DATASETS) - set(found)):
+        print(f"left out: {', '.join(absent)}. Set COURSE_DATA_DIR to the folder that holds it.")
+    try:
+        run(cells(arguments.datasets or found))
+    except CourseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""Choose the stem surgery and the BatchNorm mode: activations and predictions at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import ipywidgets as widgets
+import numpy as np
+
+from helpers import plots
+from helpers.errors import CourseError
+from helpers.gray_views import REFERENCE, Look
+from helpers.plots.grayscale import BATCHNORM_LABELS
+from helpers.widgets.figures import figure_box, show
+
+
+class GrayExplorer(widgets.VBox):
+    """Two rows of buttons, the histograms and the predictions beside the replicated image's.
+
+    Parameters
+    ----------
+    looks : (method, BatchNorm mode) -> `helpers.gray_views.Look`; made by its `looks`.
+    labels : ``(N,)``, the true class of every image.
+
+    Raises
+    ------
+    CourseError
+        When a case is missing, or the labels do not fit the predictions.
+    """
+
+    def __init__(self, looks: Mapping[tuple[str, str], Look], labels: np.ndarray) -> None:
+        methods = list(dict.fromkeys(method for method, _ in looks))
+        wanted = {(method, mode) for method in [*methods, REFERENCE] for mode in BATCHNORM_LABELS}
+        if absent := sorted(wanted - set(looks)):
+            raise CourseError(f"There is no look for {' with '.join(absent[0])}; use looks(nets).")
+        if len(labels) != len(looks[REFERENCE, "eval"].probabilities):
+            raise CourseError("There must be one label for every image that was looked at.")
+        self.looks, self.labels = looks, np.asarray(labels)
+        self.method = widgets.ToggleButtons(options=methods, description="stem")
+        self.batchnorm = widgets.ToggleButtons(
+            options=[(label, mode) for mode, label in BATCHNORM_LABELS.items()],
+            description="BatchNorm",
+            style=widgets.ToggleButtonsStyle(button_width="160px"),
+        )
+        self.figure, self.text = figure_box(), widgets.HTML()
+        for choice in (self.method, self.batchnorm):
+            choice.observe(self._show, names="value")
+        super().__init__([self.method, self.batchnorm, self.figure, self.text])
+        self._show()
+
+    def __repr__(self) -> str:
+        return "GrayExplorer(run the notebook to use it)"  # what a page without a kernel shows
+
+    def _show(self, _change: object = None) -> None:
+        method, mode = self.method.value, self.batchnorm.value
+        chosen, reference = self.looks[method, mode], self.looks[REFERENCE, "eval"]
+        figure = plots.gray_look(
+            chosen.drawn(self.labels), reference.drawn(self.labels), method, BATCHNORM_LABELS[mode]
+        )
+        show(self.figure, figure, f"activations and predictions: {method}, {mode}")
+        self.text.value = (
+            f"<b>{method}, {BATCHNORM_LABELS[mode]}</b>: the first convolution spreads "
+            f"{chosen.stem.std() / reference.stem.std():.2f} times as far as for the replicated "
+            f"image; {chosen.agreement(reference):.0%} of the predicted classes are the same."
+        )
