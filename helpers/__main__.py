@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from helpers import backbones, checkpoints, engine, evidence, experiments, strategies
+from helpers import advise, backbones, checkpoints, engine, evidence, experiments, strategies
 from helpers.datasets import default_name
 from helpers.errors import CourseError
 from helpers.grayscale import METHODS
@@ -27,6 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_train(commands.add_parser("train", help="train one strategy and score it"))
+    advise.add_arguments(commands.add_parser("advise", help="say how to start on your images"))
     _add_evidence(commands.add_parser("evidence", help="measure the evidence of the course"))
     return parser
 

@@ -62,7 +62,7 @@ def load_folder(
     pattern = group_pattern or about.get("group_pattern")
     listing = list_folder(root)
     groups = group_codes(listing.files, pattern)
-    index = _cut(listing, groups, {"test": test_fraction, "val": val_fraction}, seed)
+    index = cut(listing, groups, {"test": test_fraction, "val": val_fraction}, seed)
     files = {part: [listing.files[row] for row in rows] for part, rows in index.items()}
     images = decode_parts(root, files, size, channels)
     parts = {k: Split(images[k], listing.labels[rows], groups[rows]) for k, rows in index.items()}
@@ -127,10 +127,21 @@ def _group_name(regex: re.Pattern[str], name: str) -> str:
     return "-".join(group for group in match.groups() if group is not None)
 
 
-def _cut(
+def cut(
     listing: Listing, groups: np.ndarray, fractions: Mapping[str, float], seed: int
 ) -> dict[str, np.ndarray]:
-    """Return positions into the listing per part, the missing parts taken out of train."""
+    """Return positions into the listing per part, the missing parts taken out of train.
+
+    Parameters
+    ----------
+    groups : ``(N,)`` of `group_codes`. fractions : share to hold out for each part, in the order
+        in which they are taken where they are missing: test, then val.
+
+    Raises
+    ------
+    CourseError
+        When a part would be without a class.
+    """
     index = {part: np.flatnonzero(listing.origin == part) for part in listing.folders}
     names = np.array(listing.classes)[listing.labels]
     for part, fraction in fractions.items():

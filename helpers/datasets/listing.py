@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,13 +110,15 @@ def _common_classes(folders: dict[str, Path]) -> tuple[str, ...]:
 
 
 def _image_files(folder: Path) -> list[Path]:
-    inner = _subfolders(folder)
+    entries = _visible(folder)
+    inner = [entry for entry in entries if entry.is_dir()]
     if inner:
         raise CourseError(
             f"The class folder {folder} holds a folder, {inner[0].name}. {EXPECTED}: put "
             "images directly into the class folder, or give the folder above those as PATH."
         )
-    files = [path for path in _visible(folder) if path.suffix.lower() in SUFFIXES]
+    names = [entry.name for entry in entries]
+    files = [folder / name for name in names if os.path.splitext(name)[1].lower() in SUFFIXES]
     if not files:
         raise CourseError(
             f"The class folder {folder} holds no image ({', '.join(sorted(SUFFIXES))}). Add images "
@@ -137,9 +140,14 @@ def _check_counts(listing: Listing) -> None:
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    return [path for path in _visible(folder) if path.is_dir()]
+    return [folder / entry.name for entry in _visible(folder) if entry.is_dir()]
 
 
-def _visible(folder: Path) -> list[Path]:
+def _visible(folder: Path) -> list[os.DirEntry]:
+    """List a folder by name; entries know what they are without asking the disk again."""
     hidden = (".", "__MACOSX")
-    return sorted(path for path in folder.iterdir() if not path.name.startswith(hidden))
+    with os.scandir(folder) as entries:
+        return sorted(
+            (entry for entry in entries if not entry.name.startswith(hidden)),
+            key=lambda entry: entry.name,
+        )

@@ -1,0 +1,125 @@
+"""``python -m helpers advise PATH``: look at a folder of images and say how to start on it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from helpers import advice, census, decide, evidence, race, report, similarity
+from helpers.decide import Recommendation
+from helpers.errors import CourseError
+from helpers.report import Section
+
+BASELINE = "feature_extraction"  # raced in any case: cheap, and what the others must beat
+TITLE = "Which strategy for these images?"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Everything that was found out about a folder, and the report on it."""
+
+    census: census.Census
+    distances: similarity.Distances
+    recommendation: Recommendation
+    seconds: dict[str, float]
+    race: race.Race | None
+    sections: tuple[Section, ...]
+
+
+def advise(
+    path: Path | str, *, race_images: int = 0, pattern: str | None = None, seed: int = 0,
+    say: Callable[[str], None] = print,
+) -> Advice:  # fmt: skip
+    """Look at a folder of images, measure, and recommend a strategy.
+
+    Parameters
+    ----------
+    path : ``path/class/image`` or ``path/{train,val,test}/class/image``.
+    race_images : also train the recommended arm and one or two others on a sample of at most so
+        many images; 0: no race.
+    pattern : expression for the part of a file name that is the group, e.g. the patient.
+    say : told what happens, a line at a time.
+
+    Raises
+    ------
+    CourseError
+        When the folder cannot be trained on; the sentence says what to do.
+    """
+    root = Path(path).expanduser()
+    say(f"looking at {root} ...")
+    found = census.take(root, similarity.IMAGE_SIZE, pattern, seed)
+    _check_sample(found)
+    n, n_classes = len(found.index["train"]), len(found.listing.classes)
+    distances = similarity.measure(found.images, seed=seed)
+    similar = decide.similarities()
+    chosen = decide.recommend(
+        n, similarity=distances.similarity, n_classes=n_classes, similar=similar
+    )
+    names = _contenders(chosen)
+    say("timing a few training steps ...")
+    seconds = {
+        name: race.seconds_for(name, found.images, n, len(found.index["val"]), n_classes)
+        for name in names
+    }
+    raced = None
+    if race_images:
+        rough = sum(seconds.values()) * _passes(min(n, race_images)) / _passes(n)
+        say(f"racing {len(names)} arms, about {max(1, round(rough / 60))} min ...")
+        raced = race.run(found, names, race_images, seed, say)
+    sections = [
+        advice.overview(found), advice.likeness(distances, similar),
+        advice.recommendation(chosen), advice.costs(seconds, n),
+        *([advice.outcome(raced, n)] if raced else []), advice.next_step(chosen, root),
+    ]  # fmt: skip
+    return Advice(found, distances, chosen, seconds, raced, tuple(sections))
+
+
+def _passes(n: int) -> int:
+    return n * evidence.epochs_for(n)
+
+
+def _check_sample(found: census.Census) -> None:
+    if len(found.images) < 5:
+        raise CourseError(
+            f"Only {len(found.images)} training images can be read; at least 5 are needed to "
+            "compare them with photographs. Add images."
+        )
+
+
+def _contenders(chosen: Recommendation) -> list[str]:
+    """Return the recommended arm first, the runner-up, and the cheap baseline, each once."""
+    names = [chosen.strategy, chosen.runner_up, BASELINE]
+    return list(dict.fromkeys(name for name in names if name is not None))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    add = parser.add_argument
+    add("path", type=Path, metavar="PATH", help="folder with one sub-folder per class")
+    add("--race", action="store_true", help="confirm it: train two or three arms on a sample")
+    add("--race-images", type=int, default=race.RACE_IMAGES, metavar="N",
+        help="training images of the race, at most (%(default)s)")  # fmt: skip
+    add("--report", type=Path, metavar="FILE", help="also write it as .html or .md")
+    add("--group-pattern", default=os.environ.get("COURSE_GROUP_PATTERN") or None,
+        help="expression for the part of a file name that is the group (patient)")  # fmt: skip
+    add("--seed", type=int, default=0, help="%(default)s")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command: print the report, and write it where asked."""
+    report.check_target(arguments.report)
+    if arguments.race_images < 8:
+        raise CourseError(f"--race-images is {arguments.race_images}; give at least 8.")
+    found = advise(
+        arguments.path, race_images=arguments.race_images if arguments.race else 0,
+        pattern=arguments.group_pattern, seed=arguments.seed,
+    )  # fmt: skip
+    print(report.as_markdown(TITLE, found.sections))
+    if arguments.report:
+        report.write(arguments.report, TITLE, found.sections)
+        print("report:", arguments.report)
+    return 0

@@ -1,0 +1,217 @@
+"""Strategies on your own images: how long each would take here, and a race on a sample.
+
+Both use the training budget of the evidence (`helpers.evidence.epochs_for`), so that what is
+measured here and there can be compared.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from helpers import evidence as grid
+from helpers import inference, metrics, prefix, strategies, training
+from helpers.backbones import Backbone
+from helpers.census import Census, read
+from helpers.datasets import Card, Dataset, Split
+from helpers.datasets.card import stratified_sample
+from helpers.errors import CourseError
+from helpers.metrics import Score
+from helpers.reasons import NAMES
+from helpers.runs import Recipe, phase_ends
+from helpers.strategies import Strategy
+from helpers.verdicts import LONGER, Interval
+
+RACE_IMAGES, TEST_IMAGES = 240, 400  # at most; a minute or two for an arm that trains everything
+STEPS, BATCH = 3, 32
+
+
+def arm(name: str, n: int) -> tuple[Strategy, int]:
+    """Return the strategy of an arm of the grid and its number of epochs at `n` images."""
+    strategy = next(s for s in grid.ARMS if s.key == name.removesuffix(LONGER))
+    return strategy, grid.epochs_for(n) * (grid.LONGER if name.endswith(LONGER) else 1)
+
+
+def seconds_for(name: str, images: Split, n: int, n_val: int, n_classes: int) -> float:
+    """Return how long an arm would take on this machine with `n` training images, in seconds.
+
+    A few steps are timed, forward and backward, on batches of `images`; what is frozen counts
+    once an image, as `helpers.prefix` computes it. Loading and scoring are not in it.
+    """
+    strategy, epochs = arm(name, n)
+    model = strategies.build(
+        strategy, grid.BACKBONE, n_classes=n_classes, channels=images.images.shape[-1]
+    )
+    ends = phase_ends(strategy, epochs)
+    total = 0.0
+    for phase, (first, end) in enumerate(zip([0, *ends], ends, strict=False)):
+        strategies.apply(model, strategy, phase)
+        start, _ = prefix.boundary(model)
+        ahead, step, check = _time_a_step(model, images, start)
+        total += (n + n_val) * ahead + (end - first) * (n * step + n_val * check)
+    return total
+
+
+def _time_a_step(model: Backbone, images: Split, start: str) -> tuple[float, float, float]:
+    """Return seconds per image: computed ahead, per training step, per validation pass."""
+    x = inference.batch(images, np.arange(BATCH) % len(images))
+    options = {}
+    ahead = 0.0
+    if start != "stem":
+        last = model.part_names[model.part_names.index(start) - 1]
+        options = {"start": start}
+        ahead, x = _timed(lambda: _at_rest(model, x, stop=last))
+        x = model.pool(x) if start == "head" else x
+    step, _ = _timed(lambda: model.train()(x, **options).logsumexp(dim=1).sum().backward())
+    check, _ = _timed(lambda: _at_rest(model, x, **options))
+    return ahead / BATCH, step / BATCH, check / BATCH
+
+
+def _at_rest(model: Backbone, x: torch.Tensor, **options) -> torch.Tensor:
+    with torch.no_grad():
+        return model.eval()(x, **options)
+
+
+def _timed(call: Callable[[], torch.Tensor]) -> tuple[float, torch.Tensor]:
+    """Return the least seconds of a few calls, as on a quiet machine, and the last result."""
+    call()
+    seconds = []
+    for _ in range(STEPS):
+        began = time.perf_counter()
+        result = call()
+        seconds.append(time.perf_counter() - began)
+    return min(seconds), result
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One arm of a race: its score on the test images, and what it cost."""
+
+    arm: str
+    score: Score
+    seconds: float
+    trainable: int
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Race:
+    """A race on one sample of images, the favourite first.
+
+    Attributes
+    ----------
+    sizes : part -> number of images.
+    behind : arm -> AUC of the favourite minus that of this arm on the same test images, with a
+        95 % bootstrap interval over those images (whole groups where groups are known).
+    """
+
+    lanes: tuple[Lane, ...]
+    sizes: dict[str, int]
+    behind: dict[str, Interval]
+
+    @property
+    def verdict(self) -> str:
+        """A sentence: is the favourite confirmed?"""
+        favourite = NAMES.get(self.lanes[0].arm, self.lanes[0].arm)
+        for name, lead in self.behind.items():
+            if lead.hi < 0:
+                return f"Not confirmed: {NAMES.get(name, name)} clearly beats {favourite} here."
+        if self.behind and all(lead.lo > 0 for lead in self.behind.values()):
+            return f"Confirmed: {favourite} is clearly better than the others here."
+        return (
+            f"Not contradicted: no arm is clearly better than {favourite} on these test images, "
+            "and they do not tell all of them apart."
+        )
+
+
+def run(
+    census: Census,
+    names: Sequence[str],
+    n_train: int = RACE_IMAGES,
+    seed: int = 0,
+    say: Callable[[str], None] = print,
+) -> Race:
+    """Train the arms `names` on a sample of a folder's images and compare them on test images.
+
+    Parameters
+    ----------
+    names : the favourite first.
+    n_train : training images, at most.
+    say : told what happens, a line at a time.
+
+    Raises
+    ------
+    CourseError
+        When too few images of a class can be read for a race.
+    """
+    data = sample(census, n_train, seed)
+    sizes = {part: len(getattr(data, part)) for part in ("train", "val", "test")}
+    lanes = []
+    for name in names:
+        strategy, epochs = arm(name, len(data.train))
+        model = strategies.build(
+            strategy, grid.BACKBONE, n_classes=len(data.card.classes),
+            channels=data.card.channels, seed=seed,
+        )  # fmt: skip
+        found = training.fit(model, data, strategy, Recipe(epochs=epochs), seed=seed)
+        score = inference.evaluate(found.model, data.test)
+        lanes.append(Lane(name, score, found.seconds, found.trainable, epochs))
+        say(f"raced {name}: {score}, {found.seconds:.0f} s")
+    first = lanes[0].score
+    behind = {
+        lane.arm: lead(data.test, first.probabilities, lane.score.probabilities)
+        for lane in lanes[1:]
+    }
+    return Race(tuple(lanes), sizes, behind)
+
+
+def lead(test: Split, ours: np.ndarray, theirs: np.ndarray) -> Interval:
+    """Return the AUC of `ours` minus that of `theirs`, bootstrapped over the same test images.
+
+    Parameters
+    ----------
+    ours, theirs : ``(N, n_classes)`` probabilities.
+    """
+    differences = np.concatenate([
+        metrics._macro_auc(test.labels, ours, weights)
+        - metrics._macro_auc(test.labels, theirs, weights)
+        for weights in metrics._bootstrap_weights(len(test), test.groups, seed=0)
+    ])  # fmt: skip
+    lo, hi = np.nanpercentile(differences, [2.5, 97.5])
+    value = metrics.auc(test.labels, ours) - metrics.auc(test.labels, theirs)
+    return Interval(float(value), float(lo), float(hi))
+
+
+def sample(census: Census, n_train: int = RACE_IMAGES, seed: int = 0) -> Dataset:
+    """Read a sample of each part, as many images as a race needs; what cannot be read is left out.
+
+    Validation gets a quarter of `n_train`, test at most 400 images.
+
+    Raises
+    ------
+    CourseError
+        When a part is left without a class.
+    """
+    classes, channels = census.listing.classes, census.images.images.shape[-1]
+    parts = {}
+    for part, most in (("train", n_train), ("val", n_train // 4), ("test", TEST_IMAGES)):
+        rows, most = census.index[part], max(most, 2 * len(classes))
+        if len(rows) > most:
+            rows = rows[stratified_sample(census.listing.labels[rows], most, seed)]
+        _, parts[part] = read(census.listing, rows, census.groups, grid.IMAGE_SIZE, channels)
+        absent = set(range(len(classes))) - set(parts[part].labels.tolist())
+        if absent:
+            raise CourseError(
+                f"No race: the {part} part has no readable image of the class "
+                f"{classes[min(absent)]}. Add images, or leave --race out."
+            )
+    card = Card(
+        name=f"folder:{census.root}", title=census.root.name, domain="own images",
+        classes=classes, channels=channels, size=grid.IMAGE_SIZE, split_rule="a sample, for a race",
+        source="your folder", terms="yours to check",
+    )  # fmt: skip
+    return Dataset(card, **parts)

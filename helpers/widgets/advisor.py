@@ -1,0 +1,84 @@
+"""Ask the evidence: so many images, so much like photographs; which strategy, and how sure?"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from dataclasses import replace
+
+import ipywidgets as widgets
+
+from helpers import advice, decide, plots, report
+from helpers.decide import Evidence, Recommendation
+from helpers.errors import CourseError
+from helpers.widgets.figures import figure_box, show
+
+BY_SIMILARITY = "by similarity"
+WIDE = {"layout": widgets.Layout(width="46rem"), "style": {"description_width": "14rem"}}
+
+
+class Advisor(widgets.VBox):
+    """Sliders for n and similarity, or a data set's name; the advice and its curves below.
+
+    Parameters
+    ----------
+    found, similar : the evidence and `helpers.decide.similarities`; None: those in data/results.
+    """
+
+    def __init__(
+        self, found: Evidence | None = None, similar: Mapping[str, float] | None = None
+    ) -> None:
+        self.found = decide.evidence() if found is None else found
+        self.similar = decide.similarities() if similar is None else similar
+        self.data = widgets.Dropdown(
+            options=[BY_SIMILARITY, *sorted(set(self.found.cells["dataset"]))],
+            description="images like those of", **WIDE,
+        )  # fmt: skip
+        self.n = widgets.FloatLogSlider(
+            value=400, base=10, min=1.3, max=6, step=0.05, readout_format=",.0f",
+            description="training images", continuous_update=False, **WIDE,
+        )  # fmt: skip
+        self.similarity = widgets.FloatSlider(
+            value=0.55, min=0.3, max=1, step=0.01, description="similarity to photographs",
+            continuous_update=False, **WIDE,
+        )  # fmt: skip
+        self.worth = widgets.FloatSlider(
+            value=decide.WORTH, min=0, max=0.05, step=0.005, readout_format=".3f",
+            description="AUC worth paying for", continuous_update=False, **WIDE,
+        )  # fmt: skip
+        self.text, self.curves = widgets.HTML(), figure_box()
+        self.advice: Recommendation | None = None
+        knobs = [self.data, self.n, self.similarity, self.worth]
+        for knob in knobs:
+            knob.observe(self._show, names="value")
+        super().__init__([*knobs, self._scale(), self.text, self.curves])
+        self._show()
+
+    def __repr__(self) -> str:
+        return "Advisor(run the notebook to use it)"  # what a page without a kernel shows
+
+    def _scale(self) -> widgets.HTML:
+        """Say where the measured data sets lie on the scale of similarity."""
+        ordered = sorted(self.similar.items(), key=lambda item: item[1])
+        marks = ", ".join(f"{html.escape(name)} {value:.2f}" for name, value in ordered)
+        return widgets.HTML(f"<small>measured similarity: {marks}</small>")
+
+    def _show(self, _change: object = None) -> None:
+        by_similarity = self.data.value == BY_SIMILARITY
+        self.similarity.disabled = not by_similarity
+        place = {"similarity": self.similarity.value} if by_similarity else {
+            "dataset": self.data.value}  # fmt: skip
+        try:
+            self.advice = decide.recommend(
+                round(self.n.value), worth=self.worth.value, found=self.found,
+                similar=self.similar, **place,
+            )  # fmt: skip
+        except CourseError as error:
+            self.advice = None
+            self.text.value, self.curves.value = f"<p>{html.escape(str(error))}</p>", ""
+            return
+        section = advice.recommendation(self.advice)
+        self.text.value = report.section_html(replace(section, figure=None, table=None))
+        names = self.advice.evidence["dataset"]
+        arms = self.found.arms[self.found.arms["dataset"].isin(set(names))]
+        show(self.curves, plots.arm_curves(arms, self.advice.n), section.alt)

@@ -1,0 +1,386 @@
+"""``python -m helpers advise``: good folders, bad folders, odd files, the report and the race."""
+
+import os
+import re
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from helpers import advice, advise, census, evidence, plots, race, report, strategies, verdicts
+from helpers.__main__ import main
+from helpers.errors import CourseError
+from tests.conftest import make_split
+
+
+def save(path, k: int, rng, size=(40, 36), mode="L") -> None:
+    pixels = (rng.integers(0, 100, (size[1], size[0], 3)) + 80 * k).astype(np.uint8)
+    image = Image.fromarray(pixels)
+    image.convert(mode).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path, private_cache):
+    """Two classes of 20 gray images; the second is brighter."""
+    rng = np.random.default_rng(0)
+    for k, name in enumerate(("dark", "light")):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for i in range(20):
+            save(tmp_path / "images" / name / f"patient{i}_{k}.png", k, rng)
+    return tmp_path / "images"
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Two epochs instead of forty."""
+    arm = race.arm
+    monkeypatch.setattr(race, "arm", lambda name, n: (arm(name, n)[0], 2))
+
+
+def said(folder, capsys, *options: str) -> str:
+    assert main(["advise", str(folder), *options]) == 0
+    return capsys.readouterr().out
+
+
+def refused(path, capsys, *options: str) -> str:
+    """Return the sentence of an error, which must be all there is."""
+    assert main(["advise", str(path), *options]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert "Traceback" not in error
+    assert error.count("\n") == 1
+    return error
+
+
+# --- a good folder
+
+
+def test_it_counts_measures_and_recommends(folder, capsys):
+    text = said(folder, capsys)
+    assert "40 images by their names, 2 classes" in text
+    assert "24 train, 6 val, 10 test" in text
+    assert "Always saying dark would be right for 50.0%" in text
+    assert "all 40 x 36 pixels" in text
+    assert "the content is gray" in text
+    assert "40 images" in text
+    assert "are smaller than 96 pixels" in text
+    assert re.search(r"Similarity to photographs: 0\.\d\d", text)
+    assert "Recommended" in text
+    assert "Confidence:" in text
+    assert "What would change it" in text
+    assert "on this machine" in text
+    assert "## Race" not in text
+
+
+def test_the_command_it_ends_with_parses(folder, capsys):
+    text = said(folder, capsys)
+    line = re.search(r"python -m helpers (train .+)", text)[1]
+    from helpers.__main__ import _parser
+
+    arguments = _parser().parse_args([word.strip("'") for word in line.split()])
+    assert arguments.strategy in strategies.STRATEGIES
+    assert arguments.dataset == f"folder:{folder}"
+
+
+def test_the_html_report_needs_nothing_but_itself(folder, tmp_path, capsys):
+    path = tmp_path / "report.html"
+    assert f"report: {path}" in said(folder, capsys, "--report", str(path))
+    page = path.read_text()
+    assert page.startswith("<!doctype html>")
+    assert "data:image/png;base64," in page
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert "http" not in page
+    for title in ("Your images", "How like photographs", "Recommendation", "Training time"):
+        assert title in page
+
+
+def test_the_markdown_report_says_the_same(folder, tmp_path, capsys):
+    path = tmp_path / "report.md"
+    printed = said(folder, capsys, "--report", str(path))
+    written = path.read_text()
+    assert written.startswith("# Which strategy")
+    assert written in printed
+
+
+def test_the_race_measures_the_recommended_arm_against_the_baseline(folder, capsys, quick):
+    text = said(folder, capsys, "--race")
+    lanes = re.findall(r"raced (\w+): AUC", text)
+    assert 2 <= len(lanes) <= 3
+    assert "feature_extraction" in lanes
+    race_part = text.split("## Race")[1]
+    assert re.search("onfirmed:|ontradicted:", race_part)
+    assert "24 training images, 10 test images" in race_part
+    assert "interval over the test images" in race_part
+
+
+def test_a_race_with_fewer_images_says_so(folder, capsys, quick):
+    text = said(folder, capsys, "--race", "--race-images", "12")
+    assert "12 training images, 10 test images" in text
+    assert "The recommendation is for 24 images" in text
+
+
+def test_a_race_needs_images(folder, capsys):
+    assert "give at least 8" in refused(folder, capsys, "--race", "--race-images", "2")
+
+
+def test_images_of_a_patient_stay_together(folder):
+    found = census.take(folder, 96, r"patient(\d+)")
+    train, test = (set(found.groups[found.index[part]].tolist()) for part in ("train", "test"))
+    assert not train & test
+
+
+# --- odd folders that work
+
+
+def test_mixed_sizes_and_depths_work_and_are_said(folder, capsys):
+    rng = np.random.default_rng(1)
+    for i in range(8):
+        save(folder / "dark" / f"big{i}.png", 0, rng, size=(200, 120))
+    for i in range(8):
+        deep = rng.integers(0, 60_000, (50, 50)).astype(np.uint16)
+        Image.fromarray(deep).save(folder / "light" / f"deep{i}.png")
+    text = said(folder, capsys)
+    assert "mixed, shorter side 36 to 120 pixels" in text
+    assert re.search(r"\d of \d+ have more than 8 bits", text)
+    assert re.search(r"modes L \(\d+\), I;16 \(\d+\)", text)
+
+
+def test_colour_among_gray_makes_colour(folder, capsys):
+    rng = np.random.default_rng(1)
+    for i in range(12):
+        save(folder / "dark" / f"rgb{i}.png", 0, rng, mode="RGB")
+    text = said(folder, capsys)
+    assert "the content is in colour" in text
+    assert "RGB (" in text
+
+
+def test_what_is_no_image_is_skipped_and_counted(folder, capsys):
+    for i in range(6):
+        (folder / "dark" / f"broken{i}.png").write_bytes(b"not a picture")
+    for i in range(3):
+        (folder / "light" / f"notes{i}.txt").write_text("hello")
+    (folder / "light" / ".hidden").write_text("not counted")
+    text = said(folder, capsys)
+    counted = int(re.search(r"(\d+) of \d+ are no images", text)[1])
+    assert 1 <= counted <= 6
+    assert "3 other files lie beside the images and were skipped" in text
+    found = census.take(folder, 96)
+    assert found.unreadable == counted
+    assert len(found.images) == len(found.looks) - counted
+
+
+@pytest.mark.parametrize(
+    ("make", "remark"),
+    [
+        (lambda p: Image.new("RGBA", (30, 30), (9, 9, 9, 100)).save(p), "transparent pixels"),
+        (lambda p: Image.new("I;16", (30, 30), 300).save(p), "more than 8 bits"),
+        (lambda p: Image.new("L", (30, 30), 7).save(
+            p, save_all=True, append_images=[Image.new("L", (30, 30))]), "several pages"),
+        (lambda p: Image.new("L", (30, 30), 7).save(p), ""),
+    ],
+)  # fmt: skip
+def test_what_the_loader_refuses_is_read_for_the_overview(tmp_path, make, remark):
+    path = tmp_path / ("a.tif" if remark == "several pages" else "a.png")
+    make(path)
+    look = census.look_at(path, 16)
+    assert look.remark == remark
+    assert look.pixels.shape == (16, 16, 3)
+    assert (look.width, look.height) == (30, 30)
+
+
+def test_sixteen_bits_are_read_in_the_window_of_the_image(tmp_path):
+    values = np.linspace(100, 300, 64 * 64).reshape(64, 64).astype(np.uint16)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    pixels = census.look_at(tmp_path / "a.png", 64).pixels
+    assert (pixels.min(), pixels.max()) == (0, 255)
+
+
+def test_uneven_classes_are_said(folder, capsys):
+    for file in sorted((folder / "light").iterdir())[4:]:
+        file.unlink()
+    text = said(folder, capsys)
+    assert "uneven: 20 against 4" in text
+    assert "Always saying dark would be right for 83.3%" in text
+
+
+def test_a_hundred_thousand_files_are_sampled_in_seconds(tmp_path, private_cache):
+    """Only names are listed; a few hundred files are opened."""
+    rng = np.random.default_rng(0)
+    for k, name in enumerate(("dark", "light")):
+        (tmp_path / "many" / name).mkdir(parents=True)
+        first = tmp_path / "many" / name / "0.png"
+        save(first, k, rng)
+        for i in range(1, 50_000):
+            os.link(first, first.with_name(f"{i}.png"))
+    began = time.process_time()
+    found = census.take(tmp_path / "many", 96)
+    assert time.process_time() - began < 15
+    assert found.n == 100_000
+    assert len(found.looks) == census.SAMPLE
+    section = advice.overview(found)
+    assert "100,000 images by their names" in section.text[0]
+    assert "a sample of 400 training images" in section.text[0]
+
+
+# --- bad folders: one clear sentence each
+
+
+def test_no_such_path(tmp_path, capsys):
+    assert "There is no folder" in refused(tmp_path / "nowhere", capsys)
+
+
+def test_a_file(tmp_path, capsys):
+    (tmp_path / "a.png").write_bytes(b"")
+    assert "is a file; give the folder" in refused(tmp_path / "a.png", capsys)
+
+
+def test_no_images(tmp_path, capsys):
+    assert "has no class folders" in refused(tmp_path, capsys)
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "notes.txt").write_text("hello")
+    assert "holds no image" in refused(tmp_path, capsys)
+
+
+def test_one_class(folder, capsys):
+    for file in (folder / "light").iterdir():
+        file.unlink()
+    (folder / "light").rmdir()
+    assert "nothing to tell apart" in refused(folder, capsys)
+
+
+def test_a_class_with_two_images(folder, capsys):
+    for file in sorted((folder / "light").iterdir())[2:]:
+        file.unlink()
+    assert "The class light has 2 images" in refused(folder, capsys)
+
+
+def test_a_class_of_which_nothing_can_be_read(folder, capsys):
+    for file in (folder / "light").iterdir():
+        file.write_bytes(b"not a picture")
+    assert "None of the files of the class light" in refused(folder, capsys)
+
+
+def test_too_few_readable_images(folder, capsys):
+    for name in ("dark", "light"):
+        for file in sorted((folder / name).iterdir())[3:]:
+            file.unlink()
+    error = refused(folder, capsys)
+    assert "Only 2 training images can be read" in error
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("report.pdf", "must end in .html or .md"), ("nowhere/report.md", "There is no folder")],
+)
+def test_a_report_that_cannot_be_written_is_said_before_any_work(tmp_path, capsys, name, says):
+    assert says in refused(tmp_path / "no images either", capsys, "--report", str(tmp_path / name))
+
+
+def test_a_pattern_that_matches_nothing(folder, capsys):
+    assert "matches none" in refused(folder, capsys, "--group-pattern", "nobody")
+
+
+def test_a_race_with_a_part_that_cannot_be_read(folder):
+    found = census.take(folder, 96)
+    for row in found.index["test"]:
+        if found.listing.labels[row] == 1:
+            found.listing.files[row].write_bytes(b"not a picture")
+    with pytest.raises(CourseError, match="No race: the test part has no readable image of the"):
+        race.sample(found)
+
+
+def test_without_evidence_it_names_the_command(folder, capsys, monkeypatch):
+    empty = pd.DataFrame(columns=list(verdicts.experiments.COLUMNS))
+    monkeypatch.setattr(verdicts.experiments, "read_rows", lambda: empty)
+    assert "make evidence" in refused(folder, capsys)
+
+
+# --- the parts
+
+
+@pytest.mark.parametrize("name", verdicts.ARMS)
+def test_every_arm_has_a_strategy_and_the_budget_of_the_grid(name):
+    strategy, epochs = race.arm(name, 100)
+    assert epochs == evidence.epochs_for(100) * (3 if name == "scratch_longer" else 1)
+    assert strategy.pretrained == (not name.startswith("scratch"))
+    assert strategy.key == name.removesuffix("_longer")
+
+
+def test_times_add_up(monkeypatch):
+    """Ahead once an image; then per epoch a step for each training image, a pass for the others."""
+    monkeypatch.setattr(race, "_time_a_step", lambda model, images, start: (100.0, 10.0, 1.0))
+    images, epochs = make_split(8, size=96), evidence.epochs_for(500)
+    once, per_epoch = (500 + 70) * 100, 500 * 10 + 70
+    times = {name: race.seconds_for(name, images, 500, 70, 2) for name in verdicts.ARMS}
+    assert times["full_finetune"] == once + epochs * per_epoch
+    assert times["scratch_longer"] == once + 3 * epochs * per_epoch
+    assert times["lp_ft"] == 2 * once + epochs * per_epoch, "two phases"
+
+
+def test_what_is_frozen_is_timed_ahead_and_trains_faster():
+    images = make_split(32, size=96)
+    model = strategies.build(strategies.feature_extraction(), n_classes=2, channels=1)
+    ahead, step, check = race._time_a_step(model, images, "head")
+    assert ahead > 20 * check
+    assert ahead > 5 * step
+    model = strategies.build(strategies.full_finetune(), n_classes=2, channels=1)
+    assert race._time_a_step(model, images, "stem")[0] == 0
+
+
+def test_the_lead_is_paired_over_test_images():
+    rng = np.random.default_rng(0)
+    test = make_split(300)
+    noise = rng.normal(size=300)
+    scores = 1 / (1 + np.exp(-(test.labels + 2 * noise)))
+    ours = np.stack([1 - scores, scores], axis=1)
+    same = race.lead(test, ours, ours)
+    assert tuple(same) == (0, 0, 0)
+    worse = np.clip(scores + rng.normal(0, 0.4, 300), 0, 1)
+    lead = race.lead(test, ours, np.stack([1 - worse, worse], axis=1))
+    assert lead.lo < lead.mean < lead.hi
+    assert lead.mean > 0
+    assert race.lead(test, 1 - ours, ours).hi < 0
+
+
+@pytest.mark.parametrize(
+    ("leads", "word"),
+    [
+        ([(0.1, 0.02, 0.2)], "Confirmed"),
+        ([(-0.1, -0.2, -0.02)], "Not confirmed: b"),
+        ([(0.1, -0.02, 0.2)], "Not contradicted"),
+    ],
+)
+def test_the_verdict_of_a_race(leads, word):
+    lanes = tuple(race.Lane(name, None, 1.0, 1, 1) for name in "ab")
+    behind = {"b": verdicts.Interval(*leads[0])}
+    assert race.Race(lanes, {}, behind).verdict.startswith(word)
+
+
+def test_a_report_escapes_what_the_user_named(tmp_path):
+    table = pd.DataFrame({"class": ["<b>", "x|y"], "images": [1, 2]})
+    section = report.Section("A <title>", ["1 < 2"], ["a & b"], table)
+    page = report.as_html("T", [section])
+    assert "<b>" not in page
+    assert "1 &lt; 2" in page
+    assert "x\\|y" in report.as_markdown("T", [section])
+
+
+def test_a_report_shows_its_figures(tmp_path):
+    figure = plots.intervals({"a": (0.8, 0.7, 0.9)}, "AUC")
+    page = report.section_html(report.Section("", figure=figure, alt="an <interval>"))
+    assert 'alt="an &lt;interval&gt;"' in page
+    assert "data:image/png;base64," in page
+
+
+def test_contenders_are_two_or_three_with_the_favourite_first():
+    class Chosen:
+        strategy, runner_up = "lp_ft", "feature_extraction"
+
+    assert advise._contenders(Chosen) == ["lp_ft", "feature_extraction"]
+    Chosen.runner_up = None
+    assert advise._contenders(Chosen) == ["lp_ft", "feature_extraction"]
+    Chosen.runner_up = "scratch"
+    assert advise._contenders(Chosen) == ["lp_ft", "scratch", "feature_extraction"]

@@ -1,0 +1,139 @@
+"""The pictures of the decision: what is drawn, where, in which colour, with which words."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle
+
+from helpers import decide, plots
+from helpers import similarity_evidence as measured
+from helpers.plots import decision
+from helpers.verdicts import ARMS
+from tests.test_decide import SIMILAR, flat, found, rows
+
+
+@pytest.fixture(scope="module")
+def grid():
+    """A clear winner at 50, a tie at 200, and the sizes "all" of two data sets."""
+    return found(
+        rows("far", 50, flat(lp_ft=0.9), noise=0.001),
+        rows("far", 200, flat(full_finetune=0.804), noise=0.01),
+        rows("far", 1574, flat(full_finetune=0.9), noise=0.001),
+        rows("near", 50, {"feature_extraction": 0.8, "lp_ft": 0.7}, noise=0.001),
+        rows("near", 194, {"feature_extraction": 0.8}),
+    )
+
+
+def texts(figure) -> str:
+    axes = figure.axes[0]
+    return "\n".join(text.get_text() for text in axes.texts)
+
+
+def test_every_arm_has_the_colour_of_its_strategy_and_a_name_of_its_own():
+    assert plots.arm_color("scratch_longer") == plots.COLORS["scratch"]
+    assert len({plots.arm_label(name) for name in ARMS}) == len(ARMS)
+    assert tuple(sorted(ARMS, key=decision.ORDER.index)) == decision.ORDER
+    looks = [(plots.arm_color(name), name in decision.VARIANTS) for name in ARMS]
+    assert len(set(looks)) == len(ARMS), "colour and fill together tell the arms apart"
+
+
+def test_the_map_has_a_tile_per_cell_in_the_winners_colour(grid):
+    figure = plots.decision_map(grid.cells)
+    axes = figure.axes[0]
+    filled = {
+        (round(box.get_x() + 0.48), round(box.get_y() + 0.46)): to_hex(box.get_facecolor()).upper()
+        for box in axes.patches
+        if isinstance(box, Rectangle) and not box.get_hatch() and box.get_width() == 0.96
+    }
+    assert filled[0, 0] == plots.COLORS["lp_ft"]
+    assert filled[2, 0] == plots.COLORS["full_finetune"]
+    assert (1, 0) not in filled, "no clear winner: hatched"
+    hatched = [box for box in axes.patches if box.get_hatch()]
+    assert len(hatched) == 2, "a tie, and a cell with nothing to compare"
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["50", "200", "all"]
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["far\ntoy", "near\ntoy"]
+
+
+def test_the_map_writes_margins_intervals_and_what_is_missing(grid):
+    words = texts(plots.decision_map(grid.cells))
+    first = grid.cells.iloc[0]
+    assert f"+.{round(first.margin * 1000):03d} [" in words
+    assert "as good: feature extraction" in words
+    assert "n = 1,574" in words
+    assert "n = 50, 2 of 7 arms" in words
+    assert "nothing to compare with" in words
+
+
+def test_a_single_data_set_keeps_its_sizes_as_columns(grid):
+    one = grid.cells[grid.cells["dataset"] == "far"]
+    labels = [t.get_text() for t in plots.decision_map(one).axes[0].get_xticklabels()]
+    assert labels == ["50", "200", "1,574"]
+
+
+def test_the_lessons_map_says_who_loses(grid):
+    table = decide.against_lesson(grid, SIMILAR)
+    words = texts(plots.lesson_map(table))
+    for verdict in set(table["verdict"]):
+        assert verdict in words
+    assert "loses" in set(table["verdict"])
+    assert "against" in words
+
+
+def test_cost_and_quality_stand_where_they_are(grid):
+    cell = grid.arms[(grid.arms["dataset"] == "far") & (grid.arms["n"] == 50)]
+    figure = plots.cost_quality(cell, "far")
+    axes = figure.axes[0]
+    dots = {(float(line.get_xdata()[0]), float(line.get_ydata()[0]))
+            for line in axes.lines if line.get_marker() == "o"}  # fmt: skip
+    assert dots == set(zip(cell["seconds"], cell["auc"], strict=True))
+    assert "seconds" in axes.get_xlabel()
+    assert "3 seeds" in axes.get_ylabel()
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend[0] == plots.arm_label("lp_ft"), "best first"
+
+
+def test_curves_show_each_data_set_and_mark_the_size(grid):
+    figure = plots.arm_curves(grid.arms, mark=400)
+    assert [axes.get_title() for axes in figure.axes] == ["far", "near"]
+    left = figure.axes[0]
+    curve = next(line for line in left.lines if line.get_color() == plots.COLORS["lp_ft"])
+    expected = grid.arms[(grid.arms["dataset"] == "far") & (grid.arms["arm"] == "lp_ft")]
+    assert list(curve.get_ydata()) == expected.sort_values("n")["auc"].tolist()
+    assert any(list(line.get_xdata()) == [400, 400] for line in left.lines)
+    assert "n = 400" in [text.get_text() for text in left.texts]
+    assert "training images" in left.get_xlabel()
+
+
+def test_distances_are_drawn_in_the_order_of_likeness():
+    figure = plots.distances(measured.read_similarity())
+    assert len(figure.axes) == 4
+    labels = [t.get_text() for t in figure.axes[0].get_yticklabels()]
+    assert labels[-1] == "chest_xray"
+    assert labels[0] == "flowers"
+    hollow = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "none"]
+    assert len(hollow) == 6, "two sets against themselves, three seeds"
+    assert max(float(line.get_xdata()[0]) for line in hollow) < 0.3
+
+
+def test_scores_by_part_have_a_dot_per_part_and_the_rank_correlation():
+    table = measured.read_transferability()
+    table = table[(table["dataset"] == "flowers") & (table["n_train"] == 800)]
+    axes = plots.scores_by_part(table).axes[0]
+    assert len(axes.collections[0].get_offsets()) == 8
+    means = table.groupby("part")[["logme", "probe_auc"]].mean()
+    rank = means["logme"].corr(means["probe_auc"], method="spearman")
+    assert f"{rank:.2f}" in axes.get_title()
+
+
+def test_foretold_draws_cells_of_a_data_set_side_by_side():
+    points = pd.DataFrame({"dataset": ["a", "a", "b"], "n": [50, 200, 50], "x": [0.4, 0.4, 0.7],
+                           "y": [0.0, 0.1, 0.2], "lo": [-0.1, 0.0, 0.1],
+                           "hi": [0.1, 0.2, 0.3]})  # fmt: skip
+    figure = plots.foretold(points, "similarity", "gain")
+    axes = figure.axes[0]
+    dots = [line for line in axes.lines if line.get_marker() not in ("None", "", None)]
+    xs = [float(line.get_xdata()[0]) for line in dots]
+    assert xs[0] < xs[1]
+    assert np.mean(xs[:2]) == pytest.approx(0.4)
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("similarity", "gain")
