@@ -179,7 +179,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     by = ["dataset", "strategy", "batchnorm", "gray"]
     return pd.DataFrame([
         dict(zip(by, case, strict=True)) | _mean(rows, case)
-        for case, rows in table.groupby(by, sort=False)
+        for case, rows in table.groupby(by)
     ]).set_index(by)  # fmt: skip
 
 
