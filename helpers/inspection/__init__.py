@@ -1,4 +1,5 @@
-"""Look inside a network: filters, feature maps, linear probes, similarity of representations.
+"""Look inside a network: filters, feature maps, linear probes, similarity of
+representations, heat maps.
 
 >>> from helpers import backbones, inspection
 >>> model = backbones.load("efficientnet_lite0")
@@ -13,6 +14,7 @@ from helpers.inspection.activations import (
     stem_filters,
     stem_strengths,
 )
+from helpers.inspection.gradcam import gradcam
 from helpers.inspection.maximise import maximise, response
 from helpers.inspection.patches import Patches, strongest_patches
 from helpers.inspection.probes import Probe, probe, probe_parts
@@ -20,6 +22,6 @@ from helpers.inspection.similarity import Similarity, cka_per_part, compare, lin
 
 __all__ = [
     "Patches", "Probe", "Similarity", "cka_per_part", "compare", "feature_maps", "flattened",
-    "geometry", "linear_cka", "maximise", "pooled", "probe", "probe_parts",
+    "geometry", "gradcam", "linear_cka", "maximise", "pooled", "probe", "probe_parts",
     "response", "stem_filters", "stem_strengths", "strongest_patches",
 ]  # fmt: skip
