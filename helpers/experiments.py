@@ -7,17 +7,15 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
-from filelock import FileLock
 from lightning_fabric import Fabric
 
-from helpers import cache, datasets, inference, strategies, training
+from helpers import datasets, inference, strategies, tables, training
 from helpers.datasets import Dataset
-from helpers.errors import CourseError
 from helpers.metrics import Score
 from helpers.runs import Recipe, Run
 from helpers.strategies import Strategy
 
-RESULTS = Path(__file__).parent.parent / "data" / "results" / "strategies.csv"
+RESULTS = tables.FOLDER / "strategies.csv"
 COLUMNS = (
     "dataset", "domain", "n_train", "backbone", "image_size", "strategy", "epochs", "seed",
     "auc", "auc_lo", "auc_hi", "accuracy", "train_seconds", "trainable_params", "versions",
@@ -126,28 +124,10 @@ def versions() -> str:
 
 
 def read_rows(path: Path = RESULTS) -> pd.DataFrame:
-    """Return the results table; empty when nothing has been measured yet.
-
-    Raises
-    ------
-    CourseError
-        When the file is there but is not that table.
-    """
-    if not path.is_file():
-        return pd.DataFrame(columns=list(COLUMNS))
-    try:
-        table = pd.read_csv(path)
-    except (ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise CourseError(f"{path} is no readable CSV ({error}). Restore or delete it.") from error
-    if tuple(table.columns) != COLUMNS:
-        raise CourseError(f"{path} has other columns than expected: {', '.join(COLUMNS)}.")
-    return table
+    """Return the results table, see `helpers.tables.read`."""
+    return tables.read(path, COLUMNS)
 
 
 def append_row(new: dict, path: Path = RESULTS) -> None:
     """Add a row; safe against a kill and against two processes that write at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache.folder("locks", path.name + ".lock"), mode=0o644):
-        table = pd.concat([read_rows(path), pd.DataFrame([new])], ignore_index=True)
-        with cache.atomic_path(path) as temporary:
-            table.to_csv(temporary, index=False, columns=list(COLUMNS))
+    tables.append([new], path, COLUMNS)
