@@ -17,6 +17,7 @@ from helpers.plots.decision import (
     decision_map,
     lesson_map,
 )
+from helpers.plots.errors import confident_errors, errors_grid
 from helpers.plots.foresight import distances, foretold, scores_by_part
 from helpers.plots.grayscale import (
     gray_auc,
@@ -42,8 +43,9 @@ from helpers.plots.style import COLORS, LABELS, color_of, label_of
 __all__ = [
     "COLORS", "LABELS", "LiveCurves", "arm_color", "arm_curves", "arm_label", "auc_by_n",
     "before_after", "channel_gallery", "channel_maps", "channel_study",
-    "cka_per_stage", "class_examples", "color_of", "cost_quality",
-    "crops_and_defect", "cut_away", "decision_map", "distances", "drift", "feature_maps",
+    "cka_per_stage", "class_examples", "color_of", "confident_errors", "cost_quality",
+    "crops_and_defect", "cut_away", "decision_map", "distances", "drift", "errors_grid",
+    "feature_maps",
     "foretold", "gains", "gray_auc", "gray_borders", "gray_drift", "gray_kernels", "gray_logits",
     "gray_look", "intervals", "kept_predictions", "kernels", "label_of", "learning_curves",
     "lesson_map", "notice", "probe_curves", "receptive_fields", "results", "scores_by_part",
