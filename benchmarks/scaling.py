@@ -1,8 +1,9 @@
 """Cost against n: seconds per image and memory of strategy 1 on n synthetic images.
 
 ``python -m benchmarks.scaling 1600`` prints a line of JSON. The images are noise on disk, read
-through a memory map, because only the cost is of interest. One small run goes before, so that
-what the first call in a process costs (imports, buffers) is counted apart. Memory is what the
+through a memory map, because only the cost is of interest. Seconds are divided by all images that
+went through: n for training and 100 for validation. One small run goes before, so that what the
+first call in a process costs (imports, buffers) is counted apart. Memory is what the
 process itself owns (anonymous pages) at its peak; pages of mapped files belong to the system,
 which drops them when it needs the room, and are reported apart.
 """
@@ -24,7 +25,7 @@ from helpers import strategies, training
 from helpers.backbones import Backbone
 from helpers.datasets import Card, Dataset, Split
 
-SIZE, EPOCHS = 64, 5
+SIZE, EPOCHS, N_VAL = 64, 5, 100
 
 
 class PeakMemory(threading.Thread):
@@ -60,7 +61,7 @@ def main() -> None:
     n = int(sys.argv[1])
     card = Card("noise", "noise", "noise", ("a", "b"), 1, SIZE, "none", "made here", "none")
     with tempfile.TemporaryDirectory() as folder:
-        train, small = noise(Path(folder), n), noise(Path(folder), 100)
+        train, small = noise(Path(folder), n), noise(Path(folder), N_VAL)
         data = Dataset(card, train, small, small)
         strategy = strategies.feature_extraction()
         model = strategies.build(strategy, n_classes=2, channels=1)
@@ -70,7 +71,7 @@ def main() -> None:
         watch.start()
         seconds = seconds_of(model, data, strategy)
         watch.done.set()
-    print(json.dumps({"n": n, "seconds_per_image": seconds / n, "own_mb": watch.own / 1e6,
+    print(json.dumps({"n": n, "seconds_per_image": seconds / (n + N_VAL), "own_mb": watch.own / 1e6,
                       "mapped_mb": watch.mapped / 1e6, "first_run_seconds": first}))  # fmt: skip
 
 

@@ -47,10 +47,14 @@ def test_a_run_is_kept_and_not_repeated(tmp_path, monkeypatch):
 def test_the_table_puts_ours_beside_the_published_rows():
     rows = [
         {"dataset": "elpv", "accuracy": a, "auc": 0.95, "auc_lo": 0.93, "auc_hi": 0.97,
-         "seconds": 60, "n": 656}
+         "processor_seconds": 60, "n": 656, "n_sure": 556, "accuracy_sure": 0.95,
+         "accuracy_unsure": 0.7}
         for a in (0.9, 0.92)
     ]  # fmt: skip
     text = record.record_table(rows)
+    assert "95.0% of the 556 test cells" in text
+    assert "70.0% of the other 100" in text
+    assert "would take 94.8% of the former" in text
     assert "2 seeds, n = 656 | 91.0% ± 2.2% (90.0%, 92.0%) | 0.950 [0.930, 0.970] | 1 |" in text
     assert "88.4%" in text
 
@@ -69,3 +73,14 @@ def test_predictions_are_averaged_over_the_views():
     from tests.conftest import tiny_backbone
 
     assert record.score(setup, tiny_backbone().eval(), data.test).n == 16
+
+
+def test_accuracy_divides_over_sure_and_unsure_experts(elpv):
+    probability = record.soft_targets(elpv.test)[:, 1]
+    sure = np.isin(probability, (0, 1))
+    # Right on every cell where the experts were sure, wrong on every other.
+    says = np.where(sure, elpv.test.labels, 1 - elpv.test.labels)
+    found = record.metrics.score(elpv.test.labels, np.eye(2)[says], elpv.test.groups)
+    parts = record.by_certainty(elpv.test, found)
+    assert parts == {"n_sure": sure.sum(), "accuracy_sure": 1, "accuracy_unsure": 0}
+    assert found.accuracy == pytest.approx(sure.mean())
