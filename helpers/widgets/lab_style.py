@@ -17,7 +17,8 @@ RULES = """
   font-size: var(--lab-size); overflow-wrap: break-word; }}
 .lab h1, .lab h2, .lab h3 {{ margin: 0.2em 0; font-weight: 600; line-height: 1.25; color: {ink}; }}
 .lab h1 {{ font-size: 1.6em; }} .lab h2 {{ font-size: 1.2em; }} .lab h3 {{ font-size: 1.05em; }}
-.lab-panel {{ border: 1px solid {line}; border-radius: 6px; padding: 10px 14px; background: white; }}
+.lab-panel {{ border: 1px solid {line}; border-radius: 6px; padding: 10px 14px;
+  background: white; }}
 .lab-quiet {{ color: #5b6570; }}
 .lab .jupyter-button, .lab .widget-button {{ border-radius: 4px; background: {line}; color: {ink};
   box-shadow: none; font-weight: 500; line-height: 1; overflow: visible; }}
