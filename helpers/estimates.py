@@ -6,10 +6,11 @@ the largest size each curve is continued as a power law, up to ten times that si
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from helpers import evidence as grid
 from helpers.verdicts import ARMS, Evidence, complete
@@ -156,6 +157,25 @@ def continued(found: Evidence, dataset: str, arm: str, n: int) -> dict[int, floa
         for seed, auc in found.auc[dataset, size].get(arm, {}).items():
             points.setdefault(seed, []).append((np.log(size), np.log(max(1 - auc, 1e-4))))
     return {seed: _power_law(line, n) for seed, line in points.items() if len(line) > 1}
+
+
+def continuations(found: Evidence, dataset: str, arms: Collection[str]) -> pd.DataFrame:
+    """Return the continued curves of some arms, from the largest size to ten times as much.
+
+    Returns
+    -------
+    Columns ``dataset, arm, n, auc, lo, hi``: the mean over seeds and their range, which says how
+    well the seeds agree and not how right the ruler is. Arms with fewer than two sizes are left
+    out.
+    """
+    measured = sizes(found, dataset)
+    steps = np.geomspace(measured[-1], FARTHEST * measured[-1], 9).round().astype(int).tolist()
+    rows = []
+    for arm in arms:
+        for n in steps:
+            if values := list(continued(found, dataset, arm, n).values()):
+                rows.append((dataset, arm, n, np.mean(values), min(values), max(values)))
+    return pd.DataFrame(rows, columns=["dataset", "arm", "n", "auc", "lo", "hi"])
 
 
 def _power_law(line: list[tuple[float, float]], n: int) -> float:

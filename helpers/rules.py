@@ -6,7 +6,7 @@ known where no laptop can measure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.errors import CourseError
-from helpers.verdicts import Evidence, interval
+from helpers.verdicts import ARMS, Evidence, interval
 
 # The measured sets leave a gap here: photographs of other things lie above, solar cells below.
 SIMILAR_FROM = 0.6
@@ -124,30 +124,46 @@ def against_lesson(found: Evidence, similarity: Mapping[str, float]) -> pd.DataF
 
     Returns
     -------
-    A row per cell: the lesson's ``advice``, the best of its arms (``lesson_arm``), the best of the
-    ``other`` arms, what the lesson's arm gains over that (``gain, gain_lo, gain_hi``, paired by
-    seed) and a ``verdict``: "wins" or "loses" where the interval excludes 0, else "no clear
-    difference"; "not measured" where one side is missing. Of twenty true ties one looks clear.
+    A row per cell: the ``likeness`` and the lesson's ``advice``, the best of its arms
+    (``lesson_arm``), the best of the ``other`` arms, and what the lesson's arm gains over that,
+    as `contest` puts it. The best of several opponents is picked by its test AUC, which flatters
+    it: a lost cell is weaker evidence than a won one.
     """
-    return pd.DataFrame([
-        _against(found, cell, lesson_row(int(cell.n), similarity[cell.dataset] >= SIMILAR_FROM))
-        for cell in found.cells.itertuples() if cell.dataset in similarity
-    ])  # fmt: skip
+    rows = []
+    for cell in found.cells.itertuples():
+        if cell.dataset in similarity:
+            similar = similarity[cell.dataset] >= SIMILAR_FROM
+            row = lesson_row(int(cell.n), similar)
+            others = set(ARMS) - set(row.arms)
+            rows.append({
+                "dataset": cell.dataset, "n": cell.n, "advice": row.advice,
+                "likeness": "similar" if similar else "different",
+                **contest(found, cell.dataset, cell.n, row.arms, others),
+            })  # fmt: skip
+    return pd.DataFrame(rows).rename(columns={"arm": "lesson_arm"})
 
 
-def _against(found: Evidence, cell, row: LessonRow) -> dict:
-    arms = found.arms[(found.arms.dataset == cell.dataset) & (found.arms.n == cell.n)]
-    arms = arms[arms["seeds"] == arms["seeds"].max()]
-    ours = next((arm for arm in arms["arm"] if arm in row.arms), None)  # best first
-    other = next((arm for arm in arms["arm"] if arm not in row.arms), None)
-    gain = interval(())
-    if ours and other:
-        gain = interval(found.differences(cell.dataset, cell.n, ours, other))
-    verdict = "no clear difference" if ours and other else "not measured"
-    if gain.clear:
-        verdict = "wins" if gain.mean > 0 else "loses"
-    return {
-        "dataset": cell.dataset, "n": cell.n, "advice": row.advice, "lesson_arm": ours,
-        "other": other, "gain": gain.mean, "gain_lo": gain.lo, "gain_hi": gain.hi,
-        "verdict": verdict,
-    }  # fmt: skip
+def contest(
+    found: Evidence, dataset: str, n: int, ours: Collection[str], others: Collection[str]
+) -> dict:
+    """Compare the best of some arms with the best of others in one measured cell.
+
+    Returns
+    -------
+    ``arm`` and ``other`` (None where none is measured with all seeds), the ``gain, gain_lo,
+    gain_hi`` in AUC of the first over the second, paired by seed, and a ``verdict``: "wins" or
+    "loses" where the interval excludes 0, else "no clear difference"; "not measured" where one
+    side is missing. Of twenty true ties one looks clear.
+    """
+    arms = found.arms[(found.arms["dataset"] == dataset) & (found.arms["n"] == n)]
+    ranked = arms.loc[arms["seeds"] == arms["seeds"].max(), "arm"].tolist()  # best first
+    arm, other = (next((a for a in ranked if a in side), None) for side in (ours, others))
+    if arm is None or other is None:
+        gain, verdict = interval(()), "not measured"
+    else:
+        gain = interval(found.differences(dataset, n, arm, other))
+        verdict = "no clear difference"
+        if gain.clear:
+            verdict = "wins" if gain.mean > 0 else "loses"
+    return {"arm": arm, "other": other, "gain": gain.mean, "gain_lo": gain.lo,
+            "gain_hi": gain.hi, "verdict": verdict}  # fmt: skip

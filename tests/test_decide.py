@@ -261,6 +261,19 @@ def test_above_the_measured_sizes_the_curves_are_continued_with_published_findin
     assert np.mean(list(line.values())) == pytest.approx(0.95, abs=0.005)
 
 
+def test_continuations_run_to_ten_times_the_largest_size_for_arms_with_a_curve():
+    grid = found(rows("far", 100, flat()), rows("far", 400, flat(lp_ft=0.9)),
+                 rows("far", 800, {"lp_ft": 0.92, "full_finetune": 0.85}))  # fmt: skip
+    table = estimates.continuations(grid, "far", ["lp_ft", "scratch"])
+    assert table.groupby("arm")["n"].agg(["min", "max"]).loc["lp_ft"].tolist() == [800, 8000]
+    assert (table["lo"] <= table["auc"]).all()
+    assert (table["auc"] <= table["hi"]).all()
+    line = table[table["arm"] == "lp_ft"]
+    assert line["auc"].iloc[-1] > line["auc"].iloc[0]
+    only = found(rows("far", 100, {"lp_ft": 0.8, "scratch": 0.6}))
+    assert estimates.continuations(only, "far", ["lp_ft"]).empty
+
+
 def test_continued_curves_stop_growing_and_never_fall():
     cells = [
         rows("far", n, flat(full_finetune=auc)) for n, auc in ((50, 0.9), (200, 0.9), (800, 0.7))
@@ -361,6 +374,18 @@ def test_the_lesson_is_held_against_each_cell():
     }  # fmt: skip
     assert table.loc[("far", 800), "gain"] == pytest.approx(-0.1, abs=0.002)
     assert decide.against_lesson(found(*cells), {"far": 0.4})["dataset"].eq("far").all()
+
+
+def test_a_contest_takes_the_best_of_each_side():
+    grid = found(rows("far", 200, flat(lp_ft=0.9, scratch_longer=0.7, scratch=0.6), noise=0.001))
+    tuned = ("full_finetune", "lp_ft")
+    result = rules.contest(grid, "far", 200, tuned, ["scratch", "scratch_longer"])
+    assert (result["arm"], result["other"]) == ("lp_ft", "scratch_longer")
+    assert result["verdict"] == "wins"
+    assert result["gain"] == pytest.approx(0.2, abs=0.002)
+    alone = rules.contest(grid, "far", 200, tuned, ["nobody"])
+    assert (alone["other"], alone["verdict"]) == (None, "not measured")
+    assert np.isnan(alone["gain"])
 
 
 def test_an_arm_with_fewer_seeds_is_no_opponent_yet():

@@ -6,9 +6,9 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
-from helpers import decide, plots
+from helpers import decide, estimates, plots
 from helpers import similarity_evidence as measured
-from helpers.plots import decision
+from helpers.plots import arms
 from helpers.verdicts import ARMS
 from tests.test_decide import SIMILAR, flat, found, rows
 
@@ -33,8 +33,8 @@ def texts(figure) -> str:
 def test_every_arm_has_the_colour_of_its_strategy_and_a_name_of_its_own():
     assert plots.arm_color("scratch_longer") == plots.COLORS["scratch"]
     assert len({plots.arm_label(name) for name in ARMS}) == len(ARMS)
-    assert tuple(sorted(ARMS, key=decision.ORDER.index)) == decision.ORDER
-    looks = [(plots.arm_color(name), name in decision.VARIANTS) for name in ARMS]
+    assert tuple(sorted(ARMS, key=arms.ORDER.index)) == arms.ORDER
+    looks = [(plots.arm_color(name), name in arms.VARIANTS) for name in ARMS]
     assert len(set(looks)) == len(ARMS), "colour and fill together tell the arms apart"
 
 
@@ -44,13 +44,17 @@ def test_the_map_has_a_tile_per_cell_in_the_winners_colour(grid):
     filled = {
         (round(box.get_x() + 0.48), round(box.get_y() + 0.46)): to_hex(box.get_facecolor()).upper()
         for box in axes.patches
-        if isinstance(box, Rectangle) and not box.get_hatch() and box.get_width() == 0.96
+        if isinstance(box, Rectangle)
+        and not box.get_hatch()
+        and box.get_width() == 0.96
+        and to_hex(box.get_facecolor()) != "#ffffff"
     }
     assert filled[0, 0] == plots.COLORS["lp_ft"]
     assert filled[2, 0] == plots.COLORS["full_finetune"]
     assert (1, 0) not in filled, "no clear winner: hatched"
     hatched = [box for box in axes.patches if box.get_hatch()]
-    assert len(hatched) == 2, "a tie, and a cell with nothing to compare"
+    assert len(hatched) == 1, "a tie; a cell with nothing to compare with is white"
+    assert "no more images" in figure.legends[0].get_texts()[2].get_text()
     assert [t.get_text() for t in axes.get_xticklabels()] == ["50", "200", "all"]
     assert [t.get_text() for t in axes.get_yticklabels()] == ["far\ntoy", "near\ntoy"]
 
@@ -61,8 +65,8 @@ def test_the_map_writes_margins_intervals_and_what_is_missing(grid):
     assert f"+.{round(first.margin * 1000):03d} [" in words
     assert "as good: feature extraction" in words
     assert "n = 1,574" in words
-    assert "n = 50, 2 of 7 arms" in words
-    assert "nothing to compare with" in words
+    assert "n = 50, 2 of 7 arms so far" in words
+    assert "not measured yet\nonly feature extraction\nn = 194" in words
 
 
 def test_a_single_data_set_keeps_its_sizes_as_columns(grid):
@@ -103,6 +107,33 @@ def test_curves_show_each_data_set_and_mark_the_size(grid):
     assert any(list(line.get_xdata()) == [400, 400] for line in left.lines)
     assert "n = 400" in [text.get_text() for text in left.texts]
     assert "training images" in left.get_xlabel()
+
+
+def test_an_arm_with_fewer_seeds_says_so(grid):
+    cell = grid.arms[(grid.arms["dataset"] == "far") & (grid.arms["n"] == 50)].copy()
+    cell.loc[cell["arm"] == "scratch", "seeds"] = 1
+    legend = [t.get_text() for t in plots.cost_quality(cell).legends[0].get_texts()]
+    assert "from scratch, 1 of 3 seeds" in legend
+
+
+def test_the_imagenet_caveat_stands_wherever_hymenoptera_does():
+    evidence = found(rows("hymenoptera", 50, flat(lp_ft=0.9)), rows("far", 50, flat()))
+    labels = plots.decision_map(evidence.cells).axes[0].get_yticklabels()
+    assert "hymenoptera\ntoy\ndrawn from ImageNet" in [t.get_text() for t in labels]
+    titles = [axes.get_title() for axes in plots.arm_curves(evidence.arms).axes]
+    assert titles == ["far", "hymenoptera\n(drawn from ImageNet)"]
+
+
+def test_continued_curves_are_dashed_and_end_before_what_others_published(grid):
+    guesses = estimates.continuations(grid, "far", ["lp_ft", "full_finetune"])
+    figure = plots.continued_curves(grid.arms[grid.arms["dataset"] == "far"], guesses, 50_000)
+    axes = figure.axes[0]
+    dashed = [line for line in axes.lines if line.get_linestyle() == "--"]
+    assert {line.get_color() for line in dashed} == {
+        plots.COLORS["lp_ft"], plots.COLORS["full_finetune"]}  # fmt: skip
+    assert all((line.get_xdata().min(), line.get_xdata().max()) == (1574, 15740) for line in dashed)
+    words = [text.get_text() for text in axes.texts]
+    assert words == ["a guess", "published\nby others"]
 
 
 def test_distances_are_drawn_in_the_order_of_likeness():

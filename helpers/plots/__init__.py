@@ -1,5 +1,12 @@
 """Figures: arrays and tables in, one matplotlib figure out. Nothing here knows a model."""
 
+from helpers.plots.arms import (
+    arm_color,
+    arm_curves,
+    arm_label,
+    continued_curves,
+    cost_quality,
+)
 from helpers.plots.augmentation import (
     before_after,
     crops_and_defect,
@@ -9,14 +16,7 @@ from helpers.plots.augmentation import (
 )
 from helpers.plots.channels import channel_gallery, channel_study
 from helpers.plots.curves import LiveCurves, drift, intervals, learning_curves, results
-from helpers.plots.decision import (
-    arm_color,
-    arm_curves,
-    arm_label,
-    cost_quality,
-    decision_map,
-    lesson_map,
-)
+from helpers.plots.decision import decision_map, lesson_map
 from helpers.plots.errors import confident_errors, errors_grid
 from helpers.plots.foresight import distances, foretold, scores_by_part
 from helpers.plots.grayscale import (
@@ -42,12 +42,11 @@ from helpers.plots.style import COLORS, LABELS, color_of, label_of
 
 __all__ = [
     "COLORS", "LABELS", "LiveCurves", "arm_color", "arm_curves", "arm_label", "auc_by_n",
-    "before_after", "channel_gallery", "channel_maps", "channel_study",
-    "cka_per_stage", "class_examples", "color_of", "confident_errors", "cost_quality",
+    "before_after", "channel_gallery", "channel_maps", "channel_study", "cka_per_stage",
+    "class_examples", "color_of", "confident_errors", "continued_curves", "cost_quality",
     "crops_and_defect", "cut_away", "decision_map", "distances", "drift", "errors_grid",
-    "feature_maps",
-    "foretold", "gains", "gray_auc", "gray_borders", "gray_drift", "gray_kernels", "gray_logits",
-    "gray_look", "intervals", "kept_predictions", "kernels", "label_of", "learning_curves",
-    "lesson_map", "notice", "probe_curves", "receptive_fields", "results", "scores_by_part",
-    "strategy_map", "top_classes",
+    "feature_maps", "foretold", "gains", "gray_auc", "gray_borders", "gray_drift", "gray_kernels",
+    "gray_logits", "gray_look", "intervals", "kept_predictions", "kernels", "label_of",
+    "learning_curves", "lesson_map", "notice", "probe_curves", "receptive_fields", "results",
+    "scores_by_part", "strategy_map", "top_classes",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from helpers.plots.arms import CAVEATS
 from helpers.plots.style import ACCENT, FROZEN, INK, draws
 
 # Okabe & Ito: colours of data sets, which are no strategies
@@ -84,6 +85,10 @@ def scores_by_part(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def _with_caveat(name: str) -> str:
+    return name + (f"\n({CAVEATS[name]})" if name in CAVEATS else "")
+
+
 @draws
 def foretold(points: pd.DataFrame, xlabel: str, ylabel: str) -> Figure:
     """Draw what was known beforehand against what was measured, a dot per cell with its interval.
@@ -94,17 +99,17 @@ def foretold(points: pd.DataFrame, xlabel: str, ylabel: str) -> Figure:
     """
     figure, axes = plt.subplots(figsize=(9, 4.4))
     axes.axhline(0, color="#999999", lw=1, ls=":")
-    for k, (name, rows) in enumerate(points.groupby("dataset", sort=False)):
+    for k, (name, rows) in enumerate(points.dropna().groupby("dataset", sort=False)):
         color, marker = SET_COLORS[k % len(SET_COLORS)], MARKERS[k % len(MARKERS)]
         # Cells of one data set share their x; they stand side by side, small n first.
-        width = 0.012 * (points["x"].max() - points["x"].min() or 1)
+        width = 0.028 * (points["x"].max() - points["x"].min() or 1)
         for i, row in enumerate(rows.sort_values("n").itertuples()):
             x = row.x + (i - (len(rows) - 1) / 2) * width
             axes.plot([x, x], [row.lo, row.hi], color=color, lw=2, alpha=0.6)
             axes.plot(x, row.y, marker, color=color, ms=9, mec="white",
-                      label=name if i == 0 else None)  # fmt: skip
-            axes.annotate(f"{row.n:,}", (x, row.y), xytext=(5, 5), textcoords="offset points",
-                          fontsize=9, color=color)  # fmt: skip
+                      label=_with_caveat(name) if i == 0 else None)  # fmt: skip
+            axes.annotate(f"{row.n:,}", (x, row.hi), xytext=(0, 4), textcoords="offset points",
+                          fontsize=10, color=color, ha="center", rotation=90)  # fmt: skip
     axes.margins(0.1)
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.grid(axis="y", color=FROZEN)
