@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from helpers import evidence as grid
 from helpers import plots
@@ -19,6 +20,12 @@ from helpers.reasons import NAMES
 from helpers.report import Section
 from helpers.similarity import IMAGE_SIZE, Distances
 
+READ_AS = {
+    "more than 8 bits": "The full range of each was its window,",
+    "transparent pixels": "They were laid on white,",
+    "several pages": "The first page was read,",
+}
+LARGEST = 2 * Image.MAX_IMAGE_PIXELS  # Pillow opens no larger ones
 UNEVEN = 4  # times as many images in the largest class as in the smallest: worth a word
 
 
@@ -60,12 +67,14 @@ def _of_the_pixels(census: Census) -> list[str]:
         points.append(f"{small:,} of {len(looks):,} are smaller than {IMAGE_SIZE} pixels: they "
                       "are enlarged, which adds nothing.")  # fmt: skip
     for remark, n in census.remarks.items():
-        points.append(f"{n:,} of {len(looks):,} have {remark}. They were read with the full range "
-                      "of each image as its window, or on white, for this overview only; convert "
-                      "them before you train.")  # fmt: skip
+        points.append(f"{n:,} of {len(looks):,} have {remark}, which training refuses. "
+                      f"{READ_AS[remark]} for this overview only; convert them first.")  # fmt: skip
     if census.unreadable:
-        points.append(f"{census.unreadable:,} of {len(census.looks):,} are no images, whatever "
-                      "their names say, and were skipped. Remove them first.")  # fmt: skip
+        points.append(
+            f"{census.unreadable:,} of {len(census.looks):,} cannot be read and were skipped: they "
+            "are no images whatever their names say, damaged, or larger than "
+            f"{LARGEST / 1e6:.0f} million pixels. Remove or shrink them first."
+        )
     if census.other_files:
         points.append(f"{census.other_files:,} other files lie beside the images and were skipped.")
     return points

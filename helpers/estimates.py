@@ -67,10 +67,10 @@ def weights_of(
     values = [similarities[name] for name in ranked]
     notes = []
     if not values[0] - BEYOND_SIMILARITY <= similarity <= values[-1] + BEYOND_SIMILARITY:
-        notes.append(
-            f"The similarity of {similarity:.2f} lies outside the measured {values[0]:.2f} to "
-            f"{values[-1]:.2f}."
-        )
+        span = f"the {values[0]:.2f} to {values[-1]:.2f} of {', '.join(ranked)}"
+        if len(ranked) == 1:
+            span = f"the {values[0]:.2f} of {ranked[0]}"
+        notes.append(f"The similarity of {similarity:.2f} lies outside {span}, which count here.")
     right = int(np.searchsorted(values, similarity))
     if right in (0, len(ranked)):
         return {ranked[min(right, len(ranked) - 1)]: 1.0}, notes

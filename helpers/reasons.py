@@ -74,7 +74,7 @@ def why(facts: Facts) -> str:
         lost = facts.means[facts.best] - facts.means[facts.choice]
         times = facts.here.seconds[facts.best] / facts.here.seconds[facts.choice]
         return (
-            f"{ahead}, but no clear winner: {NAMES[facts.choice]} is {lost:.3f} behind, the "
+            f"{ahead}, but no clear winner: {NAMES[facts.choice]} is {_small(lost)} behind, the "
             f"difference between seeds includes 0, and it takes 1/{times:.0f} of the time."
         )
     if facts.margin.clear:
@@ -160,7 +160,7 @@ def _other_price(facts: Facts) -> Iterator[str]:
         gain = facts.means[facts.best] - facts.means[facts.choice]
         times = seconds[facts.best] / seconds[facts.choice]
         yield (
-            f"If a gain of {gain:.3f} AUC is worth {times:.0f} times the computing to you: "
+            f"If a gain of {_small(gain)} AUC is worth {times:.0f} times the computing to you: "
             f"{NAMES[facts.best]}."
         )
         return
@@ -176,6 +176,10 @@ def _shown(value: Interval) -> str:
     if np.isnan(value.lo):
         return f"{value.mean:.3f} AUC (one seed: no interval)"
     return f"{value.mean:.3f} AUC (95 % interval over seeds {value.lo:+.3f} to {value.hi:+.3f})"
+
+
+def _small(auc: float) -> str:
+    return f"{auc:.3f}" if auc >= 0.0005 else "less than 0.001"
 
 
 def _rounded(n: int) -> int:

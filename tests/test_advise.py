@@ -163,7 +163,7 @@ def test_what_is_no_image_is_skipped_and_counted(folder, capsys):
         (folder / "light" / f"notes{i}.txt").write_text("hello")
     (folder / "light" / ".hidden").write_text("not counted")
     text = said(folder, capsys)
-    counted = int(re.search(r"(\d+) of \d+ are no images", text)[1])
+    counted = int(re.search(r"(\d+) of \d+ cannot be read", text)[1])
     assert 1 <= counted <= 6
     assert "3 other files lie beside the images and were skipped" in text
     found = census.take(folder, 96)

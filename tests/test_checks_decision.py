@@ -61,6 +61,40 @@ def test_paired_interval_rejects(answer, says):
     assert says in verdict.message
 
 
+def tie(auc, ahead_lo, seconds, worth, *, told=True, cheap=True, small=True):
+    best = max(auc, key=auc.get)
+    near = [
+        a
+        for a in auc
+        if not (told and ahead_lo[a] > 0) and not (small and auc[best] - auc[a] > worth)
+    ]
+    return (min if cheap else max)(near, key=seconds.get)
+
+
+def test_cheapest_tie_accepts():
+    assert checks.cheapest_tie(tie).right
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (not_written, "nothing here yet"),
+        (lambda auc, *_: 0.85, "return the name of an arm"),
+        (lambda auc, *_: max(auc, key=auc.get), "costs a third"),
+        (lambda auc, lo, seconds, worth: min(seconds, key=seconds.get), "cheapest of all"),
+        (lambda *a: tie(*a, told=False), "no tie"),
+        (lambda *a: tie(*a, small=False), "loses .020"),
+        (lambda *a: tie(*a, cheap=False), "costs a third"),
+        (lambda auc, *a: tie(auc, *a) if len(auc) == 5 else "frozen", "take it, not frozen"),
+        (lambda auc, *a: tie(auc, *a) if len(auc) == 5 else min([]), "raised ValueError"),
+    ],
+)
+def test_cheapest_tie_rejects(answer, says):
+    verdict = checks.cheapest_tie(answer)
+    assert not verdict.right
+    assert says in verdict.message
+
+
 def table(p, labels, axis=0):
     joint = np.stack([p[labels == k].sum(axis=0) for k in np.unique(labels)])
     return joint / joint.sum(axis=axis, keepdims=True)

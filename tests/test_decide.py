@@ -227,8 +227,8 @@ def test_a_data_set_measured_at_this_size_is_preferred_to_a_nearer_small_one():
     [
         (dict(n=20, dataset="far"), "outside the 50 to 800 images"),
         (dict(n=3000, dataset="far"), "outside the 50 to 800 images"),
-        (dict(n=200, similarity=0.95), "outside the measured 0.40 to 0.80"),
-        (dict(n=200, similarity=0.1), "outside the measured 0.40 to 0.80"),
+        (dict(n=200, similarity=0.95), "outside the 0.40 to 0.80 of far, middle, near"),
+        (dict(n=200, similarity=0.1), "outside the 0.40 to 0.80 of far, middle, near"),
         (dict(n=200, dataset="far", n_classes=40), "40 classes"),
     ],
 )

@@ -5,7 +5,7 @@ purpose, and returns a `Verdict`. tests/test_checks.py holds each of them to wro
 """
 
 from helpers.checks.augmentation import gray_pipeline, kept_share, xray_policy
-from helpers.checks.decision import leep_by_hand, paired_interval
+from helpers.checks.decision import cheapest_tie, leep_by_hand, paired_interval
 from helpers.checks.fine_tuning import (
     PracticeNet,
     freeze_backbone,
@@ -19,8 +19,8 @@ from helpers.checks.start import auc_by_hand, network_input
 from helpers.checks.verdict import Verdict
 
 __all__ = [
-    "PracticeNet", "Verdict", "auc_by_hand", "exact_gray_stem", "fold_into_stem", "freeze_backbone",
-    "gray_pipeline", "head_parameters", "keep_best", "kept_share", "leep_by_hand", "linear_cka",
-    "network_input", "paired_interval", "parameter_groups", "receptive_field", "red_channel_offset",
-    "transfer_begins", "xray_policy",
+    "PracticeNet", "Verdict", "auc_by_hand", "cheapest_tie", "exact_gray_stem", "fold_into_stem",
+    "freeze_backbone", "gray_pipeline", "head_parameters", "keep_best", "kept_share",
+    "leep_by_hand", "linear_cka", "network_input", "paired_interval", "parameter_groups",
+    "receptive_field", "red_channel_offset", "transfer_begins", "xray_policy",
 ]  # fmt: skip

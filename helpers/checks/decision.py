@@ -1,8 +1,8 @@
-"""Checkers of notebook 05: a paired interval over seeds, and LEEP counted by hand."""
+"""Checkers of notebook 05: a paired interval, the choice in a tie, LEEP counted by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -64,6 +64,49 @@ def _judge_interval(
     if abs(half - right) > 1e-4 or abs((lo + hi) / 2 - mean) > 1e-6:
         return f"for {a.tolist()} and {b.tolist()} half of it is {right:.4f}, yours {half:.4f}."
     return ""
+
+
+# Arms of a made-up cell: mean AUC, low end of what the best is ahead by, seconds.
+TIE = {
+    "full": (0.850, 0.0, 60.0),
+    "partial": (0.845, -0.010, 20.0),
+    "late": (0.830, -0.010, 10.0),
+    "linear": (0.846, 0.001, 5.0),
+    "frozen": (0.800, 0.020, 1.0),
+}
+SLIPS = {
+    "full": "that is the best, but one that cannot be told from it costs a third.",
+    "late": "it cannot be told from the best, but loses .020 on average, more than it is worth.",
+    "linear": "it loses little, but clearly: its low end is above 0, so it is no tie.",
+    "frozen": "that is the cheapest of all, and it clearly loses.",
+}
+
+
+def cheapest_tie(answer: Callable[[Mapping, Mapping, Mapping, float], str]) -> Verdict:
+    """Check ``answer(auc, ahead_lo, seconds, worth)``: which arm to take, by name.
+
+    ``auc``: arm -> mean; ``ahead_lo``: arm -> low end of the interval of best minus arm (0 for
+    the best itself). Right is the cheapest arm that cannot be told from the best (low end at most
+    0) and loses at most ``worth``; the best is one of them.
+    """
+    found, failed = attempt(answer, *_columns(TIE), 0.01)
+    if failed:
+        return failed
+    if found not in TIE:
+        return Verdict(False, f"return the name of an arm, one of {', '.join(TIE)}.")
+    if found in SLIPS:
+        return Verdict(False, f"{found}? {SLIPS[found]}")
+    clear = {name: TIE[name] for name in ("full", "linear", "frozen")}
+    alone, failed = attempt(answer, *_columns(clear), 0.01)
+    if failed:
+        return failed
+    if alone != "full":
+        return Verdict(False, f"where the best clearly beats all others, take it, not {alone}.")
+    return Verdict(True, "a tie goes to the cheapest, as long as it does not lose too much.")
+
+
+def _columns(arms: Mapping[str, tuple]) -> list[dict[str, float]]:
+    return [{name: row[k] for name, row in arms.items()} for k in range(3)]
 
 
 def leep_by_hand(answer: Callable[[np.ndarray, np.ndarray], float]) -> Verdict:
