@@ -1,17 +1,23 @@
-# make lab | test | notebooks | bench | record | evidence — see README.md. Everything runs in one environment, $(VENV).
+# make lab | app | test | notebooks | bench | record | evidence — see README.md. Everything runs in one environment, $(VENV).
 PYTHON ?= python3
 VENV ?= .venv
 LAB_ARGS ?=
+APP_ARGS ?=
+PORT ?= 8866
 EVIDENCE_ARGS ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 FIRST := notebooks/00_start_here.ipynb
 
-.PHONY: lab test lint unit nbval notebooks bench record evidence clean
+.PHONY: lab app test lint unit nbval notebooks bench record evidence clean
 
 lab: $(READY)
 	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --LabApp.default_url=/lab/tree/$(FIRST) $(LAB_ARGS)
+
+# The strategy lab alone, as a page: no code, no files. PORT=9000 and APP_ARGS=--no-browser are yours.
+app: $(READY)
+	$(BIN)/python -m helpers.app --port=$(PORT) $(APP_ARGS)
 
 test: lint unit nbval
 

@@ -1,0 +1,74 @@
+"""Serve the strategy lab as a page of its own: ``make app``.
+
+Voila runs the one notebook and shows what it draws. The page can move widgets and nothing else:
+it cannot send code, list files or read them, and it may ask no other server for anything.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import webbrowser
+from pathlib import Path
+
+from traitlets.config import Config
+from voila.app import Voila
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOK = ROOT / "notebooks" / "strategy_lab.ipynb"
+TEMPLATES = ROOT / "docs" / "voila"
+
+# The widgets, and no other extension of JupyterLab that happens to be installed.
+WIDGETS = ["@voila-dashboards/widgets-manager8", "@jupyter-widgets/jupyterlab-manager"]
+
+# What the browser itself refuses: scripts, pictures and connections from anywhere but here.
+# JupyterLab's widget code is compiled in the page, hence the two "unsafe".
+POLICY = (
+    "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; "
+    "connect-src 'self' ws://127.0.0.1:* ws://localhost:*; "
+    "form-action 'self'; base-uri 'self'; object-src 'none'; frame-ancestors 'none'"
+)
+
+
+def settings() -> Config:
+    """Return voila's settings for the lab: who may ask, and what is answered."""
+    config = Config()
+    config.Voila.ip = "127.0.0.1"
+    config.Voila.auto_token = True
+    # No remote access: a request that names another host is refused, also one that another page
+    # has led here by pointing its own name at this machine.
+    headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
+    config.Voila.tornado_settings = {"allow_remote_access": False, "headers": headers}
+    config.VoilaConfiguration.template = "strategy_lab"
+    config.VoilaConfiguration.allow_template_override = "NO"
+    config.VoilaConfiguration.allow_theme_override = "NO"
+    config.VoilaConfiguration.file_allowlist = []
+    config.VoilaConfiguration.extension_allowlist = WIDGETS
+    return config
+
+
+class LabServer(Voila):
+    """Voila that opens the browser with the token, without which it answers nobody."""
+
+    def launch_browser(self) -> None:
+        """Open the lab in the default browser."""
+        threading.Thread(target=webbrowser.open, args=(self.display_url,), daemon=True).start()
+
+
+def main(arguments: list[str] | None = None, notebook: Path = NOTEBOOK) -> None:
+    """Serve the lab until Ctrl-C.
+
+    Parameters
+    ----------
+    arguments : voila's, e.g. ``["--no-browser", "--port=8900"]``; None: the command line's.
+    notebook : what is served.
+    """
+    paths = [str(TEMPLATES), *filter(None, [os.environ.get("JUPYTER_PATH")])]
+    os.environ["JUPYTER_PATH"] = os.pathsep.join(paths)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    LabServer.launch_instance([str(notebook), *arguments], config=settings())
+
+
+if __name__ == "__main__":
+    main()
