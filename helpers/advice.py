@@ -14,6 +14,7 @@ from PIL import Image
 from helpers import evidence as grid
 from helpers import plots
 from helpers.census import Census
+from helpers.datasets.known import SHORT_CAVEATS
 from helpers.decide import Recommendation
 from helpers.race import Race, arm
 from helpers.reasons import NAMES
@@ -110,6 +111,7 @@ def likeness(found: Distances, similar: Mapping[str, float]) -> Section:
     ]
     rows = {**similar, "your images": found.similarity}
     ordered = sorted(rows.items(), key=lambda item: -item[1])
+    ordered = [(_with_caveat(name), value) for name, value in ordered]
     table = pd.DataFrame(ordered, columns=["data set", "similarity"]).round(2)
     return Section("How like photographs they are", text, points, table)
 
@@ -120,8 +122,9 @@ def recommendation(advice: Recommendation) -> Section:
     text = [
         f"{word}: {NAMES[advice.strategy]} for {advice.n:,} training images. {advice.why}",
         f"Confidence: {advice.confidence}. {' '.join(advice.doubts)}".strip(),
+        "What would change it:",
     ]
-    points = [f"What would change it: {said}" for said in advice.what_would_change_it]
+    points = list(advice.what_would_change_it)
     points += [f"Published: {p.finding} ({p.source})" for p in advice.published]
     rows = advice.evidence
     return Section(
@@ -133,13 +136,17 @@ def recommendation(advice: Recommendation) -> Section:
 
 def _evidence_table(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({
-        "data set": rows["dataset"], "n": rows["n"],
+        "data set": rows["dataset"].map(_with_caveat), "n": rows["n"],
         "strategy": [NAMES[name] for name in rows["arm"]],
         "AUC": rows["auc"].map("{:.3f}".format),
         "95 % over seeds": [_range(*pair) for pair in zip(rows["lo"], rows["hi"], strict=True)],
         "seconds": rows["seconds"].map("{:,.0f}".format),
         "weight": rows["weight"].map("{:.2f}".format),
     })  # fmt: skip
+
+
+def _with_caveat(name: str) -> str:
+    return f"{name} ({SHORT_CAVEATS[name]})" if name in SHORT_CAVEATS else name
 
 
 def _range(low: float, high: float) -> str:
@@ -170,21 +177,16 @@ def _duration(seconds: float) -> str:
 def outcome(race: Race, n: int) -> Section:
     """Say what the race on the user's own images gave; `n` is what the recommendation is for."""
     favourite, n_test = race.lanes[0].arm, race.sizes["test"]
+    lanes = [(lane, lane.score) for lane in race.lanes]
     points = [
         f"{NAMES[favourite]} minus {NAMES[name]}: {lead.mean:+.3f} AUC, 95 % interval over the "
         f"test images {lead.lo:+.3f} to {lead.hi:+.3f}."
         for name, lead in race.behind.items()
     ]
-    rows = [
-        {"strategy": lane.arm, "trainable": lane.trainable, "seconds": lane.seconds,
-         "auc": lane.score.auc, "auc_lo": lane.score.auc_lo, "auc_hi": lane.score.auc_hi,
-         "accuracy": lane.score.accuracy}
-        for lane in race.lanes
-    ]  # fmt: skip
     table = pd.DataFrame({
         "strategy": [NAMES[lane.arm] for lane in race.lanes],
-        "test AUC": [f"{s.auc:.3f} ({_range(s.auc_lo, s.auc_hi)})" for s in _scores(race)],
-        "accuracy": [f"{score.accuracy:.1%}" for score in _scores(race)],
+        "test AUC": [f"{s.auc:.3f} ({_range(s.auc_lo, s.auc_hi)})" for _, s in lanes],
+        "accuracy": [f"{s.accuracy:.1%}" for _, s in lanes],
         "seconds": [f"{lane.seconds:.0f}" for lane in race.lanes],
     })  # fmt: skip
     text = [
@@ -194,12 +196,12 @@ def outcome(race: Race, n: int) -> Section:
     if race.sizes["train"] < n:
         text.append(f"The recommendation is for {n:,} images; with fewer another arm may lead. "
                     "--race-images N races with more of them.")  # fmt: skip
-    figure = plots.results(rows, "The race on your images", f"n = {n_test} test images, one seed")
+    figure = plots.intervals(
+        {NAMES[lane.arm]: (s.auc, s.auc_lo, s.auc_hi) for lane, s in lanes},
+        f"test AUC, 95 % bootstrap interval (n = {n_test} test images, one seed)",
+        {NAMES[lane.arm]: plots.arm_color(lane.arm) for lane in race.lanes},
+    )
     return Section("Race", text, points, table, figure, "test AUC of each strategy")
-
-
-def _scores(race: Race) -> list:
-    return [lane.score for lane in race.lanes]
 
 
 def next_step(advice: Recommendation, root: Path) -> Section:

@@ -18,6 +18,7 @@ from helpers.verdicts import ARMS, Evidence, complete
 REACH = 1.5  # a size counts as measured up to this factor beyond the smallest and largest one
 FARTHEST = 10  # the factor beyond which our curves are not continued
 BEYOND_SIMILARITY = 0.1  # how far outside the measured similarities is still "near"
+LEAST_SHARE = 0.1  # a neighbour that counts less is left out: arms it lacks could not compete
 CURVE_POINTS = 3  # measured sizes behind a continued curve
 
 
@@ -75,8 +76,9 @@ def weights_of(
     if right in (0, len(ranked)):
         return {ranked[min(right, len(ranked) - 1)]: 1.0}, notes
     share = (similarity - values[right - 1]) / (values[right] - values[right - 1])
+    share = 0 if share < LEAST_SHARE else 1 if share > 1 - LEAST_SHARE else share
     pair = {ranked[right - 1]: 1 - share, ranked[right]: share}
-    return {name: weight for name, weight in pair.items() if weight > 1e-9}, notes
+    return {name: float(weight) for name, weight in pair.items() if weight}, notes
 
 
 def _measured(found: Evidence) -> list[str]:

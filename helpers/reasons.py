@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from helpers.datasets.known import SHORT_CAVEATS
 from helpers.estimates import Estimate
 from helpers.verdicts import LONGER, Interval, paired
 
@@ -89,7 +90,11 @@ def _listed(cells: Iterable[tuple[str, int]]) -> str:
     by_name: dict[str, list[str]] = {}
     for name, n in cells:
         by_name.setdefault(name, []).append(f"{n:,}")
-    shown = [f"{name} (n = {' and '.join(sizes)})" for name, sizes in by_name.items()]
+    caveats = {name: f"; {text}" for name, text in SHORT_CAVEATS.items()}
+    shown = [
+        f"{name} (n = {' and '.join(sizes)}{caveats.get(name, '')})"
+        for name, sizes in by_name.items()
+    ]
     return ", ".join(shown[:-1]) + " and " * (len(shown) > 1) + shown[-1]
 
 

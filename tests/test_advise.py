@@ -171,6 +171,19 @@ def test_what_is_no_image_is_skipped_and_counted(folder, capsys):
     assert len(found.images) == len(found.looks) - counted
 
 
+def test_damaged_empty_and_huge_files_are_skipped(folder, capsys):
+    whole = (folder / "dark" / "patient0_0.png").read_bytes()
+    (folder / "dark" / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "dark" / "empty.png").write_bytes(b"")
+    (folder / "dark" / "broken_link.png").symlink_to("nowhere")
+    Image.new("1", (20_000, 10_000)).save(folder / "light" / "huge.png")
+    names = ("cut", "empty", "broken_link", "huge")
+    found = census.take(folder, 96)
+    odd = [census.look_at(file, 96) for file in found.listing.files if file.stem in names]
+    assert [look.pixels for look in odd] == [None] * 4
+    assert "million pixels" in " ".join(advice.overview(found).points)
+
+
 @pytest.mark.parametrize(
     ("make", "remark"),
     [
@@ -242,6 +255,28 @@ def test_no_images(tmp_path, capsys):
         (tmp_path / name).mkdir()
         (tmp_path / name / "notes.txt").write_text("hello")
     assert "holds no image" in refused(tmp_path, capsys)
+
+
+def test_a_folder_that_may_not_be_read(folder, capsys, monkeypatch):
+    scandir = os.scandir
+
+    def guarded(path):
+        if str(path).endswith("light"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    assert "light cannot be listed (Permission denied)" in refused(folder, capsys)
+
+
+def test_images_in_another_format_are_no_images(folder, capsys):
+    for file in (folder / "light").iterdir():
+        file.rename(file.with_suffix(".dcm"))
+    assert "light holds no image (.bmp, .jpeg" in refused(folder, capsys)
+
+
+def test_images_without_class_folders(folder, capsys):
+    assert "has no class folders" in refused(folder / "dark", capsys)
 
 
 def test_one_class(folder, capsys):

@@ -244,6 +244,24 @@ def test_few_images_of_a_class_are_a_doubt():
     assert "2.5 images of a class" in " ".join(advice.doubts)
 
 
+def test_a_neighbour_that_hardly_counts_is_left_out():
+    """It may lack arms, and what it lacks could not compete."""
+    near = found(rows("far", 200, flat()), rows("near", 200, {"lp_ft": 0.8, "scratch": 0.6}))
+    similar = {"far": 0.4, "near": 0.8}
+    weights, _ = estimates.weights_of(near, 200, 0.42, similar)
+    assert weights == {"far": 1.0}
+    assert estimates.weights_of(near, 200, 0.78, similar)[0] == {"near": 1.0}
+    assert set(estimates.weights_of(near, 200, 0.5, similar)[0]) == {"far", "near"}
+    advice = decide.recommend(200, similarity=0.42, found=near, similar=similar)
+    assert "Of 7 arms" in advice.why
+
+
+def test_the_imagenet_caveat_stands_beside_the_set():
+    only = found(rows("hymenoptera", 200, flat(lp_ft=0.9)))
+    advice = decide.recommend(200, dataset="hymenoptera", found=only)
+    assert "hymenoptera (n = 200; drawn from ImageNet)" in advice.why
+
+
 def test_above_the_measured_sizes_the_curves_are_continued_with_published_findings_beside():
     """An arm whose error halves with every fourfold n overtakes one that stands still."""
     cells = [

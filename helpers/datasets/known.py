@@ -46,3 +46,6 @@ KNOWN: dict[str, About] = {
         ),
     },
 }
+
+# For figures and tables: what has to stand beside the numbers of a set.
+SHORT_CAVEATS = {"hymenoptera": "drawn from ImageNet"}

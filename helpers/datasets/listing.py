@@ -146,8 +146,11 @@ def _subfolders(folder: Path) -> list[Path]:
 def _visible(folder: Path) -> list[os.DirEntry]:
     """List a folder by name; entries know what they are without asking the disk again."""
     hidden = (".", "__MACOSX")
-    with os.scandir(folder) as entries:
-        return sorted(
-            (entry for entry in entries if not entry.name.startswith(hidden)),
-            key=lambda entry: entry.name,
-        )
+    try:
+        with os.scandir(folder) as entries:
+            found = [entry for entry in entries if not entry.name.startswith(hidden)]
+    except OSError as error:
+        raise CourseError(
+            f"The folder {folder} cannot be listed ({error.strerror}). Make it readable."
+        ) from error
+    return sorted(found, key=lambda entry: entry.name)

@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
+from helpers.datasets.known import SHORT_CAVEATS as CAVEATS
 from helpers.plots.style import FROZEN, INK, color_of, draws, label_of
 
 LONGER = "_longer"
 VARIANTS = {"partial_finetune_last1", "scratch" + LONGER}  # hollow: they share a colour
 ORDER = ("feature_extraction", "partial_finetune_last1", "partial_finetune", "full_finetune",
          "lp_ft", "scratch", "scratch" + LONGER)  # fmt: skip
-CAVEATS = {"hymenoptera": "drawn from ImageNet"}  # stands wherever that set's numbers do
 
 
 def arm_color(arm: str) -> str:

@@ -12,7 +12,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from helpers.plots.arms import CAVEATS, arm_color, arm_label
+from helpers.datasets.known import SHORT_CAVEATS as CAVEATS
+from helpers.plots.arms import arm_color, arm_label
 from helpers.plots.style import ACCENT, COLORS, FROZEN, INK, draws
 
 VERDICTS = {"wins": COLORS["full_finetune"], "loses": ACCENT, "no clear difference": FROZEN,

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from helpers.plots.arms import CAVEATS
+from helpers.datasets.known import SHORT_CAVEATS as CAVEATS
 from helpers.plots.style import ACCENT, FROZEN, INK, draws
 
 # Okabe & Ito: colours of data sets, which are no strategies
