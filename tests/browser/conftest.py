@@ -1,0 +1,66 @@
+"""A real browser for the tests of this folder, and the servers it looks at."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from tests.browser.guard import watched
+from tests.browser.servers import free_port, running
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
+MISSING = (
+    "No Chromium is installed, so nothing was tested in a browser; on Debian or Ubuntu: "
+    "apt-get install chromium"
+)
+QUIET = (
+    "--no-sandbox", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)  # fmt: skip
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of this folder, and run them last.
+
+    Once a browser was started an event loop runs in this thread until the end of the session.
+    No other test shall notice.
+    """
+    here = [item for item in items if HERE in item.path.parents]
+    for item in here:
+        item.add_marker("browser")
+        if CHROMIUM is None:
+            item.add_marker(pytest.mark.skip(reason=MISSING))
+    items.sort(key=lambda item: HERE in item.path.parents)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict) -> dict:
+    """Start the system's Chromium, which asks nobody for updates."""
+    return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": list(QUIET)}
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict) -> dict:
+    """A laptop's screen."""
+    return {**browser_context_args, "viewport": {"width": 1280, "height": 800}}
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A page in which a request to another machine or an error in the console fails the test."""
+    with watched(context) as page:
+        yield page
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory) -> Iterator[str]:
+    """The address of the strategy lab, served as by `make app`, with a cache of its own."""
+    arguments = ["-m", "helpers.app", "--no-browser", f"--port={free_port()}"]
+    with running(arguments, tmp_path_factory.mktemp("app")) as url:
+        yield url
