@@ -32,12 +32,10 @@ def auc_difference(
 
     Parameters
     ----------
-    labels : ``(N,)``. before, after : ``(N, 2)`` class probabilities of the same images.
+    labels : ``(N,)``. before, after : ``(N, n_classes)`` class probabilities of the same images.
     """
-    positive = labels == 1
     differences = np.concatenate([
-        metrics.weighted_auc(positive, after[:, 1], weights)
-        - metrics.weighted_auc(positive, before[:, 1], weights)
+        metrics._macro_auc(labels, after, weights) - metrics._macro_auc(labels, before, weights)
         for weights in metrics._bootstrap_weights(len(labels), groups, seed)
     ])  # fmt: skip
     lo, hi = np.nanpercentile(differences, [2.5, 97.5])

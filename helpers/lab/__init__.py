@@ -1,0 +1,11 @@
+"""The strategy lab: race two to five ways to train on the same images, and explain the result.
+
+It knows no widgets: `helpers.widgets.StrategyLab` shows it.
+"""
+
+from helpers.lab.lanes import Lane, Result
+from helpers.lab.races import PREPARED, names
+from helpers.lab.setup import Arm, Setup
+from helpers.lab.state import Lab
+
+__all__ = ["PREPARED", "Arm", "Lab", "Lane", "Result", "Setup", "names"]

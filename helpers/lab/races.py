@@ -1,0 +1,94 @@
+"""Prepared races: a question, the arms that answer it, and what to look at afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from helpers.errors import unknown_name
+from helpers.lab.setup import Arm, Setup
+
+QUESTION = "Which arm has the clearly best test AUC?"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A race that loads by its name and is the same each time.
+
+    Attributes
+    ----------
+    question : asked before the race; the answers are the arms, or none of them clearly.
+    look_at : where to look once it is run.
+    """
+
+    name: str
+    question: str
+    setup: Setup
+    look_at: str
+
+
+PREPARED = (
+    Prepared(
+        "400 images: freeze or not",
+        "400 labelled solar cells, five epochs for each arm. Is one clearly better on the test "
+        "images?",
+        Setup(
+            (Arm("feature_extraction"), Arm("partial_finetune"), Arm("full_finetune")),
+            image_size=64,
+        ),
+        "Compare the intervals with the seconds: what did each further trained part cost, and "
+        "what did it bring?",
+    ),
+    Prepared(
+        "The BN trap",
+        "Both arms freeze the backbone and train the same head. In one its BatchNorm rests, in "
+        "the other the running statistics move. Is one clearly best?",
+        Setup(
+            (Arm("feature_extraction"), Arm("feature_extraction", batchnorm="train")),
+            image_size=64,
+        ),
+        "Both arms train the same 2,562 numbers. Look at the validation curves, and at the "
+        "seconds: statistics that move also forbid computing the frozen part once.",
+    ),
+    Prepared(
+        "Gray: mean or sum",
+        "The images have one channel, the first layer has three. Its weights can be summed, "
+        "averaged or drawn anew, and everything behind stays frozen. Which is clearly best?",
+        Setup(
+            (Arm("feature_extraction"), Arm("feature_extraction", gray="mean"),
+             Arm("feature_extraction", gray="random")),
+            image_size=96, epochs=10,
+        ),
+        "The mean makes every activation of the first layer a third of what the frozen BatchNorm "
+        "behind it expects.",
+    ),
+    Prepared(
+        "Five strategies, from the stored evidence",
+        "200 labelled solar cells, twenty epochs for each of five arms. Is one clearly best?",
+        Setup(
+            (Arm("scratch"), Arm("feature_extraction"), Arm("partial_finetune"),
+             Arm("full_finetune"), Arm("lp_ft")),
+            n=200, epochs=20,
+        ),
+        "All of it was measured beforehand and answers at once. The intervals are wide: one run "
+        "of each arm on 656 test images.",
+    ),
+)  # fmt: skip
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the prepared races, in the order in which they are offered."""
+    return tuple(race.name for race in PREPARED)
+
+
+def by_name(name: str) -> Prepared:
+    """Return the prepared race called `name`.
+
+    Raises
+    ------
+    CourseError
+        When there is none.
+    """
+    for race in PREPARED:
+        if race.name == name:
+            return race
+    raise unknown_name("prepared race", name, names())

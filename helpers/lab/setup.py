@@ -1,0 +1,234 @@
+"""What a race is, as data: the images, the network, and two to five arms with their knobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from helpers import augment, backbones, datasets, strategies
+from helpers.augment import Policy
+from helpers.datasets import Dataset
+from helpers.errors import CourseError, unknown_name
+from helpers.experiments import Experiment
+from helpers.runs import Recipe, phase_ends
+from helpers.strategies import Phase, Strategy
+
+FEWEST_ARMS, MOST_ARMS = 2, 5
+SIZES = (48, 64, 96, 128, 160, 224)  # pixels offered in the page; any from 32 to 224 is taken
+MOST_EPOCHS = 100
+GRAYS = ("sum", "mean", "random", "replicate")
+BATCHNORM_WORDS = {"eval": "BN rests", "follow": "BN follows", "train": "BN moves everywhere"}
+NAMES = {
+    "scratch": "from scratch",
+    "feature_extraction": "feature extraction",
+    "partial_finetune": "partial fine-tune",
+    "full_finetune": "full fine-tune",
+    "lp_ft": "LP-FT",
+}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train, among the others of a race.
+
+    Attributes
+    ----------
+    strategy : a name that `helpers.strategies.by_name` takes.
+    last : stages that train with the head; of ``partial_finetune`` only.
+    head_lr, backbone_lr, decay : peak rates of the head and of the last stage, and the factor
+        from each stage to the one in front of it; None: the strategy's own.
+    batchnorm : ``"eval"``, ``"follow"``, ``"train"`` (`helpers.strategies.Strategy`); None: the
+        strategy's own.
+    gray : how a colour stem takes gray images (`helpers.backbones.load`); gray images only.
+    augment : name of a policy of `helpers.augment`.
+    """
+
+    strategy: str = "feature_extraction"
+    last: int = 2
+    head_lr: float | None = None
+    backbone_lr: float | None = None
+    decay: float | None = None
+    batchnorm: Literal["eval", "follow", "train"] | None = None
+    gray: str = "sum"
+    augment: str = "none"
+
+    def build(self) -> Strategy:
+        """Return the strategy with these knobs.
+
+        Raises
+        ------
+        CourseError
+            When a knob has no such value.
+        """
+        options = {"batchnorm": self.batchnorm} if self.batchnorm else {}
+        if self.strategy == "partial_finetune":
+            options["last"] = self.last
+        strategy = strategies.by_name(self.strategy, **options)
+        return replace(strategy, phases=tuple(self._with_rates(p) for p in strategy.phases))
+
+    def _with_rates(self, phase: Phase) -> Phase:
+        given = {"head_lr": self.head_lr, "backbone_lr": self.backbone_lr, "decay": self.decay}
+        if phase.last == 0:  # nothing but the head learns
+            given = {"head_lr": self.head_lr}
+        chosen = {name: value for name, value in given.items() if value is not None}
+        if any(not 0 < value <= 1 for value in chosen.values()):
+            raise CourseError(
+                f"The rates and the decay of {NAMES[self.strategy]} must lie above 0 and not "
+                "above 1, e.g. 0.003 for the head and 0.0003 for the backbone."
+            )
+        return replace(phase, **chosen)
+
+    @property
+    def policy(self) -> Policy | None:
+        """The augmentation; None where images stay as they are, so that frozen work is kept."""
+        policy = augment.by_name(self.augment)
+        return None if self.augment == "none" else policy
+
+    def marks(self) -> dict[str, str]:
+        """Return what is set beside the strategy's name, in words, by knob."""
+        built = self.build()
+        usual = strategies.by_name(self.strategy)
+        phase, usual_phase = built.phases[0], usual.phases[0]
+        found = {"batchnorm": BATCHNORM_WORDS[built.batchnorm], "gray": f"gray {self.gray}",
+                 "augment": f"augmentation {self.augment}"}  # fmt: skip
+        if self.strategy == "partial_finetune":
+            found["last"] = f"last {self.last}"
+        for knob, word in (("head_lr", "head"), ("backbone_lr", "backbone"), ("decay", "decay")):
+            if getattr(built.phases[-1], knob) != getattr(usual.phases[-1], knob):
+                found[knob] = f"{word} {getattr(built.phases[-1], knob):g}"
+            elif getattr(phase, knob) != getattr(usual_phase, knob):
+                found[knob] = f"probe {word} {getattr(phase, knob):g}"
+        return found
+
+    @property
+    def unusual(self) -> set[str]:
+        """Knobs that do not stand where the strategy has them."""
+        usual = Arm(self.strategy).marks()
+        return {knob for knob, word in self.marks().items() if usual.get(knob) != word}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that decides the outcome of a race.
+
+    Attributes
+    ----------
+    dataset : a name that `helpers.datasets.load` takes.
+    n : training images; None: all.
+    image_size : height and width in pixels.
+    epochs, seed : the same for every arm.
+    arms : two to five, all different.
+    """
+
+    arms: tuple[Arm, ...]
+    dataset: str = "elpv"
+    n: int | None = 400
+    image_size: int = 96
+    backbone: str = "efficientnet_lite0"
+    epochs: int = 5
+    seed: int = 0
+
+    def experiment(self, arm: Arm) -> Experiment:
+        """Return the experiment that measures `arm`."""
+        return Experiment(
+            arm.build(), self.dataset, self.n, self.backbone, self.image_size,
+            Recipe(epochs=self.epochs), self.seed, model_options={"gray": arm.gray},
+        )  # fmt: skip
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """A name per arm: the strategy, what is unusual about it, and what sets it apart."""
+        family = [[other for other in self.arms if other.strategy == a.strategy] for a in self.arms]
+        return tuple(_label(arm, others) for arm, others in zip(self.arms, family, strict=True))
+
+    def check(self) -> None:
+        """Look at everything that can be judged without reading an image.
+
+        Raises
+        ------
+        CourseError
+            With the first thing that cannot be raced.
+        """
+        if not FEWEST_ARMS <= len(self.arms) <= MOST_ARMS:
+            raise CourseError(
+                f"A race has {FEWEST_ARMS} to {MOST_ARMS} arms; here "
+                f"{'is' if len(self.arms) == 1 else 'are'} {len(self.arms)}."
+            )
+        self._check_numbers()
+        self._check_names()
+        for arm in self.arms:
+            self._check_arm(arm)
+        seen: dict[Experiment | tuple, int] = {}
+        for place, arm in enumerate(self.arms, 1):
+            key = repr((self.experiment(arm), arm.augment))
+            if key in seen:
+                raise CourseError(
+                    f"Arms {seen[key]} and {place} are the same, so they would tie. Change a knob "
+                    "of one of them or take it out."
+                )
+            seen[key] = place
+
+    def _check_numbers(self) -> None:
+        if self.n is not None and self.n < 4:
+            raise CourseError(f"n = {self.n} images are too few to train on; give 4 or more.")
+        if not 32 <= self.image_size <= 224:
+            raise CourseError(
+                f"The image size is {self.image_size}; give 32 to 224 pixels. 64 is quick, 96 is "
+                "what the stored evidence was measured at."
+            )
+        if not 1 <= self.epochs <= MOST_EPOCHS:
+            raise CourseError(f"epochs = {self.epochs}; give 1 to {MOST_EPOCHS}.")
+        if self.seed < 0:
+            raise CourseError(f"The seed is {self.seed}; give a whole number from 0 on.")
+
+    def _check_names(self) -> None:
+        if self.backbone not in backbones.LAYOUTS:
+            raise unknown_name("backbone", self.backbone, backbones.LAYOUTS)
+        if not self.dataset.startswith("folder:"):
+            if self.dataset not in datasets.names():
+                raise unknown_name("data set", self.dataset, datasets.names(), FOLDER_HINT)
+            return
+        path = Path(self.dataset.removeprefix("folder:").strip()).expanduser()
+        if not self.dataset.removeprefix("folder:").strip() or not path.is_dir():
+            raise CourseError(
+                f"There is no folder {str(path)!r}. Give the path of a folder with one sub-folder "
+                "of images per class."
+            )
+
+    def _check_arm(self, arm: Arm) -> None:
+        strategy = arm.build()
+        phase_ends(strategy, self.epochs)
+        if arm.gray not in GRAYS:
+            raise unknown_name("grayscale surgery", arm.gray, GRAYS)
+        arm.policy  # noqa: B018 — it raises for an unknown name
+        stages = len(backbones.LAYOUTS[self.backbone].stages)
+        if arm.strategy == "partial_finetune" and arm.last > stages:
+            raise CourseError(
+                f"{self.backbone} has {stages} stages, but an arm trains the last {arm.last}. "
+                f"Choose 1 to {stages}, or full fine-tune, which trains the stem as well."
+            )
+
+    def check_data(self, data: Dataset) -> None:
+        """Look at what can only be judged once the images are there.
+
+        Raises
+        ------
+        CourseError
+            When an arm makes no sense for them.
+        """
+        if data.card.channels == 3 and any(arm.gray != "sum" for arm in self.arms):
+            raise CourseError(
+                "These images are in colour, so the network's stem stays as it is and the "
+                "grayscale surgery changes nothing. Set it to 'sum' in every arm."
+            )
+
+
+FOLDER_HINT = "For your own images choose 'a folder' and give its path."
+
+
+def _label(arm: Arm, family: list[Arm]) -> str:
+    marks = arm.marks()
+    differ = {knob for knob in marks if len({str(a.marks().get(knob)) for a in family}) > 1}
+    shown = [word for knob, word in marks.items() if knob in arm.unusual | differ]
+    return ", ".join([NAMES.get(arm.strategy, arm.strategy), *shown])
