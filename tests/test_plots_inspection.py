@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from helpers import experiments, plots
+from helpers import plots
 from helpers.inspection import measure
 
 RNG = np.random.default_rng(0)
@@ -43,7 +43,7 @@ def test_channel_maps_show_what_varies_most_of_every_image():
     titles = [axes.get_title() for axes in figure.axes]
     assert titles[:3] == ["a", "channel 7", "channel 2"]
     assert titles[5:7] == ["b", "channel 2"]
-    assert figure.get_suptitle() == "stage2: 9 channels of 4 x 4"
+    assert figure.get_suptitle().startswith("stage2: 9 channels of 4 x 4, the 4 that vary most")
 
 
 def test_receptive_fields_are_squares_of_their_size_around_the_middle():
@@ -108,35 +108,33 @@ def test_cka_is_drawn_per_part_with_its_interval():
     assert "256 test images, 2 seeds" in axes.get_xlabel()
 
 
-def cell(strategy, n, auc, seed=0, epochs=10, dataset="elpv") -> dict:
-    values = {"strategy": strategy, "n_train": n, "auc": auc, "seed": seed, "epochs": epochs,
-              "dataset": dataset}  # fmt: skip
-    return dict.fromkeys(experiments.COLUMNS, 0) | values
+def gaps(*rows) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["n", "gap", "lo", "hi", "seeds"]).set_index("n")
 
 
-def test_auc_by_n_draws_what_is_there_and_both_budgets_of_scratch():
-    table = pd.DataFrame([
-        cell("full_finetune", 50, 0.7), cell("full_finetune", 50, 0.8, seed=1),
-        cell("full_finetune", 200, 0.85), cell("partial_finetune_last1", 50, 0.77),
-        cell("scratch", 50, 0.6), cell("scratch", 50, 0.65, epochs=30),
-        cell("scratch", 200, 0.7), cell("full_finetune", 50, 0.99, dataset="flowers"),
-    ])  # fmt: skip
-    titles = {"elpv": "solar cells", "flowers": "flowers", "x": "nothing here"}
-    figure = plots.auc_by_n(table, titles)
-    axes = figure.axes[0]
-    found = {label: y for label, (_, y) in lines(axes).items()}
-    assert found["full fine-tune"] == pytest.approx([0.75, 0.85])
-    assert found["from scratch"] == pytest.approx([0.65, 0.7]), "the longer budget where both are"
-    assert found["from scratch, same epochs"] == pytest.approx([0.6])
-    assert found["partial fine-tune, last 1"] == [0.77]
-    spread = [s[:, 1] for c in axes.collections for s in c.get_segments()]
-    assert any(list(s) == pytest.approx([0.7, 0.8]) for s in spread)
-    assert axes.get_xscale() == "log"
+def test_gaps_are_drawn_with_what_is_missing_named():
+    table = gaps((50, 0.12, 0.05, 0.19, 3), (200, 0.04, np.nan, np.nan, 1))
+    axes = plots.gap_by_n({"solar cells": table, "flowers": gaps()}).axes[0]
+    found = lines(axes)
+    assert found["solar cells"][1] == [0.12, 0.04]
+    assert found["flowers: not measured yet"][1] == []
+    bars = [s[:, 1] for s in axes.collections[0].get_segments()]
+    assert list(bars[0]) == [0.05, 0.19]
+    hollow = [line for line in axes.lines if line.get_markerfacecolor() == "white"]
+    assert hollow[0].get_ydata().tolist() == [0.04]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["50", "200"]
-    assert "1 to 2 seeds" in axes.get_xlabel()
-    assert "not measured" in figure.axes[2].texts[0].get_text()
-    legend = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert len(legend) == len(set(legend)) == 4
+    assert "95 % interval" in axes.get_ylabel()
+    assert not {plots.COLORS[name] for name in plots.COLORS} & {
+        colour(axes, label) for label in found
+    }
+    assert plots.gap_by_n({"flowers": gaps()}).legends
+
+
+def test_a_figure_can_be_a_small_jpeg():
+    figure = plots.channel_gallery({"stage1": {0: RNG.random((64, 64, 3))}})
+    picture = plots.as_jpeg(figure, dpi=60)
+    assert picture.data[:2] == b"\xff\xd8"
+    assert repr(picture) == "<IPython.core.display.Image object>"
 
 
 def test_the_measured_tables_can_be_drawn():

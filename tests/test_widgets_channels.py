@@ -13,7 +13,8 @@ def lite0():
 
 @pytest.fixture
 def explorer(lite0, monkeypatch):
-    monkeypatch.setattr(channel_explorer, "QUICK", {"size": 32, "steps": 3})
+    monkeypatch.setattr(channel_explorer, "STEPS", 3)
+    monkeypatch.setattr(channel_explorer, "LARGEST", 32)
     gallery = {"stem": {7: np.zeros((32, 32, 3), dtype=np.uint8)}}
     return widgets.ChannelExplorer(lite0, make_split(6, size=64), gallery)
 
@@ -48,8 +49,18 @@ def test_stop_stops_and_says_so(explorer, monkeypatch):
 
     monkeypatch.setattr(explorer, "_step", press_stop)
     press(explorer)
-    assert "Stopped" in explorer.text.value
-    assert explorer.progress.value == 1
+    assert explorer.text.value == "Stopped after 1 of 3 steps."
+    assert "<img" in explorer.picture.value, "the picture so far"
+
+
+def test_the_images_are_looked_through_once_per_part(explorer, monkeypatch):
+    press(explorer)
+    monkeypatch.setattr(
+        channel_explorer.inspection, "strongest_places", lambda *_: pytest.fail("again")
+    )
+    explorer.channel.value = 9
+    press(explorer)
+    assert "computed just now" in explorer.text.value
 
 
 def test_a_channel_that_does_not_exist_is_a_sentence_in_the_page(explorer):

@@ -16,12 +16,13 @@ from helpers.inspection.activations import (
 )
 from helpers.inspection.gradcam import gradcam
 from helpers.inspection.maximise import maximise, response
-from helpers.inspection.patches import Patches, strongest_patches
+from helpers.inspection.patches import Patches, Places, strongest_patches, strongest_places
 from helpers.inspection.probes import Probe, probe, probe_parts
 from helpers.inspection.similarity import Similarity, cka_per_part, compare, linear_cka
 
 __all__ = [
-    "Patches", "Probe", "Similarity", "cka_per_part", "compare", "feature_maps", "flattened",
-    "geometry", "gradcam", "linear_cka", "maximise", "pooled", "probe", "probe_parts",
-    "response", "stem_filters", "stem_strengths", "strongest_patches",
+    "Patches", "Places", "Probe", "Similarity", "cka_per_part", "compare", "feature_maps",
+    "flattened", "geometry", "gradcam", "linear_cka", "maximise", "pooled", "probe",
+    "probe_parts", "response", "stem_filters", "stem_strengths", "strongest_patches",
+    "strongest_places",
 ]  # fmt: skip

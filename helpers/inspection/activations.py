@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from helpers import inference
+from helpers import folding, inference
 from helpers.backbones import Backbone
 from helpers.datasets import Split
 from helpers.errors import CourseError, unknown_name
@@ -187,7 +187,8 @@ def geometry(model: Backbone, size: int) -> pd.DataFrame:
     """
     channels = model.mean.shape[1]
     rows = [(IMAGE, channels, size, size, 1, 1)]
-    with inference.at_rest(model) as quick, torch.inference_mode():
+    quick = folding.folded(model)  # not inference.at_rest: its copy may have other layers to hook
+    with torch.inference_mode():
         fields = _receptive_fields(quick, channels)
         for name, out in walk(quick, torch.zeros(1, channels, size, size)):
             rows.append((name, *out.shape[1:], *fields[name]))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,9 @@ FOLDER = Path(__file__).parents[2] / "data" / "gallery"
 BACKBONE = "efficientnet_lite0"
 DEPTHS = {"stage1": 16, "stage2": 24, "stage3": 40, "stage5": 112, "stage6": 192, "stage7": 1280}
 PER_DEPTH = 6
-SETTINGS = {"size": 128, "steps": 160, "seed": 0}
+# Pixels: a few times what a position sees, so that early patterns are not lost among their copies.
+SIZES = {"stage1": 48, "stage2": 64, "stage3": 96, "stage5": 128, "stage6": 160, "stage7": 160}
+SETTINGS = {"steps": 200, "seed": 0}
 QUALITY = 88  # of the JPEG files
 
 
@@ -54,13 +56,25 @@ def load_gallery(folder: Path = FOLDER) -> dict[str, dict[int, np.ndarray]]:
         ) from error
 
 
-def make(folder: Path = FOLDER, depths: dict[str, int] = DEPTHS, **settings) -> int:
-    """Make what `folder` does not hold yet, a depth at a time; return how many pictures."""
+def make(
+    folder: Path = FOLDER,
+    depths: Mapping[str, int] = DEPTHS,
+    sizes: Mapping[str, int] = SIZES,
+    **settings,
+) -> int:
+    """Make what `folder` does not hold yet, a depth at a time; return how many pictures.
+
+    Parameters
+    ----------
+    depths : part -> its number of channels. sizes : part -> pixels.
+    settings : of `maximise`, in the place of `SETTINGS`.
+    """
     settings = SETTINGS | settings
     facts = {
         "backbone": BACKBONE,
         "channels": {part: chosen(channels) for part, channels in depths.items()},
         "chosen": f"{PER_DEPTH} per depth, evenly spread over their numbers",
+        "sizes": {part: sizes[part] for part in depths},
         "settings": settings,
         "versions": experiments.versions(),
     }
@@ -70,7 +84,8 @@ def make(folder: Path = FOLDER, depths: dict[str, int] = DEPTHS, **settings) -> 
     for part, channels in depths.items():
         todo = [c for c in chosen(channels) if not (folder / _name(part, c)).is_file()]
         if todo:
-            _store(folder, part, todo, maximise(model, part, todo, **settings))
+            pictures = maximise(model, part, todo, size=sizes[part], **settings)
+            _store(folder, part, todo, pictures)
             made += len(todo)
             print(f"{part}: channels {', '.join(map(str, todo))}", flush=True)
     return made
@@ -81,7 +96,7 @@ def _begin(folder: Path, facts: dict) -> None:
     path, old = folder / "gallery.json", {}
     with contextlib.suppress(OSError, ValueError):
         old = json.loads(path.read_text())
-    if any(old.get(key) != facts[key] for key in ("backbone", "settings")):
+    if any(old.get(key) != facts[key] for key in ("backbone", "sizes", "settings")):
         for picture in folder.glob("*.jpg"):
             picture.unlink()
     elif old.get("channels") == facts["channels"]:

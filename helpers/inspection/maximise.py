@@ -3,7 +3,7 @@
 Activation maximisation (Erhan et al. 2009) as in Olah, Mordvintsev & Schubert, "Feature
 Visualization", Distill 2017: climb the activation, not by pixels but by the frequencies of a
 picture, and turn, scale and shift the picture in every step. Both keep out the pixel noise that
-excites a network and says nothing to a person.
+excites a network and says nothing to a person. Steps that shrink to the end smooth out the rest.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from helpers import inference
+from helpers import folding
 from helpers.backbones import Backbone
 from helpers.errors import CourseError
 from helpers.inspection.activations import part_names
@@ -25,11 +25,14 @@ from helpers.inspection.activations import part_names
 # photographs along it: measured over scikit-image's chelsea, astronaut, coffee and rocket.
 AXES = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 2.0, -1.0]])
 SPREAD = torch.tensor([0.39, 0.19, 0.05])
-FALL = 1.5  # amplitudes start out as frequency to the power -FALL; photographs have about -1
-RATE, START = 0.1, 0.1  # Adam's rate, and the deviation of the first spectrum
+# Amplitudes start out as frequency to the power -FALL; photographs have about -1.
+FALL, LATE_FALL = 1.25, 1.5
+RATE, LAST_RATE = 0.1, 0.005  # Adam's first and last rate, along a cosine
+START = 0.1  # deviation of the first spectrum
 SCALE, TURN, SHIFT = 0.2, 10.0, 8.0  # at most: share of the size, degrees, pixels
+MARGIN = 8  # pixels cut off at the end: next to zero padding a channel answers to the padding
 CONTRAST = 1.1  # deviation, before the sigmoid, up to which a pale picture is stretched
-LATE = 2  # in so many of the last parts only the middle of the map is asked for
+LATE = 2  # so many last parts look for objects: only the middle of their map is asked for
 
 
 def maximise(
@@ -50,8 +53,9 @@ def maximise(
     model : a colour network; it runs at rest and is left as it was.
     part : a part with feature maps, e.g. ``"stage5"``.
     channels : which of its channels; all are climbed at once, each by itself.
-    size : height and width of the pictures in pixels.
-    steps : more give clearer pictures; 160 are plenty, 60 show what it is.
+    size : height and width of the pictures in pixels; a few times what a position sees shows
+        most, so less for early parts.
+    steps : more give clearer pictures; 200 are plenty, 60 show what it is.
     on_step : called with the number of steps done, e.g. for a progress bar.
     should_stop : asked after every step; the picture so far is returned.
 
@@ -66,33 +70,41 @@ def maximise(
         For a part or a channel that does not exist, or a network for gray images.
     """
     _check(model, part, channels, size)
+    late = part in model.part_names[-1 - LATE : -1]
+    margin, fall = (0, LATE_FALL) if late else (MARGIN, FALL)
+    side = size + 2 * margin
     generators = [torch.Generator().manual_seed(seed * 100_003 + c) for c in channels]
     spectrum = torch.stack(
-        [torch.randn(3, size, size // 2 + 1, 2, generator=g) for g in generators]
+        [torch.randn(3, side, side // 2 + 1, 2, generator=g) for g in generators]
     )
     spectrum = (START * spectrum).requires_grad_()
     optimizer = torch.optim.Adam([spectrum], lr=RATE, betas=(0.9, 0.99))
-    with inference.at_rest(model) as quick, torch.enable_grad():
+    falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, eta_min=LAST_RATE)
+    quick = folding.folded(model)  # not inference.at_rest, whose copy has no gradients
+    with torch.enable_grad():
         for step in range(steps):
-            picture = torch.sigmoid(_pixels(spectrum, size))
+            picture = torch.sigmoid(_pixels(spectrum, side, fall))
             seen = _before_activation(quick, _moved(picture, generators), part)
             optimizer.zero_grad()
-            (-_excitement(seen, model, part, channels).sum()).backward()
+            (-_excitement(seen, channels, margin, side).sum()).backward()
             optimizer.step()
+            falling.step()
             if on_step is not None:
                 on_step(step + 1)
             if should_stop():
                 break
     with torch.no_grad():
-        return _stretched(_pixels(spectrum, size)).permute(0, 2, 3, 1).contiguous().numpy()
+        pixels = _pixels(spectrum, side, fall)[..., margin : side - margin, margin : side - margin]
+        return _stretched(pixels).permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def response(model: Backbone, part: str, channel: int, pictures: np.ndarray) -> np.ndarray:
     """Return a channel's mean activation ``(N,)`` for pictures ``(N, H, W, 3)`` in 0..1."""
     _check(model, part, [channel], pictures.shape[1])
     images = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float()
-    with inference.at_rest(model) as quick, torch.inference_mode():
-        return _before_activation(quick, images, part)[:, channel].mean(dim=(1, 2)).numpy()
+    with torch.inference_mode():
+        seen = _before_activation(folding.folded(model), images, part)
+    return seen[:, channel].mean(dim=(1, 2)).numpy()
 
 
 def _check(model: Backbone, part: str, channels: Sequence[int], size: int) -> None:
@@ -104,8 +116,8 @@ def _check(model: Backbone, part: str, channels: Sequence[int], size: int) -> No
         )
     if size < 32:
         raise CourseError(f"size is {size} pixels; a picture needs at least 32.")
-    with inference.at_rest(model) as quick, torch.inference_mode():
-        width = quick(torch.zeros(1, 3, 32, 32), stop=part).shape[1]
+    with torch.inference_mode():
+        width = folding.folded(model)(torch.zeros(1, 3, 32, 32), stop=part).shape[1]
     odd = [c for c in channels if not 0 <= c < width]
     if odd or not len(channels):
         raise CourseError(
@@ -114,15 +126,15 @@ def _check(model: Backbone, part: str, channels: Sequence[int], size: int) -> No
         )
 
 
-def _pixels(spectrum: Tensor, size: int) -> Tensor:
+def _pixels(spectrum: Tensor, size: int, fall: float) -> Tensor:
     """Turn amplitudes per frequency and colour axis into a picture ``(N, 3, H, W)``, unbounded."""
     rows, columns = torch.fft.fftfreq(size)[:, None], torch.fft.rfftfreq(size)[None]
     frequency = (rows**2 + columns**2).sqrt().clamp_min(1 / size)
-    fall = frequency**-FALL
-    twice = torch.full_like(fall, 2.0)  # rfft keeps one of two mirrored frequencies
+    scale = frequency**-fall
+    twice = torch.full_like(scale, 2.0)  # rfft keeps one of two mirrored frequencies
     twice[:, 0] = 1.0
-    fall = fall * size / (2 * (twice * fall**2).sum()).sqrt()  # a spectrum of 1 gives pixels of 1
-    planes = torch.fft.irfft2(torch.view_as_complex(spectrum) * fall, s=(size, size), norm="ortho")
+    scale = scale * size / (2 * (twice * scale**2).sum()).sqrt()  # a spectrum of 1: pixels of 1
+    planes = torch.fft.irfft2(torch.view_as_complex(spectrum) * scale, s=(size, size), norm="ortho")
     axes = AXES / AXES.norm(dim=1, keepdim=True) * (SPREAD / SPREAD[0])[:, None]
     return torch.einsum("nkhw,kc->nchw", planes, axes)
 
@@ -153,13 +165,15 @@ def _before_activation(quick: Backbone, images: Tensor, part: str) -> Tensor:
     return x
 
 
-def _excitement(seen: Tensor, model: Backbone, part: str, channels: Sequence[int]) -> Tensor:
-    """Return each picture's mean of its channel; late maps only in the middle, for one object."""
+def _excitement(seen: Tensor, channels: Sequence[int], margin: int, side: int) -> Tensor:
+    """Return each picture's mean of its channel, the margin (of `side` pixels) left out.
+
+    Without a margin only the middle of the map counts, for one object instead of many halves.
+    """
     maps = seen[torch.arange(len(channels)), list(channels)]
-    if part in model.part_names[-1 - LATE : -1]:
-        height, width = maps.shape[1:]
-        maps = maps[:, height // 4 : height - height // 4, width // 4 : width - width // 4]
-    return maps.mean(dim=(1, 2))
+    n = maps.shape[-1]
+    cut = -(-margin * n // side) if margin else n // 4
+    return maps[:, cut : n - cut, cut : n - cut].mean(dim=(1, 2))
 
 
 def _stretched(pixels: Tensor) -> Tensor:

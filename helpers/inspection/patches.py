@@ -32,50 +32,80 @@ class Patches:
     side: int
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where each channel of a part is strongest, in every image of a split.
+
+    Attributes
+    ----------
+    scores : ``(N, channels)``, the largest activation. positions : ``(N, channels, 2)``, row and
+        column in the map. stride, side : of the map and of a patch, in pixels.
+    """
+
+    part: str
+    scores: np.ndarray
+    positions: np.ndarray
+    stride: int
+    side: int
+
+    def patches(self, channel: int, split: Split, n: int = 6) -> Patches:
+        """Return the `n` patches that excite a channel most, at most one per image of `split`.
+
+        Raises
+        ------
+        CourseError
+            For a channel that does not exist, or fewer than one patch.
+        """
+        if n < 1:
+            raise CourseError(f"n is {n}; ask for at least one patch.")
+        width = self.scores.shape[1]
+        if not 0 <= channel < width:
+            raise CourseError(
+                f"{self.part} has the channels 0 to {width - 1}; there is no channel {channel}."
+            )
+        scores, positions = self.scores[:, channel], self.positions[:, channel]
+        best = np.argsort(-scores, kind="stable")[:n]
+        cut = [_cut(split.images[k], positions[k], self.stride, self.side) for k in best]
+        return Patches(np.stack(cut), scores[best], best, self.side)
+
+
+def strongest_places(model: Backbone, part: str, split: Split) -> Places:
+    """Find the strongest place of every channel of a part in every image, in one pass.
+
+    A patch is as wide as the channel can see there, but no wider than half the image: the middle
+    of a receptive field counts far more than its rim (Luo et al. 2016).
+
+    Raises
+    ------
+    CourseError
+        For a part that does not exist.
+    """
+    part_names(model, [part])
+    size = split.images.shape[1]
+    row = geometry(model, size).loc[part]
+    side = int(min(max(row["receptive_field"], SMALLEST), size // 2))
+    scores, positions = [], []
+    with inference.at_rest(model) as quick, torch.inference_mode():
+        for index in np.array_split(np.arange(len(split)), -(-len(split) // inference.EVAL_BATCH)):
+            maps = next(walk(quick, inference.batch(split, index), [part]))[1]
+            values, places = maps.flatten(2).max(dim=2)
+            width = maps.shape[3]
+            scores.append(values.numpy())
+            positions.append(torch.stack([places // width, places % width], dim=2).numpy())
+    return Places(part, np.concatenate(scores), np.concatenate(positions), int(row["stride"]), side)
+
+
 def strongest_patches(
     model: Backbone, part: str, channel: int, split: Split, n: int = 6
 ) -> Patches:
-    """Return the `n` patches that excite a channel most, at most one per image.
-
-    A patch is cut around the place of the strongest activation, as wide as the channel can see
-    there, but no wider than half the image: the middle of a receptive field counts far more than
-    its rim (Luo et al. 2016).
+    """Return the `n` patches of a split that excite a channel most, at most one per image.
 
     Raises
     ------
     CourseError
         For a part or channel that does not exist, or fewer than one patch.
     """
-    part_names(model, [part])
-    if n < 1:
-        raise CourseError(f"n is {n}; ask for at least one patch.")
-    size = split.images.shape[1]
-    row = geometry(model, size).loc[part]
-    if not 0 <= channel < row["channels"]:
-        raise CourseError(
-            f"{part} of {model.name} has the channels 0 to {row['channels'] - 1}; there is no "
-            f"channel {channel}."
-        )
-    scores, places = _strongest_places(model, part, channel, split)
-    best = np.argsort(-scores, kind="stable")[:n]
-    side = int(min(max(row["receptive_field"], SMALLEST), size // 2))
-    cut = [_cut(split.images[k], places[k], int(row["stride"]), side) for k in best]
-    return Patches(np.stack(cut), scores[best], best, side)
-
-
-def _strongest_places(
-    model: Backbone, part: str, channel: int, split: Split
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return each image's largest activation ``(N,)`` and its row and column ``(N, 2)``."""
-    scores, places = [], []
-    with inference.at_rest(model) as quick, torch.inference_mode():
-        for index in np.array_split(np.arange(len(split)), -(-len(split) // inference.EVAL_BATCH)):
-            maps = next(walk(quick, inference.batch(split, index), [part]))[1][:, channel]
-            values, positions = maps.flatten(1).max(dim=1)
-            width = maps.shape[2]
-            scores.append(values.numpy())
-            places.append(torch.stack([positions // width, positions % width], dim=1).numpy())
-    return np.concatenate(scores), np.concatenate(places)
+    return strongest_places(model, part, split).patches(channel, split, n)
 
 
 def _cut(image: np.ndarray, place: np.ndarray, stride: int, side: int) -> np.ndarray:

@@ -6,6 +6,7 @@ from helpers.plots.arms import (
     arm_label,
     continued_curves,
     cost_quality,
+    set_label,
 )
 from helpers.plots.augmentation import (
     before_after,
@@ -14,7 +15,7 @@ from helpers.plots.augmentation import (
     gains,
     kept_predictions,
 )
-from helpers.plots.channels import channel_gallery, channel_study
+from helpers.plots.channels import as_jpeg, channel_gallery, channel_study
 from helpers.plots.curves import LiveCurves, drift, intervals, learning_curves, results
 from helpers.plots.decision import decision_map, lesson_map
 from helpers.plots.errors import confident_errors, errors_grid
@@ -29,9 +30,9 @@ from helpers.plots.grayscale import (
 )
 from helpers.plots.images import class_examples, feature_maps, top_classes
 from helpers.plots.inspection import (
-    auc_by_n,
     channel_maps,
     cka_per_stage,
+    gap_by_n,
     kernels,
     notice,
     probe_curves,
@@ -41,12 +42,12 @@ from helpers.plots.networks import strategy_map
 from helpers.plots.style import COLORS, LABELS, color_of, label_of
 
 __all__ = [
-    "COLORS", "LABELS", "LiveCurves", "arm_color", "arm_curves", "arm_label", "auc_by_n",
+    "COLORS", "LABELS", "LiveCurves", "arm_color", "arm_curves", "arm_label", "as_jpeg",
     "before_after", "channel_gallery", "channel_maps", "channel_study", "cka_per_stage",
     "class_examples", "color_of", "confident_errors", "continued_curves", "cost_quality",
     "crops_and_defect", "cut_away", "decision_map", "distances", "drift", "errors_grid",
-    "feature_maps", "foretold", "gains", "gray_auc", "gray_borders", "gray_drift", "gray_kernels",
-    "gray_logits", "gray_look", "intervals", "kept_predictions", "kernels", "label_of",
-    "learning_curves", "lesson_map", "notice", "probe_curves", "receptive_fields", "results",
-    "scores_by_part", "strategy_map", "top_classes",
+    "feature_maps", "foretold", "gains", "gap_by_n", "gray_auc", "gray_borders", "gray_drift",
+    "gray_kernels", "gray_logits", "gray_look", "intervals", "kept_predictions", "kernels",
+    "label_of", "learning_curves", "lesson_map", "notice", "probe_curves", "receptive_fields",
+    "results", "scores_by_part", "set_label", "strategy_map", "top_classes",
 ]  # fmt: skip

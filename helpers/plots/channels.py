@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython.display import Image
 from matplotlib.figure import Figure
 
 from helpers.plots.images import show_image
@@ -38,7 +40,7 @@ def channel_gallery(gallery: Mapping[str, Mapping[int, np.ndarray]]) -> Figure:
 
 @draws
 def channel_study(
-    picture: np.ndarray, patches: np.ndarray, scores: np.ndarray, title: str, source: str = ""
+    picture: np.ndarray, patches: np.ndarray, scores: np.ndarray, title: str
 ) -> Figure:
     """Draw the picture that excites a channel most beside the strongest patches of the data.
 
@@ -46,7 +48,6 @@ def channel_study(
     ----------
     picture : ``(H, W, 3)``, uint8 or float 0..1.
     patches : uint8 ``(n, side, side, C)``, strongest first. scores : ``(n,)``, their activations.
-    source : what the patches were cut from.
     """
     n = len(patches)
     columns = -(-n // 2)
@@ -62,5 +63,12 @@ def channel_study(
     for axes, patch, score in zip(grid.ravel(), patches, scores, strict=False):
         show_image(axes, patch)
         axes.set_title(f"{score:.1f}", fontsize=11)
-    right.suptitle(f"strongest patches (activation){': ' + source if source else ''}")
+    right.suptitle("strongest patches (activation)")
     return figure
+
+
+def as_jpeg(figure: Figure, dpi: int = 100) -> Image:
+    """Return a figure full of pictures as a JPEG: a notebook stores a third of what PNG takes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="jpeg", dpi=dpi, pil_kwargs={"quality": 85})
+    return Image(buffer.getvalue(), format="jpeg")

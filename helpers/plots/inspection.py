@@ -13,13 +13,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from helpers.plots.images import show_image
-from helpers.plots.style import COLORS, FROZEN, INK, color_of, draws, label_of
+from helpers.plots.style import ACCENT, COLORS, FROZEN, INK, color_of, draws, label_of
 
 # Probing pretrained features is feature extraction; random weights are what scratch starts from.
 WEIGHTS = {
     "imagenet": ("pretrained", COLORS["feature_extraction"], "o"),
     "random": ("random weights", COLORS["scratch"], "s"),
 }
+# Data sets are no strategies, so neither are their colours.
+DATASET_LOOKS = (("#56B4E9", "o"), (ACCENT, "s"), ("#7B4FA3", "D"), ("#8C6D1F", "^"))
 
 
 @draws
@@ -80,7 +82,8 @@ def channel_maps(
             axes.set_title(f"channel {channel}", fontsize=11)
     height, width = next(iter(rows.values()))[1].shape[1:]
     n_channels = len(next(iter(rows.values()))[1])
-    figure.suptitle(f"{part}: {n_channels} channels of {height} x {width}", fontsize=13)
+    title = f"{part}: {n_channels} channels of {height} x {width}, the {n_maps} that vary most"
+    figure.suptitle(f"{title} (bright: strong; each map on its own scale)", fontsize=13)
     return figure
 
 
@@ -184,73 +187,33 @@ def cka_per_stage(table: pd.DataFrame, labels: Mapping[str, str] | None = None) 
 
 
 @draws
-def auc_by_n(table: pd.DataFrame, titles: Mapping[str, str], columns: int = 2) -> Figure:
-    """Draw test AUC against the number of training images, a line per strategy.
-
-    Line: mean over the seeds; bar: from the worst to the best seed. Where a strategy was measured
-    with several training budgets, the longest is drawn in full and the shortest dashed.
+def gap_by_n(gaps: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw what pretraining is worth against the number of training images, a line per data set.
 
     Parameters
     ----------
-    table : rows of `helpers.experiments.COLUMNS`; cells that are not there are left out.
-    titles : dataset -> title of its panel; these are drawn, in this order.
+    gaps : title -> table of `helpers.worth.gap_by_n`; one seed alone is drawn hollow, without an
+        interval. Empty tables are named in the legend as not measured.
     """
-    rows = math.ceil(len(titles) / columns)
-    figure, grid = plt.subplots(
-        rows, columns, figsize=(6.2 * columns, 3.9 * rows), sharey=True, squeeze=False
-    )
-    for axes in grid.ravel()[len(titles) :]:
-        axes.axis("off")
-    for axes, (dataset, title) in zip(grid.ravel(), titles.items(), strict=False):
-        axes.set_title(title)
-        rows_here = table[table["dataset"] == dataset]
-        if rows_here.empty:
-            axes.text(0.5, 0.5, "not measured yet", transform=axes.transAxes, color=INK)
-        else:
-            _size_panel(axes, rows_here)
-    for axes in grid[:, 0]:
-        axes.set_ylabel("test AUC")
-    found = {}
-    for axes in grid.ravel():
-        found |= {
-            label: line for line, label in zip(*axes.get_legend_handles_labels(), strict=True)
-        }
-    figure.legend(found.values(), found.keys(), loc="outside lower center", ncols=4)
-    return figure
-
-
-def _size_panel(axes: Axes, rows: pd.DataFrame) -> None:
-    strategies = sorted(rows["strategy"].unique(), key=lambda name: list(COLORS).index(_base(name)))
-    for k, strategy in enumerate(strategies):
-        found = rows[rows["strategy"] == strategy]
-        most = found.groupby("n_train")["epochs"].transform("max")
-        fewest = found.groupby("n_train")["epochs"].transform("min")
-        shift = 1.03 ** (k - len(strategies) / 2)
-        _size_line(axes, found[found["epochs"] == most], strategy, shift, longest=True)
-        if (most > fewest).any():
-            shorter = found[(found["epochs"] == fewest) & (most > fewest)]
-            _size_line(axes, shorter, strategy, shift, longest=False)
-    sizes = sorted(rows["n_train"].unique())
-    axes.set_xscale("log")
-    axes.set_xticks(sizes, [f"{n:,}" for n in sizes])
-    axes.minorticks_off()
-    seeds = rows.groupby(["strategy", "n_train", "epochs"])["seed"].nunique()
-    few, many = seeds.min(), seeds.max()
-    axes.set_xlabel(f"training images; {many if few == many else f'{few} to {many}'} seeds")
+    figure, axes = plt.subplots(figsize=(9, 5))
+    axes.axhline(0, color=INK, lw=1)
+    sizes = sorted({n for table in gaps.values() for n in table.index})
+    for k, (title, table) in enumerate(gaps.items()):
+        color, marker = DATASET_LOOKS[k % len(DATASET_LOOKS)]
+        label = title + ("" if len(table) else ": not measured yet")
+        x = table.index.to_numpy(float) * 1.04 ** (k - (len(gaps) - 1) / 2)
+        axes.plot(x, table["gap"], color=color, marker=marker, ms=8, label=label)
+        alone = table["lo"].isna().to_numpy()
+        axes.plot(x[alone], table["gap"][alone], marker, color=color, mfc="white", ms=8)
+        ends = table[["lo", "hi"]].to_numpy(float)[~alone].T
+        axes.vlines(x[~alone], *ends, color=color, lw=3, alpha=0.45)
+    if sizes:
+        axes.set_xscale("log")
+        axes.set_xticks(sizes, [f"{n:,}" for n in sizes])
+        axes.minorticks_off()
+    axes.set(xlabel="training images (hollow: one seed, no interval)")
+    axes.set_ylabel("test AUC: full fine-tune minus\nscratch, 95 % interval")
+    axes.set_title("above 0: pretraining helps", loc="left")
     axes.grid(axis="y", color=FROZEN)
-
-
-def _base(strategy: str) -> str:
-    return next((name for name in COLORS if strategy.startswith(name)), "lp_ft")
-
-
-def _size_line(
-    axes: Axes, rows: pd.DataFrame, strategy: str, shift: float, *, longest: bool
-) -> None:
-    by_n = rows.groupby("n_train")["auc"]
-    mean, color = by_n.mean(), color_of(strategy)
-    marker = {"scratch": "s", "partial_finetune_last1": "^"}.get(strategy, "o")
-    label = label_of(strategy) + ("" if longest else ", same epochs")
-    look = {"ls": "-", "ms": 7} if longest else {"ls": "--", "ms": 5, "lw": 1.5}
-    axes.plot(mean.index * shift, mean, marker=marker, color=color, label=label, **look)
-    axes.vlines(mean.index * shift, by_n.min(), by_n.max(), color=color, lw=3, alpha=0.4)
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure

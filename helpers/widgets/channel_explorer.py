@@ -12,13 +12,14 @@ from helpers import inspection, plots
 from helpers.backbones import Backbone
 from helpers.datasets import Split
 from helpers.errors import CourseError
+from helpers.inspection.gallery import SIZES
 from helpers.widgets.figures import figure_box, show
 
-QUICK = {"size": 96, "steps": 60}  # a few seconds on two cores
+STEPS, LARGEST = 60, 96  # of a picture computed live: a few seconds on two cores
 
 
 class ChannelExplorer(widgets.VBox):
-    """A part, a channel number, and two buttons; pictures of the gallery are shown at once.
+    """A part, a channel number, and two buttons; pictures of the gallery need no computing.
 
     Parameters
     ----------
@@ -38,8 +39,9 @@ class ChannelExplorer(widgets.VBox):
         self.channel = widgets.IntText(value=next(iter(gallery[part])), description="channel")
         self.show_button = widgets.Button(description="Show", button_style="primary")
         self.stop_button = widgets.Button(description="Stop", disabled=True)
-        self.progress = widgets.IntProgress(max=QUICK["steps"], layout={"width": "160px"})
+        self.progress = widgets.IntProgress(max=STEPS, layout={"width": "160px"})
         self.text, self.picture = widgets.HTML(), figure_box()
+        self.places: dict[str, inspection.Places] = {}  # by part, found once each
         self.worker: threading.Thread | None = None
         self._stop = threading.Event()
         self.show_button.on_click(self._start)
@@ -68,16 +70,20 @@ class ChannelExplorer(widgets.VBox):
             self.show_button.disabled, self.stop_button.disabled = False, True
 
     def _draw(self, part: str, channel: int) -> None:
-        self.text.value, self.progress.value = "computing ...", 0
-        patches = inspection.strongest_patches(self.model, part, channel, self.split)
-        picture = self.gallery.get(part, {}).get(channel)
-        note = "Picture from the gallery."
+        self.progress.value = 0
+        picture, note = self.gallery.get(part, {}).get(channel), "Picture from the gallery."
         if picture is None:
+            self.text.value = "climbing ..."
             picture = inspection.maximise(
-                self.model, part, [channel], **QUICK, on_step=self._step,
-                should_stop=self._stop.is_set,
+                self.model, part, [channel], size=min(SIZES.get(part, LARGEST), LARGEST),
+                steps=STEPS, on_step=self._step, should_stop=self._stop.is_set,
             )[0]  # fmt: skip
-            note = "Stopped early." if self._stop.is_set() else "Picture computed just now."
+            stopped = f"Stopped after {self.progress.value} of {STEPS} steps."
+            note = stopped if self._stop.is_set() else "Picture computed just now."
+        if part not in self.places:
+            self.text.value = f"looking through {len(self.split)} images ..."
+            self.places[part] = inspection.strongest_places(self.model, part, self.split)
+        patches = self.places[part].patches(channel, self.split)
         figure = plots.channel_study(
             picture, patches.images, patches.scores, f"{part}, channel {channel}"
         )

@@ -7,7 +7,7 @@ from PIL import Image
 from helpers.errors import CourseError
 from helpers.inspection import gallery
 
-TINY = {"depths": {"stem": 32}, "size": 32, "steps": 2}
+TINY = {"depths": {"stem": 32}, "sizes": {"stem": 32, "stage1": 32}, "steps": 2}
 
 
 def test_what_is_there_is_not_made_again(tmp_path):
@@ -89,7 +89,12 @@ def test_the_stored_pictures_excite_their_channels():
     assert won >= 11, f"{won} of 12"
 
 
-def test_pictures_are_real_files():
+def test_pictures_are_real_files_of_the_size_of_their_depth():
     for path in gallery.FOLDER.glob("*.jpg"):
         with Image.open(path) as image:
-            assert image.size == (gallery.SETTINGS["size"],) * 2
+            assert image.size == (gallery.SIZES[path.stem.split("_")[0]],) * 2
+
+
+def test_pictures_of_another_size_are_made_again(tmp_path):
+    gallery.make(tmp_path, **TINY)
+    assert gallery.make(tmp_path, **TINY | {"sizes": {"stem": 36}}) == gallery.PER_DEPTH

@@ -1,0 +1,58 @@
+"""What pretraining is worth as n grows: full fine-tuning minus scratch, from the measured grid."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from helpers.verdicts import LONGER, Evidence, interval
+
+TUNED, SCRATCH = "full_finetune", "scratch" + LONGER
+
+
+def gap_by_n(found: Evidence, dataset: str) -> pd.DataFrame:
+    """Return the gap in test AUC at every n where both arms are measured.
+
+    Scratch counts with its longer budget: with the epochs of the other arms it has not finished.
+    Compared seed by seed, that is, on the same training images.
+
+    Returns
+    -------
+    Indexed by ``n``: ``gap``, ``lo``, ``hi``, ``seeds``. The 95 % interval adds two sources of
+    chance in squares: the seeds (Student's t) and the test images (the bootstraps of both arms
+    as if they were scored on different images, so it is rather too wide). NaN with one seed.
+    """
+    rows = []
+    for (name, n), arms in sorted(found.auc.items()):
+        if name != dataset or not {TUNED, SCRATCH} <= set(arms):
+            continue
+        change = interval(found.differences(dataset, n, TUNED, SCRATCH))
+        here = found.arms[(found.arms["dataset"] == dataset) & (found.arms["n"] == n)]
+        ends = here.set_index("arm").loc[[TUNED, SCRATCH], ["test_lo", "test_hi"]]
+        by_image = np.linalg.norm((ends["test_hi"] - ends["test_lo"]) / 2)
+        half = float(np.hypot(change.hi - change.mean, by_image))
+        seeds = len(found.differences(dataset, n, TUNED, SCRATCH))
+        rows.append((n, change.mean, change.mean - half, change.mean + half, seeds))
+    table = pd.DataFrame(rows, columns=["n", "gap", "lo", "hi", "seeds"]).set_index("n")
+    return table[table["seeds"] > 0]
+
+
+def verdict(gaps: pd.DataFrame) -> str:
+    """Say in a sentence what the gaps show, and no more than their intervals allow."""
+    known = gaps.dropna()
+    if known.empty:
+        return "no size is measured with two seeds yet"
+    groups = {
+        "pretrained clearly ahead": known["lo"] > 0,
+        "not told apart": (known["lo"] <= 0) & (known["hi"] >= 0),
+        "scratch clearly ahead": known["hi"] < 0,
+    }
+    parts = [
+        f"{what} at {', '.join(f'{n:,}' for n in known.index[chosen])}"
+        for what, chosen in groups.items()
+        if chosen.any()
+    ]
+    if len(known) > 1:
+        shrinks = known["hi"].iloc[-1] < known["lo"].iloc[0]
+        parts.append("the gap shrinks" if shrinks else "whether it shrinks is within chance")
+    return "; ".join(parts)
