@@ -79,6 +79,7 @@ VARIANTS = {
         "224 px": {"size": 224},
         "class weights": {"class_weights": True},
         "last 3 stages": {"last": 3},
+        "last 3 stages, 224 px": {"last": 3, "size": 224},
         "one view": {"n_views": 1},
     },
     "chest_xray": {

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from helpers import engine, metrics
 from helpers.backbones import Backbone
 from helpers.datasets import Split
-from helpers.folding import folded
+from helpers.folding import for_inference
 
-EVAL_BATCH = 32  # on a CPU larger batches are slower: their activations no longer fit its caches
+EVAL_BATCH = 32  # larger ones gain a few per cent at most (benchmarks) and take more memory
 
 
 @dataclass(frozen=True)
@@ -51,17 +51,18 @@ def batch(inputs: Split | Inputs, index: np.ndarray, device: torch.device | str 
 
 
 @contextlib.contextmanager
-def at_rest(model: nn.Module, start: str = "stem") -> Iterator[nn.Module]:
-    """Lend `model` in eval mode; a folded copy where there are convolutions left to run."""
+def at_rest(
+    model: nn.Module, start: str = "stem", device: torch.device | str = "cpu"
+) -> Iterator[nn.Module]:
+    """Lend `model` in eval mode on `device`; a fast copy where there are convolutions to run."""
     if isinstance(model, Backbone) and start != "head":
-        yield folded(model)
+        yield for_inference(model, device)
         return
-    mode = model.training
-    device = next(model.parameters()).device
+    mode, home = model.training, next(model.parameters()).device
     try:
-        yield model.eval()
+        yield model.eval().to(device)
     finally:
-        model.train(mode).to(device)
+        model.train(mode).to(home)
 
 
 def predict(model: nn.Module, inputs: Split | Inputs, fabric: Fabric | None = None) -> np.ndarray:
@@ -75,8 +76,11 @@ def predict(model: nn.Module, inputs: Split | Inputs, fabric: Fabric | None = No
     rank, world = fabric.global_rank, fabric.world_size
     padded = math.ceil(len(inputs) / world) * world
     mine = (np.arange(padded) % len(inputs))[rank::world]
-    with at_rest(model, start) as quick, torch.inference_mode(), fabric.autocast():
-        quick.to(fabric.device)
+    with (
+        at_rest(model, start, fabric.device) as quick,
+        torch.inference_mode(),
+        fabric.autocast(),
+    ):
         parts = [
             quick(batch(inputs, index, fabric.device), **options).float()
             for index in np.array_split(mine, math.ceil(len(mine) / EVAL_BATCH))
@@ -96,8 +100,7 @@ def features(model: Backbone, split: Split, fabric: Fabric | None = None) -> np.
     """Return the pooled features ``(N, F)`` in front of the head, as float32, in eval mode."""
     fabric = fabric or engine.start()
     last_stage = model.part_names[-2]
-    with at_rest(model) as quick, torch.inference_mode():
-        quick.to(fabric.device)
+    with at_rest(model, device=fabric.device) as quick, torch.inference_mode():
         parts = [
             quick.pool(quick(batch(split, index, fabric.device), stop=last_stage)).cpu()
             for index in np.array_split(np.arange(len(split)), math.ceil(len(split) / EVAL_BATCH))
