@@ -38,7 +38,7 @@ class Kept:
     guess: str | None = None
 
     @classmethod
-    def of(cls, name: str, race: Race, explanation: tuple[str, ...] = ()) -> Kept:
+    def of(cls, name: str, race: Race) -> Kept:
         """Make one from a race that has results.
 
         Raises
@@ -59,7 +59,7 @@ class Kept:
             for lane in race.lanes if lane.result is not None
         )  # fmt: skip
         when = datetime.now().isoformat(timespec="seconds")
-        return cls(name, when, asdict(race.setup), rows, explanation, race.guess)
+        return cls(name, when, asdict(race.setup), rows, race.explanation, race.guess)
 
     @property
     def where(self) -> str:

@@ -110,6 +110,8 @@ class Race:
     ----------
     setup : frozen at the start; changing knobs meanwhile changes the next race.
     question, guess : what was asked before it, and answered; None: nobody guessed.
+    name, look_at : of the prepared race it is; "" where it is none.
+    leader, explanation : of `helpers.lab.verdict` and `helpers.lab.explain`, once it is done.
     """
 
     number: int
@@ -119,6 +121,8 @@ class Race:
     guess: str | None = None
     name: str = ""
     look_at: str = ""
+    leader: str | None = None
+    explanation: tuple[str, ...] = ()
 
     @property
     def results(self) -> dict[str, Result]:

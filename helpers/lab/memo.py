@@ -25,7 +25,16 @@ from helpers.metrics import Score
 
 FORMAT = 1  # raise it when what is stored would mean something else
 MOST = 300  # entries, about 100 kB each
-CODE = ("augment", "datasets", "lab", "inspection")  # packages that decide a result, with helpers/*
+CODE = (
+    "*.py",
+    "augment/*.py",
+    "datasets/*.py",
+    "inspection/gradcam.py",
+    "plots/errors.py",
+    "lab/memo.py",
+    "lab/setup.py",
+    "lab/worker.py",
+)  # of helpers: what decides a result
 NUMBERS = ("auc", "auc_lo", "auc_hi", "accuracy", "trainable", "seconds", "best_epoch", "n_train")
 SCORE = ("auc", "auc_lo", "auc_hi", "accuracy", "accuracy_lo", "accuracy_hi", "n", "n_groups")
 
@@ -61,7 +70,7 @@ def _contents(part: Split) -> list[bytes]:
 def code() -> str:
     """Return a digest of the source that decides a result."""
     root = Path(helpers.__file__).parent
-    files = [*root.glob("*.py"), *(p for name in CODE for p in (root / name).rglob("*.py"))]
+    files = [path for pattern in CODE for path in root.glob(pattern)]
     return cache.digest(*(path.read_bytes() for path in sorted(files)))
 
 

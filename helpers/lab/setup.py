@@ -140,7 +140,25 @@ class Setup:
     def labels(self) -> tuple[str, ...]:
         """A name per arm: the strategy, what is unusual about it, and what sets it apart."""
         family = [[other for other in self.arms if other.strategy == a.strategy] for a in self.arms]
-        return tuple(_label(arm, others) for arm, others in zip(self.arms, family, strict=True))
+        try:
+            return tuple(_label(arm, kin) for arm, kin in zip(self.arms, family, strict=True))
+        except CourseError:  # `check` says what is wrong; until then they need some name
+            return tuple(f"arm {k}: {arm.strategy}" for k, arm in enumerate(self.arms, 1))
+
+    def with_arm(self, place: int, arm: Arm) -> Setup:
+        """Return the same race with another arm at `place`."""
+        return replace(self, arms=(*self.arms[:place], arm, *self.arms[place + 1 :]))
+
+    def with_another_arm(self) -> Setup:
+        """Return the same race with one arm more: the first strategy that is not in it yet."""
+        here = {arm.strategy for arm in self.arms}
+        new = next((name for name in NAMES if name not in here), "partial_finetune")
+        last = 1 + max((arm.last for arm in self.arms if arm.strategy == new), default=1)
+        return replace(self, arms=(*self.arms, Arm(new, last=last)))
+
+    def without_arm(self, place: int) -> Setup:
+        """Return the same race without the arm at `place`."""
+        return replace(self, arms=(*self.arms[:place], *self.arms[place + 1 :]))
 
     def check(self) -> None:
         """Look at everything that can be judged without reading an image.
@@ -222,6 +240,25 @@ class Setup:
                 "These images are in colour, so the network's stem stays as it is and the "
                 "grayscale surgery changes nothing. Set it to 'sum' in every arm."
             )
+
+
+def rate(text: str) -> float | None:
+    """Read a learning rate that was typed; None for an empty field: the strategy's own.
+
+    Raises
+    ------
+    CourseError
+        When it is no number.
+    """
+    text = text.strip()
+    if not text:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise CourseError(
+            f"{text!r} is no number; type a rate such as 0.003 or 3e-3, or leave the field empty."
+        ) from None
 
 
 FOLDER_HINT = "For your own images choose 'a folder' and give its path."

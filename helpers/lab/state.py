@@ -13,6 +13,7 @@ sentence in `message`, never an exception.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,12 +21,14 @@ from typing import Literal
 
 from helpers.errors import CourseError
 from helpers.lab import progress, races, stored, worker
+from helpers.lab.explain import explain
 from helpers.lab.kept import Kept, Shelf
 from helpers.lab.lanes import OPEN, Lane, Race
 from helpers.lab.reports import Change, Reports
 from helpers.lab.setup import Setup
 from helpers.lab.verdict import NONE, leader
 
+log = logging.getLogger(__name__)
 Phase = Literal["idle", "running", "stopped", "done", "failed"]
 
 
@@ -39,6 +42,7 @@ class Lab:
     use_stored : answer from the course's evidence where it has the very same arm.
     fresh : train again even where this machine kept the same run.
     phase : of the race that is shown. current : that race, or None before the first.
+    showing : ``"race"``: `current` is on the page; ``"setup"``: what Race would run.
     message : a sentence for the user; "" when there is nothing to say.
     """
 
@@ -55,6 +59,7 @@ class Lab:
         self.guess: str | None = None
         self.phase: Phase = "idle"
         self.current: Race | None = None
+        self.showing: Literal["setup", "race"] = "setup"
         self.message = ""
 
     def listen(self, listener: Callable[[Change], None]) -> None:
@@ -63,7 +68,10 @@ class Lab:
 
     def _tell(self, change: Change) -> None:
         for listener in self._listeners:
-            listener(change)
+            try:
+                listener(change)
+            except Exception as error:  # a page that cannot be drawn must not end a race
+                log.warning("the page could not be redrawn", exc_info=error)
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -94,7 +102,11 @@ class Lab:
         with self._lock:
             if setup == self.setup:
                 return
-            self.setup, self.guess, self.prepared, self.message = setup, None, None, ""
+            self._set_up(setup, None)
+            try:
+                setup.check()
+            except CourseError as error:
+                self.message = str(error)
         self._tell("setup")
 
     def load_prepared(self, name: str) -> None:
@@ -102,11 +114,15 @@ class Lab:
         try:
             prepared = races.by_name(name)
         except CourseError as error:
-            return self._say(str(error))
+            return self.say(str(error))
         with self._lock:
-            self.setup, self.guess = prepared.setup, None
-            self.prepared, self.message = prepared, ""
+            self._set_up(prepared.setup, prepared)
         self._tell("setup")
+
+    def _set_up(self, setup: Setup, prepared: races.Prepared | None) -> None:
+        self.setup, self.prepared, self.guess, self.message = setup, prepared, None, ""
+        if self.phase != "running":
+            self.showing = "setup"
 
     def set_predict_first(self, wanted: bool) -> None:
         """Ask for a guess before every race, or stop asking."""
@@ -127,7 +143,8 @@ class Lab:
                 self.guess, self.message = choice, ""
         self._tell("setup")
 
-    def _say(self, sentence: str) -> None:
+    def say(self, sentence: str) -> None:
+        """Show a sentence; "" takes it away."""
         with self._lock:
             self.message = sentence
         self._tell("setup")
@@ -161,10 +178,10 @@ class Lab:
             number, setup, lanes, self.question, self.guess,
             prepared.name if prepared else "", prepared.look_at if prepared else "",
         )  # fmt: skip
-        self.message = ""
+        self.message, self.showing = "", "race"
         places = [k for k, lane in enumerate(lanes) if lane.status == "waiting"]
         if not places:
-            self.phase = "done"
+            self.current, self.phase = judged(self.current), "done"
             return
         self.phase = "running"
         self.clock.start(setup, places)
@@ -179,16 +196,20 @@ class Lab:
             self._finish(reports.number)
 
     def _finish(self, number: int) -> None:
+        race = self.current
+        if race.number == number:
+            race = judged(race)  # takes a moment: not while the lock is held
         with self._lock:
             ended = self.phase == "running" and self.current.number == number
             if ended:
-                failed = all(lane.status == "failed" for lane in self.lanes)
-                self.phase = "failed" if failed else "done"
-                self.message = self.lanes[0].note if failed else ""
-            if self.current.number == number:
-                self._idle.set()
+                failed = all(lane.status == "failed" for lane in race.lanes)
+                self.current, self.phase = race, "failed" if failed else "done"
+                self.message = race.lanes[0].note if failed else ""
+            last = self.current.number == number
         if ended:
             self._tell("race")
+        if last:
+            self._idle.set()
 
     def stop(self) -> None:
         """Stop at once. Arms that are done stay; what the worker still does is thrown away."""
@@ -206,11 +227,6 @@ class Lab:
         with self._lock:
             return self.clock.left(self.lanes) if self.phase == "running" else None
 
-    @property
-    def leader(self) -> str | None:
-        """The arm that is clearly best, `NONE`, or None while nothing can be said."""
-        return leader(self.current.results) if self.phase == "done" and self.current else None
-
     def keep(self, name: str) -> bool:
         """Keep the race that is shown under a name; return whether that worked."""
         try:
@@ -218,15 +234,24 @@ class Lab:
                 raise CourseError("There is no finished race to keep yet. Press Race first.")
             self.shelf.add(Kept.of(name, self.current))
         except CourseError as error:
-            self._say(str(error))
+            self.say(str(error))
             return False
-        self._say("")
+        self.say("")
         self._tell("kept")
         return True
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the worker is idle; return whether it is."""
         return self._idle.wait(timeout)
+
+
+def judged(race: Race) -> Race:
+    """Return a finished race with its leader and the explanation."""
+    try:
+        return replace(race, leader=leader(race.results), explanation=explain(race))
+    except Exception as error:  # the scores stand, whatever is to be said of them
+        log.warning("a result could not be explained", exc_info=error)
+        return replace(race, explanation=("This result could not be explained.",))
 
 
 def _stopped(lane: Lane) -> Lane:

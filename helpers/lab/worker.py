@@ -59,7 +59,10 @@ class Worker:
     def _serve(self) -> None:
         while True:
             job = self._jobs.get()
-            job()
+            try:
+                job()
+            except Exception as error:  # the next job must find the thread alive
+                log.warning("a job of the lab failed", exc_info=error)
             del job  # or it would be kept, with all it holds, until the next one comes
 
 

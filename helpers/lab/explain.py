@@ -1,0 +1,217 @@
+"""Explain a result in two or three sentences: rules on measured scores, beside the evidence."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+
+from helpers import decide, evidence
+from helpers.errors import CourseError
+from helpers.lab import progress
+from helpers.lab.lanes import Race, Result
+from helpers.lab.setup import Arm
+from helpers.lab.verdict import NONE, comparable, difference, leader, ranked
+from helpers.reasons import NAMES
+from helpers.verdicts import Evidence, Interval
+
+FEW_TESTED = 100  # test images below which an interval says little
+KNOBS = ("strategy", "last", "head_lr", "backbone_lr", "decay", "batchnorm", "gray", "augment")
+
+
+@functools.cache
+def _stored() -> Evidence | None:
+    try:
+        return decide.evidence()
+    except CourseError:
+        return None
+
+
+def explain(race: Race, found: Evidence | None = None) -> tuple[str, ...]:
+    """Return two or three sentences on a finished race.
+
+    Parameters
+    ----------
+    found : the evidence of the decision table; None: the stored one.
+    """
+    results = race.results
+    if len(results) < 2:
+        return (
+            "Fewer than two arms have a result, so there is nothing to compare.",
+            "Let a race run to its end, or put right what the failed arms say.",
+        )
+    sentences = [verdict(race), because(race), beside_the_evidence(race, found or _stored())]
+    return tuple(sentence for sentence in sentences if sentence)
+
+
+def verdict(race: Race) -> str:
+    """Say which arm is best and how clearly, and which to take when none is."""
+    results = race.results
+    first, *others = ranked(results)
+    if leader(results) != NONE:
+        ahead = difference(results[first], results[others[0]])
+        return (
+            f"Clear winner: {first}, ahead of {others[0]} by {_shown(ahead)}"
+            f"{_scale(results, first, others[0])}."
+        )
+    tied = [label for label in others if difference(results[first], results[label]).lo <= 0]
+    take = min([first, *tied], key=lambda label: _cost(race, label))
+    if take == first:
+        ahead = difference(results[first], results[tied[0]])
+        return (
+            f"No clear winner: {first} is ahead of {tied[0]} by {_shown(ahead)}, which includes "
+            "0. It is also the cheapest of those that cannot be told apart, so take it."
+        )
+    ahead = difference(results[first], results[take])
+    return (
+        f"No clear winner: {first} is ahead of {take} by {_shown(ahead)}, which includes 0. "
+        f"Take {take}: {_saving(race, take, first)}."
+    )
+
+
+def _shown(value: Interval) -> str:
+    return f"{value.mean:.3f} AUC (95 % interval {value.lo:+.3f} to {value.hi:+.3f})"
+
+
+def _scale(results: Mapping[str, Result], a: str, b: str) -> str:
+    if comparable(results[a], results[b]):
+        return f" on the same {results[a].score.n:,} test images"
+    return ""
+
+
+def _cost(race: Race, label: str) -> float:
+    arm = next(lane.arm for lane in race.lanes if lane.label == label)
+    return progress.cost(race.setup, arm)
+
+
+def _saving(race: Race, cheap: str, dear: str) -> str:
+    """Say what the cheaper arm saves; seconds count only where both were timed alike."""
+    a, b = race.results[cheap], race.results[dear]
+    timed_alike = (a.source == "stored") == (b.source == "stored")
+    if timed_alike and b.seconds > 1.5 * a.seconds:
+        times = b.seconds / max(a.seconds, 0.1)
+        return f"it is the cheaper one, {times:,.0f} times as fast to train"
+    return f"it is the cheaper one and trains {a.trainable:,} parameters instead of {b.trainable:,}"
+
+
+def because(race: Race) -> str:
+    """Say what a single knob did, where two arms of the race differ in nothing else."""
+    lanes = [lane for lane in race.lanes if lane.result is not None]
+    pairs = [(a, b) for k, a in enumerate(lanes) for b in lanes[k + 1 :]]
+    for knob, rule in RULES.items():
+        for a, b in pairs:
+            if _differing(a.arm, b.arm) == [knob]:
+                gap = difference(a.result, b.result)
+                sentence = rule(a.arm, b.arm, gap)
+                if sentence:
+                    return sentence
+    return _caution(race)
+
+
+def _differing(a: Arm, b: Arm) -> list[str]:
+    found = [knob for knob in KNOBS if getattr(a, knob) != getattr(b, knob)]
+    return ["strategy"] if "strategy" in found else found
+
+
+def _batchnorm(a: Arm, b: Arm, gap: Interval) -> str:
+    moves, other = (a, b) if a.batchnorm == "train" else (b, a)
+    if moves.batchnorm != "train" or other.batchnorm == "train":
+        return ""
+    lost = gap.mean if moves is b else -gap.mean
+    if not gap.clear:
+        return (
+            "Moving BatchNorm statistics made no difference that these test images can show; they "
+            "still cost time, because nothing frozen can be computed once."
+        )
+    if lost > 0:
+        return (
+            "The same weights trained in both: what was lost is BatchNorm's doing. Its statistics "
+            "followed small batches of the new images, and so the frozen weights behind it were "
+            "fed something that they were not made for."
+        )
+    return (
+        "Here moving statistics helped: these images differ from ImageNet's so much that "
+        "BatchNorm's old statistics did not fit."
+    )
+
+
+def _gray(a: Arm, b: Arm, gap: Interval) -> str:
+    if {a.gray, b.gray} != {"sum", "mean"}:
+        return ""
+    sum_leads = gap.mean > 0 if a.gray == "sum" else gap.mean < 0
+    if not gap.clear:
+        return (
+            "Sum and mean cannot be told apart here: what trains behind the first layer made up "
+            "for the wrong scale, or it did not matter on these images."
+        )
+    if sum_leads:
+        return (
+            "Sum and mean differ by a factor of 3 only: with the mean, BatchNorm at rest and all "
+            "frozen weights behind it are fed a third of what they expect."
+        )
+    return "Here the mean did better than the sum: look at the first layer's activations."
+
+
+def _augmentation(a: Arm, b: Arm, gap: Interval) -> str:
+    policy, sign = (a.augment, 1) if a.augment != "none" else (b.augment, -1)
+    if "none" not in (a.augment, b.augment):
+        return ""
+    if not gap.clear:
+        return (
+            f"The augmentation {policy} brought nothing that these test images can show, and it "
+            "rules out computing the frozen part once."
+        )
+    word = "helped" if sign * gap.mean > 0 else "hurt"
+    return f"The augmentation {policy} clearly {word}: nothing else differs between the two arms."
+
+
+RULES = {"batchnorm": _batchnorm, "gray": _gray, "augment": _augmentation}
+
+
+def _caution(race: Race) -> str:
+    scored = [result.score.n for result in race.results.values() if result.score is not None]
+    if scored and min(scored) < FEW_TESTED:
+        return (
+            f"With {min(scored)} test images an interval is wide whatever one does; more test "
+            "images come first."
+        )
+    return ""
+
+
+def beside_the_evidence(race: Race, found: Evidence | None) -> str:
+    """Say what the decision table recommends here, and whether this race speaks against it."""
+    setup, sizes = race.setup, [r.n_train for r in race.results.values()]
+    n = max(sizes)
+    if found is None or setup.backbone != evidence.BACKBONE or n < 2:
+        return "One run of each arm: another seed may change the order."
+    known = {name for name, _ in found.auc}
+    place = {"dataset": setup.dataset} if setup.dataset in known else {}
+    try:
+        advice = decide.recommend(n, found=found, **place)
+    except CourseError:
+        return "One run of each arm: another seed may change the order."
+    where = f"at n = {n:,}" + (f" on {setup.dataset}" if place else " over all measured data sets")
+    table = (
+        f"The decision table, from runs with three seeds, takes {NAMES[advice.strategy]} {where} "
+        f"({advice.confidence} confidence)"
+    )
+    return f"{table}{_agreement(race, advice.strategy)}"
+
+
+def _agreement(race: Race, advised: str) -> str:
+    """Compare the advice with this race, where the advised arm ran with its usual knobs."""
+    labels = {
+        lane.arm.build().key: lane.label
+        for lane in race.lanes
+        if lane.result is not None and lane.arm.augment == "none" and lane.arm.gray == "sum"
+    }
+    label = labels.get(advised)
+    if label is None:
+        return "; that arm was not in this race."
+    results = race.results
+    beaten = [
+        other for other in results
+        if other != label and difference(results[other], results[label]).lo > 0
+    ]  # fmt: skip
+    if beaten:
+        return f"; here {beaten[0]} clearly beat it, in one run."
+    return "; this race, one run of each arm, does not speak against it."
