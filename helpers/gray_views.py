@@ -83,8 +83,9 @@ def look(net: Backbone, images: Tensor, batchnorm: str = "eval") -> Look:
     Raises
     ------
     CourseError
-        For another mode, or a single image in mode ``"train"``.
+        For images that are not gray, another mode, or a single image in mode ``"train"``.
     """
+    grayscale.check_gray(images)
     if batchnorm not in MODES or (batchnorm == "train" and len(images) < 2):
         raise CourseError(
             f"batchnorm={batchnorm!r} with {len(images)} image(s): use 'eval', or 'train' with at "

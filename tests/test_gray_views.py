@@ -71,6 +71,11 @@ def test_looking_changes_nothing():
     assert not net.training
 
 
+def test_colour_images_are_refused():
+    with pytest.raises(CourseError, match=r"Gray images .* are wanted.*images\[:, :1\]"):
+        gray_views.look(tiny_backbone(), IMAGES.expand(-1, 3, -1, -1))
+
+
 @pytest.mark.parametrize(("images", "mode"), [(IMAGES[:1], "train"), (IMAGES, "follow")])
 def test_a_mode_that_cannot_be_is_refused(images, mode):
     with pytest.raises(CourseError, match="use 'eval', or 'train' with at least two"):

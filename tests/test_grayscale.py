@@ -225,6 +225,7 @@ def test_with_alike_channels_the_fold_onto_gray_statistics_is_the_sum():
     ("mean", "std", "gray"),
     [
         ((0.5,), (0.5,), (0.0, 1.0)),
+        (0.5, 0.5, (0.0, 1.0)),
         (MEAN, (0.229, 0.0, 0.225), (0.0, 1.0)),
         (MEAN, STD, (0.449, 0.0)),
     ],
@@ -264,6 +265,17 @@ def test_activations_are_those_before_a_relu_in_place():
     net = nn.Sequential(colour_conv(), nn.ReLU(inplace=True))
     found = grayscale.activations(net, torch.rand(1, 3, 16, 16), ["0"])
     assert found["0"].min() < 0
+
+
+def test_the_reference_must_be_the_colour_network():
+    net = tiny_backbone()
+    with pytest.raises(CourseError, match="pass the colour network"):
+        grayscale.drift(net, net, torch.rand(2, 1, 16, 16), ["net.conv"])
+
+
+def test_what_is_no_convolution_is_no_stem():
+    with pytest.raises(CourseError, match="A Linear is no stem"):
+        gray_stem(nn.Linear(3, 4))
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 16, 16), (1, 16, 16)])

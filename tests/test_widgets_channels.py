@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from torch import nn
 
 from helpers import backbones, widgets
+from helpers.errors import CourseError
 from helpers.widgets import channel_explorer
-from tests.conftest import make_split
+from tests.conftest import make_split, tiny_backbone
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +70,14 @@ def test_a_channel_that_does_not_exist_is_a_sentence_in_the_page(explorer):
     press(explorer)
     assert "channels 0 to 31; there is no channel 999" in explorer.text.value
     assert not explorer.show_button.disabled
+
+
+def test_networks_it_cannot_show_are_refused_at_once():
+    bald = tiny_backbone(3)
+    bald.net.conv = nn.Flatten()
+    for model, says in ((tiny_backbone(1), "channels=3"), (bald, "no convolutional stem")):
+        with pytest.raises(CourseError, match=says):
+            widgets.ChannelExplorer(model, make_split(2), {"stem": {0: np.zeros((8, 8, 3))}})
 
 
 def test_a_page_without_a_kernel_says_what_it_is(explorer):

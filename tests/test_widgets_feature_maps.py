@@ -47,6 +47,8 @@ def test_images_with_other_parts_do_not_go_together(widget):
     image, maps = widget.rows["a"]
     with pytest.raises(CourseError, match="same parts"):
         FeatureMaps({"a": (image, maps), "b": (image, {"stem": maps["stem"]})}, widget.table)
+    with pytest.raises(CourseError, match=r"no part 'stage33'\. Did you mean 'stage3'"):
+        FeatureMaps({"a": (image, maps)}, widget.table, start="stage33")
     with pytest.raises(CourseError, match="at least one image"):
         FeatureMaps({}, widget.table)
 

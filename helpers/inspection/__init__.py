@@ -11,9 +11,8 @@ from helpers.inspection.activations import (
     flattened,
     geometry,
     pooled,
-    stem_filters,
-    stem_strengths,
 )
+from helpers.inspection.filters import stem_filters, stem_strengths
 from helpers.inspection.gradcam import gradcam
 from helpers.inspection.maximise import maximise, response
 from helpers.inspection.patches import Patches, Places, strongest_patches, strongest_places

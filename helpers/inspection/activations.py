@@ -1,4 +1,4 @@
-"""What a network sees: the kernels of its stem, its activations at every part, their geometry."""
+"""What a network sees: its activations at every part, and their geometry."""
 
 from __future__ import annotations
 
@@ -26,14 +26,33 @@ def part_names(model: Backbone, wanted: Sequence[str] | None = None) -> tuple[st
     Raises
     ------
     CourseError
-        For a part that does not exist; the close names are given.
+        For a part that does not exist, with the close names; or for none at all.
     """
     known = model.part_names[:-1]
-    for name in wanted or ():
+    if wanted is None:
+        return known
+    wanted = [wanted] if isinstance(wanted, str) else wanted
+    for name in wanted:
         if name not in known:
             hint = "The head has no feature maps." if name == "head" else ""
-            raise unknown_name(f"part with feature maps in {model.name}", name, known, hint)
-    return known if wanted is None else tuple(name for name in known if name in wanted)
+            raise unknown_name(f"{model.name} part with feature maps called", name, known, hint)
+    if not len(wanted):
+        raise CourseError(f"Name at least one part; known: {', '.join(known)}.")
+    return tuple(name for name in known if name in wanted)
+
+
+def check_channel(channel: int, width: int, where: str) -> None:
+    """Refuse a channel that is not among the `width` of `where`.
+
+    Raises
+    ------
+    CourseError
+        When it is no whole number, or out of range.
+    """
+    if not isinstance(channel, (int, np.integer)) or not 0 <= channel < width:
+        raise CourseError(
+            f"{where} has the channels 0 to {width - 1}; there is no channel {channel!r}."
+        )
 
 
 def walk(
@@ -46,8 +65,18 @@ def walk(
     model : in the mode it should run in; eval mode for looking at a network at rest.
     images : ``(N, C, H, W)``, uint8 0..255 or float 0..1.
     wanted : parts to yield; None for all that have feature maps. Nothing behind the last runs.
+
+    Raises
+    ------
+    CourseError
+        For a part that does not exist, or colour images in a network for gray ones.
     """
     wanted = part_names(model, wanted)
+    if images.shape[1] > model.mean.shape[1] == 1:
+        raise CourseError(
+            f"These images have {images.shape[1]} channels, this {model.name} takes gray ones: "
+            "make them gray, or load it with channels=3."
+        )
     x = images
     for name in model.part_names[: model.part_names.index(wanted[-1]) + 1]:
         x = model(x, start=name, stop=name)
@@ -65,7 +94,7 @@ def feature_maps(
     Raises
     ------
     CourseError
-        For a part that does not exist, or an array that is no such image.
+        For a part that does not exist, an array that is no such image, or colour in a gray net.
     """
     if image.ndim != 3 or image.shape[-1] not in (1, 3) or image.dtype != np.uint8:
         raise CourseError(
@@ -114,57 +143,6 @@ def flattened(
 
 def _batches(n: int) -> list[np.ndarray]:
     return np.array_split(np.arange(n), math.ceil(n / EVAL_BATCH))
-
-
-def stem_filters(model: Backbone) -> np.ndarray:
-    """Return the kernels of the first convolution as pictures ``(F, kh, kw, C)`` in 0..1.
-
-    .5 is a weight of zero. Each kernel is scaled by its own largest weight, so a weak kernel looks
-    as strong as a strong one; `stem_strengths` tells them apart.
-
-    Raises
-    ------
-    CourseError
-        When the network does not start with a convolution on gray or colour images.
-    """
-    weight = _stem_weight(model)
-    largest = np.abs(weight).max(axis=(1, 2, 3), keepdims=True)
-    return 0.5 + 0.5 * weight / np.where(largest > 0, largest, 1.0)
-
-
-def stem_strengths(model: Backbone) -> pd.DataFrame:
-    """Return for each kernel of the stem how strong it is, how colourful and how uneven.
-
-    Returns
-    -------
-    A row per kernel. ``norm``: length of its weights. ``colour``: share of the squared weights
-    that a gray image cannot excite (what is left after averaging over the colour channels).
-    ``contrast``: share of the gray part that does not answer to a flat gray area (what is left
-    after averaging over the positions): 1 for a pure edge or line, 0 for a pure blur.
-    """
-    weight = _stem_weight(model).astype(np.float64)
-    gray = weight.mean(axis=3, keepdims=True)
-    flat = gray.mean(axis=(1, 2), keepdims=True)
-    size = (weight**2).sum(axis=(1, 2, 3))
-    gray_size = (np.broadcast_to(gray, weight.shape) ** 2).sum(axis=(1, 2, 3))
-    flat_size = (np.broadcast_to(flat, weight.shape) ** 2).sum(axis=(1, 2, 3))
-    return pd.DataFrame(
-        {
-            "norm": np.sqrt(size),
-            "colour": 1 - gray_size / np.where(size > 0, size, 1),
-            "contrast": 1 - flat_size / np.where(gray_size > 0, gray_size, 1),
-        }
-    )
-
-
-def _stem_weight(model: Backbone) -> np.ndarray:
-    conv = model.stem_conv
-    if not isinstance(conv, nn.Conv2d) or conv.in_channels not in (1, 3):
-        raise CourseError(
-            f"{model.name} starts with {type(conv).__name__}, not with a convolution on images of "
-            "1 or 3 channels, so it has no filters that could be drawn as pictures."
-        )
-    return conv.weight.detach().float().permute(0, 2, 3, 1).cpu().numpy()
 
 
 def geometry(model: Backbone, size: int) -> pd.DataFrame:

@@ -19,7 +19,8 @@ from torch.nn import functional
 from helpers import folding
 from helpers.backbones import Backbone
 from helpers.errors import CourseError
-from helpers.inspection.activations import part_names
+from helpers.inspection.activations import check_channel, part_names
+from helpers.inspection.filters import image_conv
 
 # Three axes of colour (brightness, orange-blue, green-magenta), each as long as the deviation of
 # photographs along it: measured over scikit-image's chelsea, astronaut, coffee and rocket.
@@ -67,9 +68,12 @@ def maximise(
     Raises
     ------
     CourseError
-        For a part or a channel that does not exist, or a network for gray images.
+        For a part or a channel that does not exist, a network for gray images or without a
+        convolutional stem, too small a size, or no step.
     """
     _check(model, part, channels, size)
+    if steps < 1:
+        raise CourseError(f"steps is {steps}; a picture needs at least one.")
     late = part in model.part_names[-1 - LATE : -1]
     margin, fall = (0, LATE_FALL) if late else (MARGIN, FALL)
     side = size + 2 * margin
@@ -109,7 +113,7 @@ def response(model: Backbone, part: str, channel: int, pictures: np.ndarray) -> 
 
 def _check(model: Backbone, part: str, channels: Sequence[int], size: int) -> None:
     part_names(model, [part])
-    if model.stem_conv.in_channels != 3:
+    if image_conv(model).in_channels != 3:
         raise CourseError(
             f"This {model.name} takes gray images; a picture in colour needs "
             "backbones.load(..., channels=3)."
@@ -118,12 +122,10 @@ def _check(model: Backbone, part: str, channels: Sequence[int], size: int) -> No
         raise CourseError(f"size is {size} pixels; a picture needs at least 32.")
     with torch.inference_mode():
         width = folding.folded(model)(torch.zeros(1, 3, 32, 32), stop=part).shape[1]
-    odd = [c for c in channels if not 0 <= c < width]
-    if odd or not len(channels):
-        raise CourseError(
-            f"{part} of {model.name} has the channels 0 to {width - 1}; "
-            + (f"there is no channel {odd[0]}." if odd else "name at least one.")
-        )
+    if isinstance(channels, int) or not len(channels):
+        raise CourseError(f"channels={channels!r}: give a list of at least one, e.g. [0, 3].")
+    for channel in channels:
+        check_channel(channel, width, f"{part} of {model.name}")
 
 
 def _pixels(spectrum: Tensor, size: int, fall: float) -> Tensor:

@@ -11,7 +11,7 @@ from helpers import inference
 from helpers.backbones import Backbone
 from helpers.datasets import Split
 from helpers.errors import CourseError
-from helpers.inspection.activations import geometry, part_names, walk
+from helpers.inspection.activations import check_channel, geometry, part_names, walk
 
 SMALLEST = 16  # pixels; less than that shows nothing
 
@@ -58,11 +58,7 @@ class Places:
         """
         if n < 1:
             raise CourseError(f"n is {n}; ask for at least one patch.")
-        width = self.scores.shape[1]
-        if not 0 <= channel < width:
-            raise CourseError(
-                f"{self.part} has the channels 0 to {width - 1}; there is no channel {channel}."
-            )
+        check_channel(channel, self.scores.shape[1], self.part)
         scores, positions = self.scores[:, channel], self.positions[:, channel]
         best = np.argsort(-scores, kind="stable")[:n]
         cut = [_cut(split.images[k], positions[k], self.stride, self.side) for k in best]

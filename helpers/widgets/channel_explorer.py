@@ -12,6 +12,7 @@ from helpers import inspection, plots
 from helpers.backbones import Backbone
 from helpers.datasets import Split
 from helpers.errors import CourseError
+from helpers.inspection.filters import image_conv
 from helpers.inspection.gallery import SIZES
 from helpers.widgets.figures import figure_box, show
 
@@ -26,11 +27,18 @@ class ChannelExplorer(widgets.VBox):
     model : a colour network.
     split : images to cut the patches from; gray ones are shown to it three times.
     gallery : part -> channel -> picture, computed ahead.
+
+    Raises
+    ------
+    CourseError
+        For a network without a convolutional stem, or one for gray images.
     """
 
     def __init__(
         self, model: Backbone, split: Split, gallery: Mapping[str, Mapping[int, np.ndarray]]
     ) -> None:
+        if image_conv(model).in_channels != 3:
+            raise CourseError("The pictures are in colour: use backbones.load(..., channels=3).")
         self.model, self.split, self.gallery = model, split, gallery
         part = next(iter(gallery))
         self.part = widgets.Dropdown(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import plots
-from helpers.errors import CourseError
+from helpers.errors import CourseError, unknown_name
 from helpers.widgets.figures import figure_box, show
 
 
@@ -22,6 +22,11 @@ class FeatureMaps(widgets.VBox):
         `helpers.inspection.feature_maps`; all with the same parts.
     table : of `helpers.inspection.geometry`, for images of this size.
     start : the part shown first; None: the first.
+
+    Raises
+    ------
+    CourseError
+        When there is no image, the images have other parts, or none is called `start`.
     """
 
     def __init__(
@@ -33,6 +38,8 @@ class FeatureMaps(widgets.VBox):
         parts = [list(maps) for _, maps in rows.values()]
         if not parts or any(names != parts[0] for names in parts):
             raise CourseError("Give at least one image, and the same parts for every image.")
+        if start is not None and start not in parts[0]:
+            raise unknown_name("part", start, parts[0])
         self.rows, self.table = rows, table
         self.part = widgets.SelectionSlider(
             options=parts[0],

@@ -70,6 +70,20 @@ def test_a_part_that_does_not_exist_names_the_close_ones(name, says):
         inspection.pooled(tiny_backbone(), make_split(2), ["stem", name])
 
 
+def test_a_single_part_may_be_named_without_a_list_but_not_none():
+    model, image = tiny_backbone(), make_split(1).images[0]
+    assert list(inspection.feature_maps(model, image, "stage2")) == ["stage2"]
+    with pytest.raises(CourseError, match="at least one part; known: stem, stage1"):
+        inspection.feature_maps(model, image, [])
+
+
+def test_colour_images_are_refused_by_a_network_for_gray_ones():
+    with pytest.raises(CourseError, match="have 3 channels, this tiny takes gray ones"):
+        inspection.feature_maps(tiny_backbone(), np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(CourseError, match="make them gray"):
+        inspection.pooled(tiny_backbone(), make_split(2, channels=3))
+
+
 @pytest.mark.parametrize(
     "image",
     [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 1), np.float32), np.zeros((8, 8, 4), np.uint8)],
@@ -77,55 +91,6 @@ def test_a_part_that_does_not_exist_names_the_close_ones(name, says):
 def test_what_is_no_uint8_image_is_refused(image):
     with pytest.raises(CourseError, match="uint8 array"):
         inspection.feature_maps(tiny_backbone(), image)
-
-
-def with_kernels(kernels: np.ndarray) -> backbones.Backbone:
-    """A network whose stem has these kernels ``(F, C, kh, kw)``."""
-    model = tiny_backbone(channels=kernels.shape[1])
-    conv = nn.Conv2d(kernels.shape[1], len(kernels), kernels.shape[-1], bias=False)
-    conv.weight.data = torch.from_numpy(kernels.astype(np.float32))
-    model.replace_stem_conv(conv)
-    return model
-
-
-EDGE = np.array([[1, 0, -1]] * 3)
-KERNELS = np.stack([
-    np.stack([EDGE, EDGE, EDGE]),  # a gray edge
-    np.stack([np.ones((3, 3)), -np.ones((3, 3)), np.zeros((3, 3))]),  # red against green
-    np.ones((3, 3, 3)),  # a blur
-    np.zeros((3, 3, 3)),  # nothing
-])  # fmt: skip
-
-
-def test_filters_are_pictures_with_gray_for_zero():
-    pictures = inspection.stem_filters(with_kernels(2 * KERNELS))
-    assert pictures.shape == (4, 3, 3, 3)
-    assert pictures[0, 0, :, 1].tolist() == [1.0, 0.5, 0.0]
-    assert pictures[1, 1, 1].tolist() == [1.0, 0.0, 0.5]
-    assert (pictures[3] == 0.5).all()
-
-
-def test_strengths_tell_edge_colour_blur_and_nothing_apart():
-    table = inspection.stem_strengths(with_kernels(KERNELS))
-    assert table["colour"].tolist() == pytest.approx([0, 1, 0, 1])
-    assert table["contrast"].tolist()[::2] == pytest.approx([1, 0])
-    assert table["norm"].tolist() == pytest.approx([18**0.5, 18**0.5, 27**0.5, 0])
-
-
-def test_a_gray_image_does_not_excite_a_colour_kernel():
-    """What `colour` promises, tried on the real stem: summed over R, G, B nothing is left."""
-    model = backbones.load("efficientnet_lite0")
-    table = inspection.stem_strengths(model)
-    gray = model.stem_conv.weight.detach().sum(dim=1).flatten(1).norm(dim=1).numpy()
-    ratio = gray / np.maximum(table["norm"].to_numpy(), 1e-9) / 3**0.5
-    np.testing.assert_allclose(ratio**2, 1 - table["colour"], atol=1e-3)
-
-
-def test_a_network_without_convolutional_stem_is_refused():
-    model = tiny_backbone()
-    model.net.conv = nn.Flatten()
-    with pytest.raises(CourseError, match="starts with Flatten, not with a convolution"):
-        inspection.stem_filters(model)
 
 
 def field_by_gradient(model: backbones.Backbone, part: str) -> int:

@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from helpers import backbones, inspection
 from helpers.errors import CourseError
+from helpers.inspection.maximise import _excitement
+from tests.conftest import tiny_backbone
 
 SHORT = {"size": 48, "steps": 24}
 
@@ -71,7 +75,9 @@ def test_the_last_part_is_climbed_before_its_relu(lite0):
         ("head", [0], "The head has no feature maps"),
         ("stage5", [112], "stage5 of efficientnet_lite0 has the channels 0 to 111; .* 112"),
         ("stage5", [3, -1], "there is no channel -1"),
-        ("stage5", [], "name at least one"),
+        ("stage5", [3.5], "there is no channel 3.5"),
+        ("stage5", [], "give a list of at least one"),
+        ("stage5", 3, r"channels=3: give a list"),
     ],
 )
 def test_what_does_not_exist_is_said(lite0, part, channels, said):
@@ -84,3 +90,20 @@ def test_a_gray_network_and_a_tiny_picture_are_said(lite0):
         inspection.maximise(backbones.load(channels=1), "stage1", [0], **SHORT)
     with pytest.raises(CourseError, match="at least 32"):
         inspection.maximise(lite0, "stage1", [0], size=16)
+    with pytest.raises(CourseError, match="steps is 0"):
+        inspection.maximise(lite0, "stage1", [0], size=32, steps=0)
+
+
+def test_a_network_without_convolutional_stem_is_said():
+    model = tiny_backbone(3)
+    model.net.conv = nn.Flatten()
+    with pytest.raises(CourseError, match="no convolutional stem"):
+        inspection.maximise(model, "stage1", [0], **SHORT)
+
+
+def test_early_channels_are_not_asked_at_the_padding_and_late_ones_in_the_middle():
+    seen = torch.zeros(1, 2, 8, 8)
+    seen[0, 1, [0, -1]], seen[0, 1, :, [0, -1]] = 100.0, 100.0
+    assert _excitement(seen, [1], margin=8, side=64) == 0
+    seen[0, 1, 1] = 100.0
+    assert _excitement(seen, [1], margin=8, side=64) > 0 == _excitement(seen, [1], 0, 64)

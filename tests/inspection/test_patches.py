@@ -62,7 +62,8 @@ def test_a_network_in_train_mode_is_left_as_it_was():
 def test_what_does_not_exist_is_said(brightness, spots):
     with pytest.raises(CourseError, match="stage3"):
         inspection.strongest_patches(brightness, "stage33", 0, spots)
-    with pytest.raises(CourseError, match="channels 0 to 3; there is no channel 4"):
-        inspection.strongest_patches(brightness, "stem", 4, spots)
+    for channel in (4, 1.5):
+        with pytest.raises(CourseError, match=f"channels 0 to 3; there is no channel {channel}"):
+            inspection.strongest_patches(brightness, "stem", channel, spots)
     with pytest.raises(CourseError, match="at least one patch"):
         inspection.strongest_patches(brightness, "stem", 0, spots, n=0)

@@ -1,9 +1,4 @@
-"""Fit a colour-trained stem to gray images, knowing what each choice does to the activations.
-
->>> net = torchvision.models.resnet50()
->>> grayscale.adapt(net, "sum")            # conv1 now takes (N, 1, H, W)
->>> grayscale.drift(net, colour_net, images, ["conv1", "bn1", "layer1"])
-"""
+"""Change a colour-trained stem to gray: sum, mean or random, and the folded normalisation."""
 
 from __future__ import annotations
 
@@ -11,7 +6,6 @@ import copy
 import difflib
 from collections.abc import Sequence
 
-import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -165,12 +159,13 @@ def fold_normalisation(
         When the statistics are not three and positive deviations, or `conv` is no RGB stem.
     """
     _check_rgb(conv)
-    if len(mean) != 3 or len(std) != 3 or min(*std, gray[1]) <= 0:
+    m, s = (torch.as_tensor(v, dtype=torch.float64) for v in (mean, std))
+    if m.shape != (3,) or s.shape != (3,) or min(s.min(), gray[1]) <= 0:
         raise CourseError(
-            f"mean={tuple(mean)} and std={tuple(std)} must be three numbers each, one per colour "
-            f"channel, and every deviation (that of gray={gray} too) above 0."
+            f"mean={mean} and std={std} must be three numbers each, one per colour channel, and "
+            f"every deviation (that of gray={gray} too) above 0."
         )
-    m, s = (torch.as_tensor(v, dtype=torch.float64).view(1, 3, 1, 1) for v in (mean, std))
+    m, s = m.view(1, 3, 1, 1), s.view(1, 3, 1, 1)
     kernels = conv.weight.detach().cpu().double()
     weight = (kernels * gray[1] / s).sum(dim=1, keepdim=True)
     bias = (kernels * (gray[0] - m) / s).sum(dim=(1, 2, 3))
@@ -182,71 +177,6 @@ def fold_normalisation(
     return folded
 
 
-def activations(net: nn.Module, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
-    """Return what each of `layers` gives for `images`, in the mode `net` is in.
-
-    `net` is left as it was, its running statistics included.
-
-    Raises
-    ------
-    CourseError
-        When a layer does not exist.
-    """
-    net, found = copy.deepcopy(net), {}
-    for name in layers:
-        # Cloned, because a ReLU behind the layer may work in place.
-        find_layer(net, name).register_forward_hook(
-            lambda _module, _inputs, output, name=name: found.update({name: output.clone()})
-        )
-    with torch.no_grad():
-        net(images)
-    return {name: found[name] for name in layers}
-
-
-def drift(
-    net: nn.Module, reference: nn.Module, images: Tensor, layers: Sequence[str]
-) -> pd.DataFrame:
-    """Compare a gray network's activations with those of the replicated image, layer by layer.
-
-    Both run in the mode they are in, and both are left as they were.
-
-    Parameters
-    ----------
-    net : takes `images`. reference : the colour network; takes them replicated.
-    images : ``(N, 1, H, W)``.
-    layers : names that exist in both networks.
-
-    Returns
-    -------
-    A row per layer. ``scale``: how far activations spread within a channel, over that in the
-    reference (root of the variances, summed over the channels); 1 is right. ``error``: distance
-    to the reference's activations over their norm; 0 is right.
-
-    Raises
-    ------
-    CourseError
-        When `images` are not gray, or a layer does not exist.
-    """
-    if images.ndim != 4 or images.shape[1] != 1:
-        raise CourseError(f"Gray images (N, 1, H, W) are wanted, these are {tuple(images.shape)}.")
-    own = activations(net, images, layers)
-    right = activations(reference, images.expand(-1, 3, -1, -1), layers)
-    rows = [
-        {
-            "layer": name,
-            "scale": float(_spread(own[name]) / _spread(right[name])),
-            "error": float((own[name] - right[name]).norm() / right[name].norm()),
-        }
-        for name in layers
-    ]
-    return pd.DataFrame(rows, columns=["layer", "scale", "error"]).set_index("layer")
-
-
-def _spread(activation: Tensor) -> Tensor:
-    per_channel = activation.transpose(0, 1).flatten(1)
-    return per_channel.var(dim=1, correction=0).sum().sqrt()
-
-
 def _one_channel(conv: nn.Conv2d, weight: Tensor) -> nn.Conv2d:
     gray = copy.deepcopy(conv)  # keeps the class, and with it how the borders are padded
     gray.in_channels = 1
@@ -255,6 +185,8 @@ def _one_channel(conv: nn.Conv2d, weight: Tensor) -> nn.Conv2d:
 
 
 def _check_rgb(conv: nn.Conv2d) -> None:
+    if not isinstance(conv, nn.Conv2d):
+        raise CourseError(f"A {type(conv).__name__} is no stem; name a Conv2d that sees RGB.")
     if by := getattr(conv, "made_gray_by", None):
         raise CourseError(
             f"This stem was made gray already, by {by!r}. Load the colour network again to choose "
