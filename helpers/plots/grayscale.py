@@ -45,6 +45,7 @@ def gray_kernels(
             grid[row, k].imshow(kernels[k, 0], cmap="gray", vmin=-scale, vmax=scale)
     for axes in grid.flat:
         axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
     grid[0, 0].set_title(" ")  # room for the titles of the groups
     for axes, name in zip(grid[:, 0], ("colour", *gray), strict=True):
         axes.set_ylabel(name, rotation=0, ha="right", va="center")
@@ -180,7 +181,7 @@ def _seeds(axes: Axes, y: float, gray: str, runs: pd.DataFrame) -> None:
         height = y + step * (k - (len(runs) - 1) / 2)
         color, marker = METHOD_COLORS[gray], METHOD_MARKERS[gray]
         axes.plot([run.auc_lo, run.auc_hi], [height] * 2, color=color, lw=1.2, alpha=0.5)
-        axes.plot(run.auc, height, marker, color=color, ms=6, mec="white", mew=0.4)
+        axes.plot(run.auc, height, marker, color=color, ms=8, mec="white", mew=0.5)
 
 
 @draws
@@ -202,7 +203,7 @@ def gray_look(
     _histograms(stem, chosen[0], reference[0], name)
     stem.set(title="after the first convolution", xlabel="activation", ylabel="share of the values")
     _histograms(normed, chosen[1], reference[1], name)
-    normed.set(title=f"standardised, {case}", xlabel="standard deviations")
+    normed.set(title=f"standardised, {case}", xlabel="activation (standard deviations)")
     images.plot([0, 1], [0, 1], color=INK, lw=1)
     images.plot(reference[2], chosen[2], "o", color=METHOD_COLORS[name], mec="white", mew=0.5)
     images.set(xlabel="P(true class), replicated, at rest", ylabel=f"P(true class), {name}")
