@@ -14,7 +14,6 @@ from PIL import Image
 from helpers import evidence as grid
 from helpers import plots
 from helpers.census import Census
-from helpers.datasets.known import SHORT_CAVEATS
 from helpers.decide import Recommendation
 from helpers.race import Race, arm
 from helpers.reasons import NAMES
@@ -111,7 +110,7 @@ def likeness(found: Distances, similar: Mapping[str, float]) -> Section:
     ]
     rows = {**similar, "your images": found.similarity}
     ordered = sorted(rows.items(), key=lambda item: -item[1])
-    ordered = [(_with_caveat(name), value) for name, value in ordered]
+    ordered = [(plots.set_label(name), value) for name, value in ordered]
     table = pd.DataFrame(ordered, columns=["data set", "similarity"]).round(2)
     return Section("How like photographs they are", text, points, table)
 
@@ -136,17 +135,13 @@ def recommendation(advice: Recommendation) -> Section:
 
 def _evidence_table(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({
-        "data set": rows["dataset"].map(_with_caveat), "n": rows["n"],
+        "data set": rows["dataset"].map(plots.set_label), "n": rows["n"],
         "strategy": [NAMES[name] for name in rows["arm"]],
         "AUC": rows["auc"].map("{:.3f}".format),
         "95 % over seeds": [_range(*pair) for pair in zip(rows["lo"], rows["hi"], strict=True)],
         "seconds": rows["seconds"].map("{:,.0f}".format),
         "weight": rows["weight"].map("{:.2f}".format),
     })  # fmt: skip
-
-
-def _with_caveat(name: str) -> str:
-    return f"{name} ({SHORT_CAVEATS[name]})" if name in SHORT_CAVEATS else name
 
 
 def _range(low: float, high: float) -> str:

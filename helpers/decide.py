@@ -16,7 +16,7 @@ from helpers import similarity as measured_similarity
 from helpers import similarity_evidence
 from helpers.errors import CourseError, unknown_name
 from helpers.estimates import Estimate, estimate, sizes, weights_of
-from helpers.reasons import Facts, confidence_in, what_would_change, why
+from helpers.reasons import NAMES, Facts, confidence_in, what_would_change, why
 from helpers.rules import LESSON_TABLE, PUBLISHED, Published, against_lesson, published_for
 from helpers.verdicts import WORTH, Evidence, Interval, choose, evidence, interval, paired
 
@@ -60,7 +60,7 @@ class Recommendation:
     published: tuple[Published, ...] = ()
 
     def __str__(self) -> str:
-        lines = [f"{self.strategy} for n = {self.n:,}. {self.why}"]
+        lines = [f"{NAMES[self.strategy]} for n = {self.n:,}. {self.why}"]
         lines.append(f"Confidence: {self.confidence}. {' '.join(self.doubts)}".strip())
         lines += [f"- {sentence}" for sentence in self.what_would_change_it]
         lines += [f"- {p.finding} ({p.source})" for p in self.published]

@@ -117,6 +117,11 @@ def continued_curves(arms: pd.DataFrame, guesses: pd.DataFrame, published_from: 
     return figure
 
 
+def set_label(name: str, separator: str = " ") -> str:
+    """Return a data set's name for people, with the caveat that has to stand beside it."""
+    return f"{name}{separator}({CAVEATS[name]})" if name in CAVEATS else name
+
+
 def _panels(
     arms: pd.DataFrame, width: float = 4.2
 ) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]]]:
@@ -128,7 +133,7 @@ def _panels(
     panels = [(axes, arms[arms["dataset"] == name])
               for axes, name in zip(grid[0], names, strict=True)]  # fmt: skip
     for (axes, _), name in zip(panels, names, strict=True):
-        axes.set_title(name + (f"\n({CAVEATS[name]})" if name in CAVEATS else ""))
+        axes.set_title(set_label(name, "\n"))
         axes.grid(axis="y", color=FROZEN)
     seeds = "/".join(str(k) for k in sorted(set(arms["seeds"]), reverse=True))
     grid[0, 0].set_ylabel(f"test AUC, mean of {seeds} seeds,\n95 % t-interval")

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from helpers.datasets.known import SHORT_CAVEATS as CAVEATS
+from helpers.plots.arms import set_label
 from helpers.plots.style import ACCENT, FROZEN, INK, draws
 
 # Okabe & Ito: colours of data sets, which are no strategies
@@ -49,7 +49,8 @@ def distances(table: pd.DataFrame) -> Figure:
         axes.set_xlim(left=-0.04 * axes.get_xlim()[1])
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.grid(color=FROZEN)
-    grid[0].set_yticks(range(len(order)), [name.replace("[gray]", ", gray") for name in order])
+    labels = [set_label(name, "\n").replace("[gray]", ", gray") for name in order]
+    grid[0].set_yticks(range(len(order)), labels)
     grid[0].set_ylim(len(order) - 0.5, -0.5)
     figure.suptitle(
         "filled: against photographs of another set (each reference and seed); hollow: against "
@@ -78,15 +79,12 @@ def scores_by_part(table: pd.DataFrame) -> Figure:
             axes.annotate(part, means.loc[part], xytext=(6, -12), textcoords="offset points",
                           fontsize=10)  # fmt: skip
         rank = means["logme"].corr(means["probe_auc"], method="spearman")
-        axes.set(xlabel="LogME (nats per image)", title=f"{name}\nrank correlation {rank:.2f}")
+        title = set_label(name, "\n") + f"\nrank correlation {rank:.2f}"
+        axes.set(xlabel="LogME (nats per image)", title=title)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.margins(0.2)
     grid[0, 0].set_ylabel("test AUC of a linear probe")
     return figure
-
-
-def _with_caveat(name: str) -> str:
-    return name + (f"\n({CAVEATS[name]})" if name in CAVEATS else "")
 
 
 @draws
@@ -107,7 +105,7 @@ def foretold(points: pd.DataFrame, xlabel: str, ylabel: str) -> Figure:
             x = row.x + (i - (len(rows) - 1) / 2) * width
             axes.plot([x, x], [row.lo, row.hi], color=color, lw=2, alpha=0.6)
             axes.plot(x, row.y, marker, color=color, ms=9, mec="white",
-                      label=_with_caveat(name) if i == 0 else None)  # fmt: skip
+                      label=set_label(name, "\n") if i == 0 else None)  # fmt: skip
             axes.annotate(f"{row.n:,}", (x, row.hi), xytext=(0, 4), textcoords="offset points",
                           fontsize=10, color=color, ha="center", rotation=90)  # fmt: skip
     axes.margins(0.1)
