@@ -191,8 +191,8 @@ def beside_the_evidence(race: Race, found: Evidence | None) -> str:
         return "One run of each arm: another seed may change the order."
     where = f"at n = {n:,}" + (f" on {setup.dataset}" if place else " over all measured data sets")
     table = (
-        f"The decision table, from runs with three seeds, takes {NAMES[advice.strategy]} {where} "
-        f"({advice.confidence} confidence)"
+        "The decision table, from runs with three seeds, recommends "
+        f"{NAMES[advice.strategy]} {where} ({advice.confidence} confidence)"
     )
     return f"{table}{_agreement(race, advice.strategy)}"
 

@@ -29,11 +29,11 @@ class Prepared:
 PREPARED = (
     Prepared(
         "400 images: freeze or not",
-        "400 labelled solar cells, five epochs for each arm. Is one clearly better on the test "
+        "400 labelled solar cells, four epochs for each arm. Is one clearly better on the test "
         "images?",
         Setup(
             (Arm("feature_extraction"), Arm("partial_finetune"), Arm("full_finetune")),
-            image_size=64,
+            epochs=4,
         ),
         "Compare the intervals with the seconds: what did each further trained part cost, and "
         "what did it bring?",
@@ -44,7 +44,7 @@ PREPARED = (
         "the other the running statistics move. Is one clearly best?",
         Setup(
             (Arm("feature_extraction"), Arm("feature_extraction", batchnorm="train")),
-            image_size=64,
+            epochs=4,
         ),
         "Both arms train the same 2,562 numbers. Look at the validation curves, and at the "
         "seconds: statistics that move also forbid computing the frozen part once.",

@@ -32,6 +32,11 @@ def visible(presenter: bool, step: str, look: str) -> set[str]:
             IN_LOOK[look]}  # fmt: skip
 
 
+def steps_html(step: str) -> str:
+    """Return the steps of a presentation in a line, the present one in bold."""
+    return " &nbsp; ".join(f"<b>{name}</b>" if name == step else name for name in STEPS)
+
+
 def shown_setup(lab: Lab) -> Setup:
     """Return the setup of what is on the page: of the race that is shown, or of the next one."""
     return lab.current.setup if lab.showing == "race" else lab.setup
@@ -47,7 +52,8 @@ def rows(lab: Lab) -> list[dict]:
             for arm, label in zip(setup.arms, setup.labels, strict=True)
         ]
     patterns = dashes([lane.arm.strategy for lane in lanes])
-    return [_row(lane, dash) for lane, dash in zip(lanes, patterns, strict=True)]
+    found = [_row(lane, dash) for lane, dash in zip(lanes, patterns, strict=True)]
+    return found if lab.showing == "race" else [row | {"words": "ready"} for row in found]
 
 
 def _row(lane: Lane, dash: str) -> dict:

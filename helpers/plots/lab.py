@@ -12,6 +12,9 @@ from collections.abc import Mapping, Sequence
 from helpers.plots.style import color_of
 
 STYLE = """
+.celltag_notebook-only { display: none; }
+.lab p { margin: 0.35em 0; }
+.lab .jupyter-button.mod-active { background: #222222; color: white; }
 .lab-table .lab-arm { white-space: normal; min-width: 11em; }
 .lab-swatch { width: 2.1em; height: 0.8em; margin-right: 0.5em; vertical-align: middle; }
 .lab-interval { width: 10em; height: 1em; margin-right: 0.6em; vertical-align: middle; }
@@ -66,7 +69,14 @@ def curves(arms: Sequence[Mapping], epochs: int) -> str:
     return (
         '<div class="lab-curves">'
         + chart(arms, "val_auc", epochs, auc_axis, "validation AUC", "validation AUC")
-        + chart(arms, "train_loss", epochs, loss_axis, "training loss", "cross-entropy (nats)")
+        + chart(
+            arms,
+            "train_loss",
+            epochs,
+            loss_axis,
+            "training loss",
+            "training loss, cross-entropy (nats)",
+        )
         + "</div>"
     )
 
@@ -136,7 +146,8 @@ def _finite(value: float) -> bool:
     return math.isfinite(value)
 
 
-HEADS = ("arm", "", "test AUC, 95 % interval", "accuracy", "trainable", "seconds")
+HEADS = ("arm", "", "test AUC, 95 % interval")
+NUMBERS = ("accuracy", "trainable", "seconds")
 
 
 def table(arms: Sequence[Mapping]) -> str:
@@ -153,6 +164,7 @@ def table(arms: Sequence[Mapping]) -> str:
     if known:
         low = math.floor(min(arm["auc_lo"] for arm in known) * 20 - 0.2) / 20
     heads = "".join(f"<th>{safe(head)}</th>" for head in HEADS)
+    heads += "".join(f'<th class="number">{safe(head)}</th>' for head in NUMBERS)
     rows = "".join(_row(arm, max(0.0, low)) for arm in arms)
     return f'<table class="lab-table"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>'
 
@@ -168,12 +180,12 @@ def _row(arm: Mapping, low: float) -> str:
             f'<tr><td class="lab-arm">{name}</td><td>{badge}</td><td colspan="4">{note}</td></tr>'
         )
     text = f"{arm['auc']:.3f} <small>[{arm['auc_lo']:.3f}, {arm['auc_hi']:.3f}]</small>"
-    seconds = arm["seconds"]
+    numbers = f"{arm['accuracy']:.1%}", f"{arm['trainable']:,}", f"{arm['seconds']:.1f}"
     return (
         f'<tr><td class="lab-arm">{name}</td><td>{badge}</td>'
         f'<td class="lab-auc">{_interval(arm, low)}<span>{text}</span></td>'
-        f"<td>{arm['accuracy']:.1%}</td><td>{arm['trainable']:,}</td>"
-        f"<td>{seconds:.1f}</td></tr>"
+        + "".join(f'<td class="number">{text}</td>' for text in numbers)
+        + "</tr>"
     )
 
 

@@ -43,7 +43,9 @@ class StartPanel(widgets.VBox):
         self.status, self.message = widgets.HTML(), widgets.HTML()
         self.race.on_click(lambda _: lab.race())
         self.stop.on_click(lambda _: lab.stop())
-        super().__init__([widgets.HBox([self.race, self.stop, self.status]), self.message])
+        row = widgets.HBox([self.race, self.stop, self.status])
+        row.layout = widgets.Layout(align_items="center", grid_gap="0 12px")
+        super().__init__([row, self.message])
 
     def draw(self) -> None:
         """Show the state."""
@@ -77,6 +79,8 @@ class Pictures:
         )
         boxes["verdict"].value = f"<h2>{safe(view.verdict(lab))}</h2>" if view.verdict(lab) else ""
         said = "".join(f"<p>{safe(sentence)}</p>" for sentence in view.explanation(lab))
+        if said and lab.current.look_at:
+            said += f'<p class="lab-quiet">Look: {safe(lab.current.look_at)}</p>'
         boxes["explanation"].value = f"<h3>Explain this result</h3>{said}" if said else ""
         boxes["network"].value = self._network()
         self._draw_errors()

@@ -12,7 +12,11 @@ from helpers.lab import setup as setups
 from helpers.lab.setup import Arm, Setup
 
 FOLDER = "a folder"
-WIDE = {"layout": widgets.Layout(width="auto"), "style": {"description_width": "6.2em"}}
+
+
+def wide() -> dict:
+    """Return the look of a knob; each needs a layout of its own, or hiding one would hide all."""
+    return {"layout": {"width": "auto"}, "style": {"description_width": "6.2em"}}
 
 
 class ArmKnobs(widgets.VBox):
@@ -26,21 +30,23 @@ class ArmKnobs(widgets.VBox):
     def __init__(self, arm: Arm, changed: Callable[[], None]) -> None:
         self._changed, self._quiet = changed, False
         names = [(name, key) for key, name in setups.NAMES.items()]
-        self.strategy = widgets.Dropdown(options=names, description="strategy", **WIDE)
-        self.last = widgets.BoundedIntText(min=1, max=9, description="last stages", **WIDE)
+        self.strategy = widgets.Dropdown(options=names, description="strategy", **wide())
+        self.last = widgets.BoundedIntText(min=1, max=9, description="last stages", **wide())
         self.batchnorm = widgets.Dropdown(
             options=[("as usual", None), ("statistics rest", "eval"),
                      ("move where it trains", "follow"), ("move everywhere", "train")],
-            description="BatchNorm", **WIDE,
+            description="BatchNorm", **wide(),
         )  # fmt: skip
-        self.gray = widgets.Dropdown(options=setups.GRAYS, description="gray stem", **WIDE)
+        self.gray = widgets.Dropdown(options=setups.GRAYS, description="gray stem", **wide())
         self.augment = widgets.Dropdown(
-            options=list(augment.POLICIES), description="augment", **WIDE
+            options=list(augment.POLICIES), description="augment", **wide()
         )
-        rates = {"continuous_update": False, "placeholder": "as usual", **WIDE}
-        self.head_lr = widgets.Text(description="head rate", **rates)
-        self.backbone_lr = widgets.Text(description="stage rate", **rates)
-        self.decay = widgets.Text(description="rate decay", **rates)
+        self.head_lr, self.backbone_lr, self.decay = (
+            widgets.Text(
+                description=name, placeholder="as usual", continuous_update=False, **wide()
+            )
+            for name in ("head rate", "stage rate", "rate decay")
+        )
         knobs = [self.strategy, self.last, self.head_lr, self.backbone_lr, self.decay,
                  self.batchnorm, self.gray, self.augment]  # fmt: skip
         super().__init__(knobs)
@@ -96,19 +102,19 @@ class SetupPanel(widgets.VBox):
     def __init__(self, setup: Setup, changed: Callable[[], None]) -> None:
         self._changed, self._quiet = changed, True
         self.dataset = widgets.Dropdown(
-            options=[*datasets.names(), FOLDER], description="images", **WIDE
+            options=[*datasets.names(), FOLDER], description="images", **wide()
         )
         self.folder = widgets.Text(
             description="path", placeholder="one sub-folder per class", continuous_update=False,
-            **WIDE,
+            **wide(),
         )  # fmt: skip
-        self.n = widgets.IntText(description="how many", **WIDE)
+        self.n = widgets.IntText(description="how many", **wide())
         self.all_images = widgets.HTML('<span class="lab-quiet">0 takes all of them</span>')
-        self.size = widgets.Dropdown(options=setups.SIZES, description="pixels", **WIDE)
+        self.size = widgets.Dropdown(options=setups.SIZES, description="pixels", **wide())
         places = [(f"{name} ({where})", name) for name, where in backbones.available().items()]
-        self.backbone = widgets.Dropdown(options=places, description="network", **WIDE)
-        self.epochs = widgets.IntText(description="epochs", **WIDE)
-        self.seed = widgets.IntText(description="seed", **WIDE)
+        self.backbone = widgets.Dropdown(options=places, description="network", **wide())
+        self.epochs = widgets.IntText(description="epochs", **wide())
+        self.seed = widgets.IntText(description="seed", **wide())
         self.arms = widgets.Tab()
         self.add = widgets.Button(description="Add an arm", layout={"width": "auto"})
         self.remove = widgets.Button(description="Remove this arm", layout={"width": "auto"})

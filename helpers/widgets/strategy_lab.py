@@ -19,10 +19,7 @@ from helpers.widgets.lab_style import lab_style
 
 REDRAW_SECONDS = 0.3  # while a race runs
 OWN = "your own setup"
-KEYS = (
-    "Keys: Tab goes from control to control, Enter presses a button, the left and right arrows "
-    "move the step, up and down choose an answer."
-)
+KEYS = "Keys: Tab moves on, Enter presses a button; arrows move the step and choose an answer."
 
 
 class StrategyLab(widgets.VBox):
@@ -54,8 +51,8 @@ class StrategyLab(widgets.VBox):
 
     def _make_switches(self) -> None:
         self.prepared = widgets.Dropdown(
-            options=[*labs.names(), OWN], description="prepared race",
-            layout={"width": "27em"}, style={"description_width": "7em"},
+            options=[*labs.names(), OWN], description="race",
+            layout={"width": "25em"}, style={"description_width": "3em"},
         )  # fmt: skip
         self.predict_first = widgets.Checkbox(description="guess first", indent=False)
         self.presenter = widgets.Checkbox(description="presenter", indent=False)
@@ -69,11 +66,13 @@ class StrategyLab(widgets.VBox):
             box.layout.width = "auto"
         self.look = widgets.ToggleButtons(options=view.LOOKS)
         self.step = widgets.SelectionSlider(
-            options=view.STEPS, description="step", layout={"width": "26em"}
+            options=view.STEPS, readout=False, layout={"width": "9em"}
         )
-        self.step_row = widgets.HBox(
-            [self.step, widgets.HTML(f'<span class="lab-quiet">{KEYS}</span>')]
-        )
+        self.steps = widgets.HTML()
+        self.step_row = widgets.VBox([
+            widgets.HBox([self.step, self.steps]),
+            widgets.HTML(f'<small class="lab-quiet">{KEYS}</small>'),
+        ])  # fmt: skip
         self.prepared.observe(self._load, names="value")
         self.predict_first.observe(
             lambda change: self.lab.set_predict_first(change["new"]), names="value"
@@ -147,6 +146,7 @@ class StrategyLab(widgets.VBox):
         shown = view.visible(self.presenter.value, self.step.value, self.look.value)
         if not self.lab.predict_first:
             shown = shown - {"guess"}
+        self.steps.value = view.steps_html(self.step.value)
         for name, part in self.parts.items():
             part.layout.display = "" if name in shown else "none"
         (self.add_class if self.presenter.value else self.remove_class)("lab-presenter")
