@@ -100,6 +100,17 @@ def test_any_network_with_a_convolutional_stem_is_exact_by_sum(name):
         assert torch.allclose(gray(images), colour(images.expand(-1, 3, -1, -1)), atol=1e-5)
 
 
+def test_the_trained_network_is_exact_by_sum():
+    """With the real weights, in double precision: a difference would be no rounding."""
+    colour = backbones.load("efficientnet_lite0").double().eval()
+    gray = grayscale.adapt(copy.deepcopy(colour), "sum")
+    images = torch.rand(2, 1, 64, 64, dtype=torch.float64)
+    with torch.no_grad():
+        assert torch.allclose(gray(images), colour(images), atol=1e-5)
+        mean = grayscale.adapt(copy.deepcopy(colour), "mean")
+        assert (mean(images) - colour(images)).abs().max() > 0.1
+
+
 @pytest.mark.parametrize("name", ["Lite0", "ResNet-50"])
 def test_the_mean_is_not_exact(name):
     colour, gray = adapted(name, "mean")
