@@ -14,6 +14,7 @@ from pathlib import Path
 
 from traitlets.config import Config
 from voila.app import Voila
+from voila.tornado.handler import TornadoVoilaHandler
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOK = ROOT / "notebooks" / "strategy_lab.ipynb"
@@ -48,8 +49,24 @@ def settings() -> Config:
     return config
 
 
+class LabPage(TornadoVoilaHandler):
+    """The page with the lab; it may end its kernel when somebody leaves it."""
+
+    async def prepare(self) -> None:
+        """Give the page the cookie that voila's farewell must show, or each visit left a kernel."""
+        await super().prepare()
+        self.xsrf_token  # noqa: B018  reading it sets the cookie
+
+
 class LabServer(Voila):
     """Voila that opens the browser with the token, without which it answers nobody."""
+
+    def init_handlers(self) -> list:
+        """Return voila's handlers, with our page in the place of its own."""
+        return [
+            (path, LabPage if handler is TornadoVoilaHandler else handler, *options)
+            for path, handler, *options in super().init_handlers()
+        ]
 
     def launch_browser(self) -> None:
         """Open the lab in the default browser."""

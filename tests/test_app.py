@@ -135,3 +135,17 @@ def test_a_page_cannot_run_code(visitor, tmp_path):
     socket.close()
     assert "execute_reply" not in answers
     assert not mark.exists()
+
+
+def test_leaving_the_page_ends_its_kernel_but_only_with_the_page_s_cookie(address):
+    """What voila's page sends when it is left; without an end to it each visit would cost 1 GB."""
+    leaver = requests.Session()
+    leaver.page = leaver.get(address, timeout=60)
+    base, _ = split(address)
+    kernel = kernel_of(leaver)
+    farewell = f"{base}/voila/api/shutdown/{kernel}"
+    assert leaver.post(farewell, timeout=10).status_code == 403
+    assert leaver.get(f"{base}/api/kernels/{kernel}", timeout=10).status_code == 200
+    said = {"_xsrf": leaver.cookies["_xsrf"]}
+    assert leaver.post(farewell, data=said, timeout=10).status_code == 204
+    assert leaver.get(f"{base}/api/kernels/{kernel}", timeout=10).status_code == 404
