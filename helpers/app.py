@@ -46,6 +46,9 @@ def settings() -> Config:
     config.VoilaConfiguration.allow_theme_override = "NO"
     config.VoilaConfiguration.file_allowlist = []
     config.VoilaConfiguration.extension_allowlist = WIDGETS
+    # The lab alone: what surrounds it in the notebook is neither run nor shown.
+    config.TagRemovePreprocessor.enabled = True
+    config.TagRemovePreprocessor.remove_cell_tags = {"notebook-only"}
     return config
 
 

@@ -22,12 +22,16 @@ button = ipywidgets.Button(description="press")
 button
 """
 
+ASIDE = "print('an' + 'aside'); open('aside.txt', 'w').close()"
+
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     """Where a small notebook is served by the lab's server, with its token."""
     folder = tmp_path_factory.mktemp("served")
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
+    cells = [nbformat.v4.new_code_cell(CELL), nbformat.v4.new_code_cell(ASIDE)]
+    cells[1].metadata.tags = ["notebook-only"]
+    notebook = nbformat.v4.new_notebook(cells=cells)
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "", "language": "python"}
     nbformat.write(notebook, folder / "small.ipynb")
     (folder / "secret.png").write_bytes(b"picture")
@@ -53,6 +57,11 @@ def test_the_page_is_shown_to_who_has_the_token(visitor):
     assert visitor.page.status_code == 200
     assert "press" in visitor.page.text
     assert "import ipywidgets" not in visitor.page.text, "the source stays out of the page"
+
+
+def test_what_is_only_for_the_notebook_is_neither_run_nor_shown(visitor, tmp_path_factory):
+    assert "anaside" not in visitor.page.text
+    assert not list(tmp_path_factory.getbasetemp().rglob("aside.txt"))
 
 
 @pytest.mark.parametrize("query", ["", "?token=wrong"])
