@@ -32,7 +32,7 @@ def test_every_command_in_readme_parses():
             assert getattr(found, "strategy", "scratch") in strategies.STRATEGIES
 
 
-@pytest.mark.parametrize("target", ["lab", "test", "notebooks"])
+@pytest.mark.parametrize("target", ["lab", "test", "app", "notebooks"])
 def test_every_make_target_named_exists(target):
     assert f"make {target}" in README
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.M)
