@@ -327,7 +327,7 @@ def test_far_above_others_measurements_decide(n):
 
 def test_the_advice_prints_as_text_with_all_its_parts():
     text = str(ask(200, similarity=0.5))
-    for part in ("full_finetune for n = 200", "Confidence: high", "--race"):
+    for part in ("full fine-tuning for n = 200", "Confidence: high", "--race"):
         assert part in text
 
 

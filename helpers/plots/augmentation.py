@@ -172,10 +172,11 @@ def gains(table: pd.DataFrame, runs: pd.DataFrame) -> Figure:
             _gain_lines(axes, policies, *chosen, _spread(k, len(sizes)), ("#56B4E9", INK)[k % 2])
             axes.plot([], [], "o-", color=("#56B4E9", INK)[k % 2], lw=4, label=f"{n} images")
         axes.axvline(0, color="#999999", ls=":")
-        n_test = table.loc[table["dataset"] == name, "n_test"].iloc[0]
+        here = table[table["dataset"] == name]
+        seeds = "/".join(str(k) for k in sorted(set(here["seeds"])))
         axes.set_xlabel(
-            "test AUC minus that without augmentation\n"
-            f"bar: 95 % interval (n = {n_test} test images), ticks: single seeds"
+            f"test AUC minus that without augmentation\nbar: 95 % interval ({seeds} seeds, "
+            f"n = {here['n_test'].iloc[0]} test images), ticks: seeds"
         )
         axes.set_title(SET_LABELS.get(name, name), loc="left")
         axes.grid(axis="x", color=FROZEN)
