@@ -51,7 +51,7 @@ def verdict(race: Race) -> str:
         ahead = difference(results[first], results[others[0]])
         return (
             f"Clear winner: {first}, ahead of {others[0]} by {_shown(ahead)}"
-            f"{_scale(results, first, others[0])}."
+            f"{_scale(results, first, others[0])}{_worth(race, first, others[0], ahead)}."
         )
     tied = [label for label in others if difference(results[first], results[label]).lo <= 0]
     take = min([first, *tied], key=lambda label: _cost(race, label))
@@ -76,6 +76,14 @@ def _scale(results: Mapping[str, Result], a: str, b: str) -> str:
     if comparable(results[a], results[b]):
         return f" on the same {results[a].score.n:,} test images"
     return ""
+
+
+def _worth(race: Race, first: str, second: str, ahead: Interval) -> str:
+    if ahead.mean > decide.WORTH or _cost(race, first) <= _cost(race, second):
+        return ""
+    return (
+        f"; clear, but less than the {decide.WORTH:g} that the decision table asks of a dearer arm"
+    )
 
 
 def _cost(race: Race, label: str) -> float:
@@ -129,8 +137,8 @@ def _batchnorm(a: Arm, b: Arm, gap: Interval) -> str:
             "fed something that they were not made for."
         )
     return (
-        "Here moving statistics helped: these images differ from ImageNet's so much that "
-        "BatchNorm's old statistics did not fit."
+        "Here moving statistics helped. That happens where images differ so much from ImageNet's "
+        "that the old statistics do not fit: look at the activations."
     )
 
 

@@ -28,6 +28,8 @@ class GuessPanel(widgets.VBox):
         if tuple(self.choice.options) != choices:
             self.choice.options = choices
             self.choice.value = None
+        if guess is None and self.choice.disabled:  # another race, another guess
+            self.choice.value = None
         if guess is not None:
             self.choice.value = guess
         self.choice.disabled = self.commit.disabled = guess is not None

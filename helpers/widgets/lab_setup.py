@@ -12,6 +12,8 @@ from helpers.lab import setup as setups
 from helpers.lab.setup import Arm, Setup
 
 FOLDER = "a folder"
+DOWNLOAD = ", a download"
+USUAL = ""  # a list cannot show None as chosen: to it that means that nothing is
 
 
 def wide() -> dict:
@@ -33,7 +35,7 @@ class ArmKnobs(widgets.VBox):
         self.strategy = widgets.Dropdown(options=names, description="strategy", **wide())
         self.last = widgets.BoundedIntText(min=1, max=9, description="last stages", **wide())
         self.batchnorm = widgets.Dropdown(
-            options=[("as usual", None), ("statistics rest", "eval"),
+            options=[("as usual", USUAL), ("statistics rest", "eval"),
                      ("move where it trains", "follow"), ("move everywhere", "train")],
             description="BatchNorm", **wide(),
         )  # fmt: skip
@@ -71,8 +73,9 @@ class ArmKnobs(widgets.VBox):
         """Set the knobs without telling anybody."""
         self._quiet = True
         try:
-            for name in ("strategy", "last", "batchnorm", "gray", "augment"):
+            for name in ("strategy", "last", "gray", "augment"):
                 getattr(self, name).value = getattr(arm, name)
+            self.batchnorm.value = arm.batchnorm or USUAL
             for name in ("head_lr", "backbone_lr", "decay"):
                 value = getattr(arm, name)
                 getattr(self, name).value = "" if value is None else f"{value:g}"
@@ -86,7 +89,7 @@ class ArmKnobs(widgets.VBox):
             k: setups.rate(getattr(self, k).value) for k in ("head_lr", "backbone_lr", "decay")
         }
         return Arm(
-            self.strategy.value, last=self.last.value, batchnorm=self.batchnorm.value,
+            self.strategy.value, last=self.last.value, batchnorm=self.batchnorm.value or None,
             gray=self.gray.value, augment=self.augment.value, **rates,
         )  # fmt: skip
 
@@ -111,7 +114,8 @@ class SetupPanel(widgets.VBox):
         self.n = widgets.IntText(description="how many", **wide())
         self.all_images = widgets.HTML('<span class="lab-quiet">0 takes all of them</span>')
         self.size = widgets.Dropdown(options=setups.SIZES, description="pixels", **wide())
-        places = [(f"{name} ({where})", name) for name, where in backbones.available().items()]
+        places = [(f"{name}{DOWNLOAD if 'download' in where else ''}", name)
+                  for name, where in backbones.available().items()]  # fmt: skip
         self.backbone = widgets.Dropdown(options=places, description="network", **wide())
         self.epochs = widgets.IntText(description="epochs", **wide())
         self.seed = widgets.IntText(description="seed", **wide())

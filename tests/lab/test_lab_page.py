@@ -1,0 +1,246 @@
+"""The strategy lab as a board: clicks go to the state, and the state is what is shown."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from helpers import plots, widgets
+from helpers.lab import Arm, Lab, view
+from helpers.lab.lanes import SOURCE_WORDS
+from helpers.lab.verdict import NONE
+from helpers.plots import lab as drawings
+from helpers.plots import lab_network
+from helpers.widgets.strategy_lab import OWN
+from tests.lab.conftest import TWO, longer, until
+
+
+@pytest.fixture
+def board(bench) -> widgets.StrategyLab:
+    return widgets.StrategyLab(bench)
+
+
+def press(board) -> None:
+    board.start.race.click()
+    assert board.lab.wait(30)
+
+
+def text(board, part: str) -> str:
+    return board.pictures.boxes[part].value
+
+
+def shown(board) -> set[str]:
+    return {name for name, part in board.parts.items() if part.layout.display != "none"}
+
+
+def test_race_fills_the_table_and_the_curves(board):
+    assert text(board, "table").count("ready") == 2
+    press(board)
+    assert text(board, "table").count("live") >= 2
+    assert re.search(r"\d\.\d{3} <small>\[\d\.\d{3}, \d\.\d{3}\]", text(board, "table"))
+    assert text(board, "curves").count("<circle") == 2 * 2 * 2  # arms, epochs, charts
+    assert "Explain this result" in text(board, "explanation")
+    assert board.start.status.value == "Done."
+    assert not board.start.race.disabled
+    assert board.start.stop.disabled
+
+
+def test_two_fast_clicks_and_stop(board):
+    board.lab.change(longer())
+    board.start.race.click()
+    board.start.race.click()
+    until(lambda: board.lab.lanes[1].history)
+    assert board.start.race.disabled
+    assert "arms done" in board.start.status.value
+    board.start.stop.click()
+    assert board.lab.phase == "stopped"
+    assert "Stopped" in board.start.status.value
+    assert "not scored" in text(board, "table")
+    assert board.lab.wait(5)
+    assert board.lab.current.number == 1
+
+
+def test_knobs_set_up_the_race(board):
+    board.setup.n.value, board.setup.epochs.value, board.setup.seed.value = 12, 3, 7
+    board.setup.arms.children[1].head_lr.value = "0.01"
+    setup = board.lab.setup
+    assert (setup.n, setup.epochs, setup.seed) == (12, 3, 7)
+    assert setup.arms[1] == Arm("full_finetune", head_lr=0.01)
+    assert board.prepared.value == OWN
+    assert "full fine-tune, head 0.01" in text(board, "table")
+    board.setup.n.value = 0
+    assert board.lab.setup.n is None
+
+
+def test_arms_come_and_go(board):
+    board.setup.add.click()
+    assert len(board.lab.setup.arms) == 3
+    assert board.lab.setup.arms[2].strategy == "scratch"
+    board.setup.arms.selected_index = 0
+    board.setup.remove.click()
+    assert [arm.strategy for arm in board.lab.setup.arms] == ["full_finetune", "scratch"]
+    assert board.setup.remove.disabled
+    for _ in range(3):
+        board.setup.add.click()
+    assert board.setup.add.disabled
+
+
+def test_an_arm_shows_only_the_knobs_it_has(board):
+    knobs = board.setup.arms.children[0]
+    assert knobs.last.layout.display == "none"
+    assert knobs.backbone_lr.layout.display == "none"
+    assert knobs.strategy.layout.display != "none"
+    knobs.strategy.value = "partial_finetune"
+    assert knobs.last.layout.display == ""
+    assert knobs.backbone_lr.layout.display == ""
+
+
+def test_what_cannot_be_is_a_sentence_in_the_page(board, tmp_path):
+    board.setup.dataset.value = "a folder"
+    board.setup.folder.value = str(tmp_path / "nowhere")
+    assert "There is no folder" in board.start.message.value
+    board.start.race.click()
+    assert "There is no folder" in board.start.message.value
+    assert board.lab.phase == "idle"
+    board.setup.dataset.value = "elpv"
+    assert board.start.message.value == '<div class="lab-error"></div>'
+    board.setup.arms.children[0].head_lr.value = "fast"
+    assert "no number" in board.start.message.value
+    board.setup.arms.children[0].head_lr.value = ""
+    board.setup.arms.children[0].strategy.value = "partial_finetune"
+    board.setup.arms.children[0].last.value = 9
+    assert "7 stages" in board.start.message.value
+    assert text(board, "network") == ""
+
+
+def test_prepared_races_load_and_show_their_knobs(board):
+    board.prepared.value = "Gray: mean or sum"
+    assert board.lab.prepared.name == "Gray: mean or sum"
+    assert [knobs.gray.value for knobs in board.setup.arms.children] == ["sum", "mean", "random"]
+    assert board.lab.prepared is not None  # showing the knobs did not count as turning them
+    assert "averaged" in text(board, "question")
+    assert "gray mean" in text(board, "table")
+
+
+def test_predict_first_blocks_race_until_the_guess_is_made(board):
+    board.predict_first.value = True
+    assert board.start.race.disabled
+    assert "guess" in shown(board)
+    board.guess.commit.click()
+    assert "Choose one" in board.start.message.value
+    assert tuple(board.guess.choice.options) == ("feature extraction", "full fine-tune", NONE)
+    board.guess.choice.value = NONE
+    board.guess.commit.click()
+    assert board.guess.choice.disabled
+    assert not board.start.race.disabled
+    assert f"Your guess: {NONE}" in text(board, "verdict")
+    press(board)
+    assert "Measured:" in text(board, "verdict")
+    board.setup.seed.value = 9
+    assert board.start.race.disabled
+    assert board.guess.choice.value is None
+    board.predict_first.value = False
+    assert not board.start.race.disabled
+    assert "guess" not in shown(board)
+
+
+def test_presenter_shows_one_step_at_a_time_in_large_type(board):
+    assert "setup" in shown(board)
+    board.presenter.value = True
+    assert "lab-presenter" in board._dom_classes
+    assert shown(board) == {"step", "question", "start", "network"}
+    board.step.value = "2 race"
+    assert shown(board) == {"step", "start", "table", "curves"}
+    board.step.value = "3 explanation"
+    assert shown(board) == {"step", "verdict", "table", "explanation"}
+    board.step.value = "4 errors"
+    assert shown(board) == {"step", "errors"}
+    assert "<b>4 errors</b>" in board.steps.value
+    board.presenter.value = False
+    assert "lab-presenter" not in board._dom_classes
+    assert "setup" in shown(board)
+
+
+def test_every_part_can_be_reached(board):
+    seen = set()
+    for look in view.LOOKS:
+        board.look.value = look
+        seen |= shown(board)
+    assert {*widgets.lab_race.Pictures.NAMES, "setup", "start", "look", "kept"} == seen
+
+
+def test_the_network_shows_what_trains_at_which_rate(board):
+    assert text(board, "network").count("frozen") == 4  # stem and three stages of the first arm
+    assert text(board, "network").count("3e-3") == 2  # both heads
+    assert "BN rests" in text(board, "network")
+
+
+def test_the_winners_errors_are_drawn(board, monkeypatch):
+    assert "shown here" in text(board, "errors")
+    press(board)
+    label, result = view.winner(board.lab.current)
+    assert text(board, "errors").count("<img") == 2 * len(result.mistakes.images)
+    assert label in text(board, "errors")
+
+
+def test_kept_races_are_compared_and_exported(board, tmp_path):
+    press(board)
+    board.shelf.name.value = "first"
+    board.shelf.keep.click()
+    assert board.shelf.choice.options == ("first",)
+    board.lab.change(replace(TWO, seed=2))
+    press(board)
+    board.shelf.name.value = "first"
+    board.shelf.keep.click()
+    assert "already kept" in board.start.message.value
+    board.shelf.name.value = "second"
+    board.shelf.keep.click()
+    board.shelf.choice.value = ("first", "second")
+    assert "<th>second</th>" in board.shelf.comparison.value
+    board.shelf.folder.value = str(tmp_path / "nowhere")
+    board.shelf.export.click()
+    assert "There is no folder" in board.start.message.value
+    board.shelf.folder.value = str(tmp_path)
+    board.shelf.export.click()
+    assert (tmp_path / "strategy_lab.csv").is_file()
+    assert 'download="strategy_lab.html"' in board.shelf.text.value
+    board.shelf.remove.click()
+    assert board.shelf.choice.options == ()
+
+
+def test_sources_are_chosen_in_the_page(board):
+    board.fresh.value, board.use_stored.value = True, False
+    assert (board.lab.fresh, board.lab.use_stored) == (True, False)
+
+
+def test_arms_of_one_strategy_share_its_colour_and_differ_in_the_dash():
+    assert drawings.dashes(["a", "b", "a", "a"]) == ["", "", "7 4", "2 4"]
+    line = drawings.swatch("lp_ft", "7 4")
+    assert plots.color_of("lp_ft") in line
+    assert 'stroke-dasharray="7 4"' in line
+
+
+def test_curves_pass_over_what_is_not_a_number():
+    history = [{"epoch": 1, "val_auc": float("nan"), "train_loss": 0.5}]
+    arms = [{"arm": "a < b", "strategy": "scratch", "dash": "", "history": history}]
+    drawn = drawings.curves(arms, 3)
+    assert drawn.count("<circle") == 1
+    assert "a &lt; b" in drawn
+    assert drawings.curves([], 1)
+
+
+def test_boxes_of_the_network_are_legible():
+    part = {"part": "head", "parameters": 2562, "rate": 3e-3, "batchnorm": "none"}
+    drawn = lab_network.network([
+        {"arm": "x", "strategy": "feature_extraction", "dash": "", "parts": [part]}
+    ])  # fmt: skip
+    assert "2.6 k" in drawn
+    assert "color:#FFFFFF" in drawn  # white on blue
+
+
+def test_every_source_has_words():
+    assert set(SOURCE_WORDS) == {"live", "stored", "kept"}
+
+
+def test_a_page_without_a_kernel_says_what_it_is():
+    assert repr(widgets.StrategyLab(Lab())) == "StrategyLab(run the notebook to use it)"

@@ -1,0 +1,156 @@
+"""Where a result may come from: trained now, stored with the course, kept by this machine."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from helpers import experiments
+from helpers.lab import Arm, Setup, memo, stored, worker
+from tests.conftest import make_dataset
+from tests.lab.conftest import TWO, run
+
+ROW = dict(zip(experiments.COLUMNS, (
+    "elpv", "electroluminescence", 200, "efficientnet_lite0", 96, "full_finetune", 20, 0,
+    0.81, 0.77, 0.85, 0.77, 62.0, 3_372_994, "torch=2"), strict=True))  # fmt: skip
+SETUP = Setup((Arm("full_finetune"), Arm()), n=200, epochs=20)
+
+
+def table(**changes) -> pd.DataFrame:
+    return pd.DataFrame([ROW | changes])
+
+
+def test_a_row_answers_for_the_very_same_arm():
+    result = stored.find(SETUP, SETUP.arms[0], table())
+    assert (result.auc, result.auc_lo, result.trainable) == (0.81, 0.77, 3_372_994)
+    assert result.source == "stored"
+    assert result.score is None
+    assert stored.find(SETUP, SETUP.arms[1], table()) is None
+
+
+@pytest.mark.parametrize("change", [
+    {"n_train": 201}, {"image_size": 64}, {"epochs": 10}, {"seed": 1}, {"backbone": "resnet18"},
+    {"strategy": "full_finetune+own_rates"}, {"dataset": "elpv[gray=mean]"},
+])  # fmt: skip
+def test_a_row_that_differs_in_one_thing_does_not(change):
+    assert stored.find(SETUP, SETUP.arms[0], table(**change)) is None
+
+
+@pytest.mark.parametrize("arm", [
+    Arm("full_finetune", head_lr=0.01), Arm("full_finetune", gray="mean"),
+    Arm("full_finetune", augment="dihedral"), Arm("full_finetune", batchnorm="follow"),
+])  # fmt: skip
+def test_an_arm_with_own_knobs_is_trained(arm):
+    rows = table(strategy=arm.build().key)
+    assert stored.find(SETUP, arm, rows) is None
+
+
+def test_stored_arms_answer_at_once_and_live_ones_are_trained(bench, monkeypatch):
+    rows = table(n_train=16, image_size=32, epochs=2)
+    monkeypatch.setattr(stored.experiments, "read_rows", lambda: rows)
+    bench.race()
+    assert bench.lanes[1].result.source == "stored"  # before anything was trained
+    assert bench.wait(30)
+    assert [lane.result.source for lane in bench.lanes] == ["live", "stored"]
+    bench.use_stored = False
+    run(bench)
+    assert [lane.result.source for lane in bench.lanes] == ["kept", "live"]
+
+
+def test_a_race_of_stored_arms_needs_no_worker(bench, monkeypatch, tiny):
+    rows = pd.concat([table(n_train=16, image_size=32, epochs=2, strategy=arm.build().key)
+                      for arm in TWO.arms])  # fmt: skip
+    monkeypatch.setattr(stored.experiments, "read_rows", lambda: rows)
+    bench.race()
+    assert bench.phase == "done"
+    assert bench.current.explanation
+    assert tiny == []  # no image was read
+
+
+def test_the_very_same_run_is_kept_and_says_so(bench):
+    first = run(bench).lanes
+    again = run(bench).lanes
+    for live, kept in zip(first, again, strict=True):
+        assert (live.result.source, kept.result.source) == ("live", "kept")
+        assert [dict(row) for row in live.history] == [dict(row) for row in kept.history]
+        assert live.result.auc == kept.result.auc
+        a, b = live.result, kept.result
+        assert np.array_equal(a.score.probabilities, b.score.probabilities)
+        assert np.array_equal(a.mistakes.images, b.mistakes.images)
+        assert np.array_equal(a.groups, b.groups)
+        assert (a.trainable, a.best_epoch, a.classes) == (b.trainable, b.best_epoch, b.classes)
+
+
+def test_a_kept_result_is_never_stale(tiny, monkeypatch):
+    data, arm = make_dataset(), TWO.arms[0]
+    keys = {memo.key(TWO, arm, data)}
+    assert memo.key(TWO, arm, make_dataset()) in keys
+    other = make_dataset()
+    pixels = other.test.images.copy()
+    pixels[0, 0, 0, 0] ^= 1
+    changed = replace(other, test=replace(other.test, images=pixels))
+    keys.add(memo.key(TWO, arm, changed))
+    labels = 1 - other.val.labels
+    keys.add(memo.key(TWO, arm, replace(other, val=replace(other.val, labels=labels))))
+    for setup in (replace(TWO, epochs=3), replace(TWO, seed=1), replace(TWO, n=12)):
+        keys.add(memo.key(setup, arm, data))
+    for knob in ({"head_lr": 0.01}, {"batchnorm": "train"}, {"augment": "dihedral"},
+                 {"gray": "mean"}):  # fmt: skip
+        keys.add(memo.key(TWO, replace(arm, **knob), data))
+    assert len(keys) == 10
+
+    original = memo.strategies.backbones.load
+
+    def other_weights(*names, **options):
+        model = original(*names, **options)
+        with torch.no_grad():
+            model.stem_conv.weight[0, 0, 0, 0] += 1e-6
+        return model
+
+    with monkeypatch.context() as patch:
+        patch.setattr(memo.strategies.backbones, "load", other_weights)
+        keys.add(memo.key(TWO, arm, data))
+    with monkeypatch.context() as patch:
+        patch.setattr(memo.experiments, "versions", lambda: "torch=9")
+        keys.add(memo.key(TWO, arm, data))
+    with monkeypatch.context() as patch:
+        patch.setattr(memo, "code", lambda: "another loop")
+        keys.add(memo.key(TWO, arm, data))
+    assert len(keys) == 13
+
+
+def test_a_damaged_entry_is_made_again(bench):
+    run(bench)
+    for path in memo.folder().glob("*.npz"):
+        path.write_bytes(path.read_bytes()[:100])
+    assert [lane.result.source for lane in run(bench).lanes] == ["live", "live"]
+    assert [lane.result.source for lane in run(bench).lanes] == ["kept", "kept"]
+
+
+def test_a_cache_that_cannot_be_written_does_not_stop_a_race(bench, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "file"))
+    with pytest.warns(UserWarning, match="held in memory"):
+        run(bench)
+    assert [lane.result.source for lane in bench.lanes] == ["live", "live"]
+
+
+def test_old_entries_make_room(bench, monkeypatch):
+    monkeypatch.setattr(memo, "MOST", 2)
+    run(bench)
+    bench.change(replace(TWO, seed=3))
+    run(bench)
+    assert len(list(memo.folder().glob("*.npz"))) == 2
+    assert [lane.result.source for lane in run(bench).lanes] == ["kept", "kept"]
+
+
+def test_the_surest_errors_are_kept_with_what_spoke_for_them(bench):
+    result = run(bench).lanes[0].result
+    wrong, score = result.mistakes, result.score
+    said = score.probabilities.argmax(axis=1)
+    assert wrong.n_wrong == int((said != score.labels).sum())
+    assert len(wrong.index) == min(wrong.n_wrong, worker.SHOWN_MISTAKES)
+    assert (said[wrong.index] != score.labels[wrong.index]).all()
+    assert wrong.images.shape[:3] == wrong.heat.shape

@@ -1,0 +1,236 @@
+import gc
+import time
+import weakref
+from dataclasses import replace
+
+import pytest
+
+from helpers.errors import CourseError
+from helpers.lab import Arm, Lab, Setup, worker
+from helpers.lab.verdict import NONE
+from tests.lab.conftest import TWO, longer, run, until
+
+
+def test_a_race_runs_to_its_table(bench):
+    told = []
+    bench.listen(told.append)
+    run(bench)
+    assert bench.phase == "done"
+    assert [lane.status for lane in bench.lanes] == ["done", "done"]
+    assert [len(lane.history) for lane in bench.lanes] == [2, 2]
+    for lane in bench.lanes:
+        assert lane.result.source == "live"
+        assert lane.result.auc_lo <= lane.result.auc <= lane.result.auc_hi
+        assert lane.result.seconds > 0
+    assert bench.lanes[0].result.trainable == 10  # the head alone
+    assert bench.lanes[1].result.trainable > 400
+    assert bench.current.leader
+    assert 1 <= len(bench.current.explanation) <= 3
+    assert {"race", "progress"} <= set(told)
+
+
+def test_two_quick_clicks_start_one_race(bench):
+    assert bench.race()
+    assert not bench.race()
+    assert "running" in bench.message
+    assert bench.wait(30)
+    assert bench.current.number == 1
+    assert [lane.status for lane in bench.lanes] == ["done", "done"]
+
+
+def test_the_same_race_gives_the_same_numbers(bench):
+    bench.fresh = True
+    first = [lane.history[-1]["train_loss"] for lane in run(bench).lanes]
+    again = [lane.history[-1]["train_loss"] for lane in run(bench).lanes]
+    assert first == again
+    assert [lane.result.source for lane in bench.lanes] == ["live", "live"]
+
+
+def test_stop_is_seen_at_once_and_what_was_done_stays(bench):
+    bench.change(replace(TWO, arms=(Arm("feature_extraction"), Arm("full_finetune"))))
+    bench.change(longer())
+    bench.race()
+    until(lambda: bench.lanes[1].history)
+    began = time.monotonic()
+    bench.stop()
+    assert bench.phase == "stopped"
+    assert bench.wait(5)
+    assert time.monotonic() - began < 1
+    done, stopped = bench.lanes
+    assert done.status == "done"
+    assert done.result is not None
+    assert stopped.status == "stopped"
+    assert stopped.result is None
+    assert "not scored" in stopped.note
+    assert f"epoch {len(stopped.history) + 1} of 100" in stopped.note
+    bench.stop()  # nothing left to stop
+    assert bench.phase == "stopped"
+
+
+def test_stop_while_images_are_loading(bench, monkeypatch):
+    arrived, go_on = [], []
+
+    def slow(self):
+        arrived.append(True)
+        until(lambda: go_on)
+        raise CourseError("nobody wants to read this any more")
+
+    monkeypatch.setattr("helpers.experiments.Experiment.data", slow)
+    bench.race()
+    until(lambda: arrived)
+    bench.stop()
+    assert bench.phase == "stopped"  # though the worker is still busy
+    go_on.append(True)
+    assert bench.wait(5)
+    assert {lane.status for lane in bench.lanes} == {"stopped"}
+    assert bench.message == ""
+
+
+def test_a_race_started_after_stop_waits_for_the_worker_and_is_whole(bench):
+    bench.change(longer())
+    bench.race()
+    until(lambda: bench.lanes[0].status != "waiting")
+    bench.stop()
+    bench.change(TWO)
+    run(bench)
+    assert bench.phase == "done"
+    assert [len(lane.history) for lane in bench.lanes] == [2, 2]
+    assert bench.current.number == 2
+
+
+def test_knobs_turned_during_a_race_belong_to_the_next_one(bench):
+    bench.change(longer(epochs=8))
+    bench.race()
+    other = replace(TWO, seed=5)
+    bench.change(other)
+    assert bench.wait(30)
+    assert bench.phase == "done"
+    assert bench.current.setup.epochs == 8
+    assert bench.showing == "race"  # its result is not lost
+    assert bench.setup == other
+    run(bench)
+    assert bench.current.setup == other
+
+
+def test_predict_first_refuses_race_until_a_guess_stands(bench):
+    bench.set_predict_first(True)
+    assert not bench.race()
+    assert "guess" in bench.message
+    bench.commit_guess("something else")
+    assert "Choose one" in bench.message
+    bench.commit_guess(None)
+    assert bench.guess is None
+    bench.commit_guess(NONE)
+    assert bench.guess == NONE
+    bench.commit_guess(bench.choices[0])
+    assert bench.guess == NONE  # committed is committed
+    run(bench)
+    assert bench.current.guess == NONE
+    bench.change(replace(TWO, seed=1))
+    assert bench.guess is None  # it was about another race
+    assert not bench.race()
+
+
+def test_an_arm_that_fails_says_why_and_the_others_go_on(bench, monkeypatch):
+    measure = worker.experiments.measure
+
+    def breaks(experiment, **options):
+        if experiment.strategy.name == "feature_extraction":
+            raise ZeroDivisionError("no such luck")
+        return measure(experiment, **options)
+
+    monkeypatch.setattr(worker.experiments, "measure", breaks)
+    run(bench)
+    assert bench.phase == "done"
+    failed, done = bench.lanes
+    assert failed.status == "failed"
+    assert "ZeroDivisionError: no such luck" in failed.note
+    assert "Traceback" not in failed.note
+    assert done.status == "done"
+    assert "nothing to compare" in bench.current.explanation[0]
+
+
+def test_images_that_cannot_be_read_end_the_race_with_the_sentence(bench, monkeypatch):
+    def broken(self):
+        raise CourseError("There is one class only: cats. Two are needed.")
+
+    monkeypatch.setattr("helpers.experiments.Experiment.data", broken)
+    run(bench)
+    assert bench.phase == "failed"
+    assert bench.message == "There is one class only: cats. Two are needed."
+    assert {lane.status for lane in bench.lanes} == {"failed"}
+
+
+def test_more_images_than_there_are(bench):
+    bench.change(replace(TWO, n=500))
+    run(bench)
+    assert bench.phase == "failed"
+    assert "Asked for 500 images" in bench.message
+
+
+def test_a_setup_that_cannot_be_raced_is_refused_with_a_sentence(bench):
+    bench.change(replace(TWO, arms=(Arm("magic"), Arm())))
+    assert "no strategy 'magic'" in bench.message
+    assert not bench.race()
+    assert bench.phase == "idle"
+    assert bench.current is None
+
+
+def test_a_page_that_cannot_be_drawn_does_not_end_the_race(bench):
+    def broken(change):
+        raise RuntimeError("no page")
+
+    bench.listen(broken)
+    run(bench)
+    assert bench.phase == "done"
+
+
+def test_prepared_races_load_by_name():
+    lab = Lab()
+    lab.load_prepared("The BN trap")
+    assert lab.prepared.name == "The BN trap"
+    assert {arm.batchnorm for arm in lab.setup.arms} == {None, "train"}
+    before = lab.setup
+    lab.load_prepared("The BN tarp")
+    assert "Did you mean 'The BN trap'" in lab.message
+    assert lab.setup == before
+    lab.change(replace(before, epochs=7))
+    assert lab.prepared is None
+
+
+def test_time_left_is_known_once_something_ran(bench):
+    assert bench.time_left is None
+    bench.change(longer(epochs=30))
+    bench.race()
+    until(lambda: bench.lanes[1].share > 0.2)
+    assert 0 < bench.time_left < 60
+    bench.stop()
+    assert bench.time_left is None
+
+
+def test_twenty_races_leave_no_network_behind(bench, monkeypatch):
+    built = []
+    measure = worker.experiments.measure
+
+    def watched(experiment, **options):
+        outcome = measure(experiment, **options)
+        built.append(weakref.ref(outcome.run.model))
+        return outcome
+
+    monkeypatch.setattr(worker.experiments, "measure", watched)
+    bench.fresh = True
+    bench.change(replace(TWO, epochs=1))
+    for _ in range(20):
+        run(bench)
+    gc.collect()
+    assert len(built) == 40
+    assert not [ref for ref in built if ref() is not None]
+
+
+@pytest.mark.parametrize("race", ["400 images: freeze or not", "Gray: mean or sum"])
+def test_prepared_races_pass_their_own_check(race):
+    lab = Lab()
+    lab.load_prepared(race)
+    lab.setup.check()
+    assert len(set(lab.setup.labels)) == len(lab.setup.arms)
+    assert isinstance(lab.setup, Setup)
