@@ -198,6 +198,7 @@ def gap_by_n(gaps: Mapping[str, pd.DataFrame]) -> Figure:
     figure, axes = plt.subplots(figsize=(9, 5))
     axes.axhline(0, color=INK, lw=1)
     sizes = sorted({n for table in gaps.values() for n in table.index})
+    sizes = [n for k, n in enumerate(sizes) if not k or n > 1.2 * sizes[k - 1]]  # 194 beside 200
     for k, (title, table) in enumerate(gaps.items()):
         color, marker = DATASET_LOOKS[k % len(DATASET_LOOKS)]
         label = title + ("" if len(table) else ": not measured yet")
