@@ -15,10 +15,15 @@ STYLE = """
 .celltag_notebook-only { display: none; }
 .lab p { margin: 0.35em 0; }
 .lab .jupyter-button.mod-active { background: #222222; color: white; }
-.lab-table .lab-arm { white-space: normal; min-width: 11em; }
+.lab table.lab-table { table-layout: fixed; }
+.lab-table th:nth-child(1) { width: 20%; }
+.lab-table th:nth-child(2) { width: 14%; }
+.lab-table th:nth-child(3) { width: 34%; }
+.lab-table .lab-arm, .lab-note { white-space: normal; }
 .lab-swatch { width: 2.1em; height: 0.8em; margin-right: 0.5em; vertical-align: middle; }
-.lab-interval { width: 10em; height: 1em; margin-right: 0.6em; vertical-align: middle; }
-.lab-badge { border: 1px solid #DDE3EA; border-radius: 1em; padding: 0.05em 0.6em; }
+.lab-interval { width: 7em; height: 1em; margin-right: 0.6em; vertical-align: middle; }
+.lab-badge { border: 1px solid #DDE3EA; border-radius: 1em; padding: 0.05em 0.6em; white-space: normal;
+  display: inline-block; line-height: 1.2; }
 .lab-live { border-color: currentColor; }
 .lab-bar { height: 0.5em; border-radius: 0.25em; background: #DDE3EA; overflow: hidden; }
 .lab-bar div { height: 100%; }

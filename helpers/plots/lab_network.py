@@ -64,7 +64,7 @@ def _box(part: Mapping, arm: Mapping) -> str:
         strength = float(np.clip(1 + 0.22 * np.log10(part["rate"] / largest), 0.35, 1))
         red, green, blue = (1 - strength * (1 - c) for c in to_rgb(color_of(arm["strategy"])))
         fill = "#" + "".join(f"{round(255 * c):02X}" for c in (red, green, blue))
-        ink = "#222222" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else "#FFFFFF"
+        ink = "#222222" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.38 else "#FFFFFF"
     rate = f"{part['rate']:.0e}".replace("e-0", "e-") if trains else "frozen"
     mark = {"moves": "BN moves", "rests": "BN rests", "none": "&nbsp;"}[part["batchnorm"]]
     return (

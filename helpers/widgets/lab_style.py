@@ -9,7 +9,8 @@ RULES = """
   --jp-widgets-font-size: var(--lab-size); --jp-ui-font-size1: var(--lab-size);
   --jp-widgets-inline-height: calc(2.1 * var(--lab-size));
   --jp-widgets-inline-label-width: calc(7.5 * var(--lab-size));
-  --jp-widgets-input-focus-border-color: {accent};
+  --jp-widgets-input-focus-border-color: {accent}; --jp-brand-color1: {accent};
+  accent-color: {accent};
   box-sizing: border-box; max-width: 1240px; margin: 0 auto; padding: 0 12px; overflow: visible; }}
 .lab-presenter {{ --lab-size: 22px; max-width: none; }}
 .lab *, .lab *::before {{ box-sizing: border-box; }}
@@ -32,6 +33,11 @@ RULES = """
 .lab th, .lab td {{ padding: 5px 12px 5px 0; vertical-align: middle; white-space: nowrap; }}
 .lab td {{ border-bottom: 1px solid {line}; font-variant-numeric: tabular-nums; }}
 .lab td.number, .lab th.number {{ text-align: right; padding-right: 20px; }}
+.lab .widget-tab > .widget-tab-contents {{ border: none; padding: 8px 0; }}
+.lab select, .lab input {{ text-overflow: ellipsis; }}
+.lab .widget-checkbox {{ margin: 0; }}
+.lab .widget-checkbox label {{ display: flex; gap: 8px; align-items: center; }}
+.lab input[type=checkbox] {{ width: 1.05em; height: 1.05em; margin: 0; vertical-align: middle; }}
 .lab img {{ max-width: 100%; height: auto; display: block; }}
 """
 
