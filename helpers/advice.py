@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,9 +49,18 @@ def overview(census: Census) -> Section:
             f"The classes are uneven: {max(counts.values()):,} against {min(counts.values()):,}. "
             "Weight the loss by class, and do not read accuracy alone."
         )
+    points.append(_of_the_groups(census))
     points += _of_the_pixels(census)
     table = pd.DataFrame({"class": counts.keys(), "images": counts.values()})
     return Section("Your images", text, points, table)
+
+
+def _of_the_groups(census: Census) -> str:
+    n_groups = len(np.unique(census.groups))
+    if n_groups < census.n:
+        return f"They belong to {n_groups:,} groups; no group lies on both sides of a split."
+    return ("Every image counts as a patient or part of its own. If several show the same one, "
+            "give --group-pattern, or the test score will flatter.")  # fmt: skip
 
 
 def _of_the_pixels(census: Census) -> list[str]:
@@ -199,13 +209,14 @@ def outcome(race: Race, n: int) -> Section:
     return Section("Race", text, points, table, figure, "test AUC of each strategy")
 
 
-def next_step(advice: Recommendation, root: Path) -> Section:
+def next_step(advice: Recommendation, root: Path, pattern: str | None = None) -> Section:
     """Give the command that trains the recommended strategy on all images."""
     strategy, epochs = arm(advice.strategy, advice.n)
     base, _, last = strategy.name.partition("_last")
     command = (
-        f"python -m helpers train --dataset 'folder:{root}' --strategy {base}"
+        f"python -m helpers train --dataset {shlex.quote(f'folder:{root}')} --strategy {base}"
         + (f" --last {last}" if last else "")
+        + (f" --group-pattern {shlex.quote(pattern)}" if pattern else "")
         + f" --size {grid.IMAGE_SIZE} --epochs {epochs} --checkpoint net.safetensors"
     )
     return Section("Next", ["Train it on all of them, and look at the test score once:"],

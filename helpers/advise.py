@@ -72,7 +72,7 @@ def advise(
     sections = [
         advice.overview(found), advice.likeness(distances, similar),
         advice.recommendation(chosen), advice.costs(seconds, n),
-        *([advice.outcome(raced, n)] if raced else []), advice.next_step(chosen, root),
+        *([advice.outcome(raced, n)] if raced else []), advice.next_step(chosen, root, pattern),
     ]  # fmt: skip
     return Advice(found, distances, chosen, seconds, raced, tuple(sections))
 

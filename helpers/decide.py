@@ -156,9 +156,10 @@ def _from_publications(found: Evidence, facts: Facts, top: int) -> Recommendatio
     return Recommendation(
         n=facts.n, strategy="full_finetune", runner_up="scratch_longer", margin=interval(()),
         why=(
-            f"This is an extrapolation: we measured up to {top:,} images. Others found on 200,000 "
-            "images and more that pretrained and random starts end close together and pretraining "
-            "buys speed, so start from the pretrained weights and train everything."
+            f"This is an extrapolation: we measured up to {top:,} images on the sets that count "
+            "here. Others found on 200,000 images and more that pretrained and random starts end "
+            "close together and pretraining buys speed, so start from the pretrained weights and "
+            "train everything."
         ),
         confidence="low",
         doubts=("None of it was measured here, nor on your images.",),

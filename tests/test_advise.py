@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import time
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from helpers import advice, advise, census, evidence, plots, race, report, strategies, verdicts
-from helpers.__main__ import main
+from helpers.__main__ import _parser, main
 from helpers.errors import CourseError
 from tests.conftest import make_split
 
@@ -76,12 +77,26 @@ def test_it_counts_measures_and_recommends(folder, capsys):
 
 def test_the_command_it_ends_with_parses(folder, capsys):
     text = said(folder, capsys)
-    line = re.search(r"python -m helpers (train .+)", text)[1]
-    from helpers.__main__ import _parser
-
-    arguments = _parser().parse_args([word.strip("'") for word in line.split()])
+    arguments = parsed(text)
     assert arguments.strategy in strategies.STRATEGIES
     assert arguments.dataset == f"folder:{folder}"
+    assert arguments.group_pattern is None
+    assert "Every image counts as a patient or part of its own" in text
+
+
+def parsed(text: str):
+    line = re.search(r"python -m helpers (train .+)", text)[1]
+    return _parser().parse_args(shlex.split(line))
+
+
+def test_the_groups_go_with_the_command(folder, capsys):
+    """Forgotten there, images of a patient would lie on both sides of the split after all."""
+    odd = folder.rename(folder.with_name("it's $HOME"))
+    text = said(odd, capsys, "--group-pattern", r"patient(\d+)")
+    assert "They belong to 20 groups" in text
+    arguments = parsed(text)
+    assert arguments.group_pattern == r"patient(\d+)"
+    assert arguments.dataset == f"folder:{odd}"
 
 
 def test_the_html_report_needs_nothing_but_itself(folder, tmp_path, capsys):
