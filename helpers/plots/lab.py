@@ -22,7 +22,8 @@ STYLE = """
 .lab-table .lab-arm, .lab-note { white-space: normal; }
 .lab-swatch { width: 2.1em; height: 0.8em; margin-right: 0.5em; vertical-align: middle; }
 .lab-interval { width: 7em; height: 1em; margin-right: 0.6em; vertical-align: middle; }
-.lab-badge { border: 1px solid #DDE3EA; border-radius: 1em; padding: 0.05em 0.6em; white-space: normal;
+.lab-badge { border: 1px solid #DDE3EA; border-radius: 1em; padding: 0.05em 0.6em;
+  white-space: normal;
   display: inline-block; line-height: 1.2; }
 .lab-live { border-color: currentColor; }
 .lab-bar { height: 0.5em; border-radius: 0.25em; background: #DDE3EA; overflow: hidden; }
