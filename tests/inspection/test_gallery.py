@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers import backbones, inspection
 from helpers.errors import CourseError
 from helpers.inspection import gallery
 
@@ -78,8 +79,6 @@ def test_the_stored_gallery_shows_24_channels_or_more_at_5_depths_or_more():
 
 def test_the_stored_pictures_excite_their_channels():
     """They were made with these weights: each beats the other five of its depth."""
-    from helpers import backbones, inspection
-
     stored, model = gallery.load_gallery(), backbones.load(gallery.BACKBONE)
     won = 0
     for part in ("stage3", "stage6"):
@@ -87,6 +86,28 @@ def test_the_stored_pictures_excite_their_channels():
         for k, channel in enumerate(stored[part]):
             won += int(inspection.response(model, part, channel, pictures).argmax() == k)
     assert won >= 11, f"{won} of 12"
+
+
+def test_the_stored_pictures_lie_far_above_noise():
+    """Ten times noise's own spread above it, nearly all; late ones also tenfold its mean.
+
+    In early stages evenly drawn pixels are themselves edges and checks, so they excite some
+    channels strongly; there tenfold is not to be had.
+    """
+    stored, model = gallery.load_gallery(), backbones.load(gallery.BACKBONE)
+    far = tenfold = 0
+    for part, pictures in stored.items():
+        side = gallery.SIZES[part]
+        noise = np.random.default_rng(0).random((6, side, side, 3), dtype=np.float32)
+        for channel, picture in pictures.items():
+            own = picture[None].astype(np.float32) / 255
+            excited = inspection.response(model, part, channel, own)[0]
+            chance = inspection.response(model, part, channel, noise)
+            far += int(excited - chance.mean() > 10 * chance.std())
+            if part in ("stage5", "stage6", "stage7"):
+                tenfold += int(excited > 10 * max(chance.mean(), 0))
+    assert far >= 33, f"{far} of 36"
+    assert tenfold >= 15, f"{tenfold} of 18"
 
 
 def test_pictures_are_real_files_of_the_size_of_their_depth():

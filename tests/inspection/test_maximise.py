@@ -16,7 +16,7 @@ def lite0():
     return backbones.load("efficientnet_lite0")
 
 
-@pytest.mark.parametrize(("part", "channel"), [("stage3", 10), ("stage5", 28)])
+@pytest.mark.parametrize(("part", "channel"), [("stage3", 10), ("stage5", 28), ("stage6", 48)])
 def test_the_picture_excites_its_channel_ten_times_as_much_as_noise(lite0, part, channel):
     """Both measured as the channel's mean activation; noise: pixels drawn evenly from 0..1."""
     picture = inspection.maximise(lite0, part, [channel], size=64, steps=40)
