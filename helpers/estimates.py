@@ -71,7 +71,10 @@ def weights_of(
         span = f"the {values[0]:.2f} to {values[-1]:.2f} of {', '.join(ranked)}"
         if len(ranked) == 1:
             span = f"the {values[0]:.2f} of {ranked[0]}"
-        notes.append(f"The similarity of {similarity:.2f} lies outside {span}, which count here.")
+        notes.append(
+            f"The similarity of {similarity:.2f} lies outside {span}; nothing nearer is measured "
+            "at this size."
+        )
     right = int(np.searchsorted(values, similarity))
     if right in (0, len(ranked)):
         return {ranked[min(right, len(ranked) - 1)]: 1.0}, notes

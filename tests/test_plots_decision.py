@@ -109,6 +109,12 @@ def test_curves_show_each_data_set_and_mark_the_size(grid):
     assert "training images" in left.get_xlabel()
 
 
+def test_labels_of_sizes_do_not_touch():
+    assert arms._apart([50, 200, 800, 1574], 1574 / 50) == [50, 200, 1574]
+    assert arms._apart([50, 200, 800, 4173], 4173 / 50) == [50, 200, 800, 4173]
+    assert arms._apart([800], 1) == [800]
+
+
 def test_an_arm_with_fewer_seeds_says_so(grid):
     cell = grid.arms[(grid.arms["dataset"] == "far") & (grid.arms["n"] == 50)].copy()
     cell.loc[cell["arm"] == "scratch", "seeds"] = 1

@@ -16,6 +16,7 @@ from helpers.datasets.known import SHORT_CAVEATS as CAVEATS
 from helpers.plots.style import FROZEN, INK, color_of, draws, label_of
 
 LONGER = "_longer"
+CLOSEST = 0.21  # of an axis of sizes, between two labels
 VARIANTS = {"partial_finetune_last1", "scratch" + LONGER}  # hollow: they share a colour
 ORDER = ("feature_extraction", "partial_finetune_last1", "partial_finetune", "full_finetune",
          "lp_ft", "scratch", "scratch" + LONGER)  # fmt: skip
@@ -152,7 +153,8 @@ def _curve(axes: Axes, arm: str, rows: pd.DataFrame) -> None:
 
 def _size_axis(axes: Axes, sizes: Sequence[int], mark: int | None) -> None:
     axes.set_xscale("log")
-    axes.set_xticks(sizes, [f"{n:,}" for n in sizes])
+    ticks = _apart(sizes, max([*sizes, mark or 0]) / min([*sizes, mark or sizes[0]]))
+    axes.set_xticks(ticks, [f"{n:,}" for n in ticks])
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("training images")
     if mark is not None:
@@ -161,3 +163,12 @@ def _size_axis(axes: Axes, sizes: Sequence[int], mark: int | None) -> None:
         axes.annotate(f"n = {mark:,}", (mark, 0.03), xycoords=("data", "axes fraction"),
                       xytext=(-4 if left else 4, 0), textcoords="offset points",
                       ha="right" if left else "left", fontsize=11)  # fmt: skip
+
+
+def _apart(sizes: Sequence[int], span: float) -> list[int]:
+    """Return the sizes, from the largest down, whose labels do not touch on a log axis."""
+    kept: list[int] = []
+    for n in sorted(sizes, reverse=True):
+        if not kept or np.log(kept[-1] / n) > CLOSEST * np.log(span):
+            kept.append(n)
+    return kept[::-1]
