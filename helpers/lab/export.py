@@ -13,6 +13,7 @@ from helpers import cache, report
 from helpers.errors import CourseError
 from helpers.lab import kept as shelf
 from helpers.lab.kept import Kept
+from helpers.lab.setup import NAMES
 from helpers.plots import lab as drawings
 
 TITLE = "Strategy lab: kept races"
@@ -29,14 +30,20 @@ NOTE = (
 
 def comparison(runs: Sequence[Kept]) -> pd.DataFrame:
     """Return a row per arm and a column per kept race: test AUC with its interval."""
-    names = list(dict.fromkeys(row["arm"] for run in runs for row in run.rows))
+    names = list(dict.fromkeys(_full(row) for run in runs for row in run.rows))
     columns = {
-        run.name: {row["arm"]: f"{row['auc']:.3f} [{row['auc_lo']:.3f}, {row['auc_hi']:.3f}]"
+        run.name: {_full(row): f"{row['auc']:.3f} [{row['auc_lo']:.3f}, {row['auc_hi']:.3f}]"
                    for row in run.rows}
         for run in runs
     }  # fmt: skip
     cells = {run: [scores.get(name, "") for name in names] for run, scores in columns.items()}
     return pd.DataFrame({"arm": names, **cells})
+
+
+def _full(row: dict) -> str:
+    """Return an arm's name with its strategy, which a race of one strategy leaves out."""
+    family = NAMES.get(row["strategy"], row["strategy"])
+    return row["arm"] if row["arm"].startswith(family) else f"{family}, {row['arm']}"
 
 
 def as_csv(runs: Sequence[Kept]) -> str:

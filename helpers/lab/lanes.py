@@ -14,9 +14,9 @@ Status = Literal["waiting", "loading", "running", "scoring", "done", "stopped", 
 Source = Literal["live", "stored", "kept"]
 OPEN = ("waiting", "loading", "running", "scoring")
 SOURCE_WORDS = {
-    "live": "live: trained just now",
-    "stored": "stored: measured for the course",
-    "kept": "kept from an earlier run on this machine",
+    "live": "trained just now",
+    "stored": "measured beforehand for the course, seconds are processor time",
+    "kept": "the same run, trained earlier on this machine",
 }
 
 

@@ -29,8 +29,7 @@ class Prepared:
 PREPARED = (
     Prepared(
         "400 images: freeze or not",
-        "400 labelled solar cells, four epochs for each arm. Is one clearly better on the test "
-        "images?",
+        "400 labelled solar cells, four epochs for each arm. Is one arm clearly best?",
         Setup(
             (Arm("feature_extraction"), Arm("partial_finetune"), Arm("full_finetune")),
             epochs=4,
@@ -40,8 +39,8 @@ PREPARED = (
     ),
     Prepared(
         "The BN trap",
-        "Both arms freeze the backbone and train the same head. In one its BatchNorm rests, in "
-        "the other the running statistics move. Is one clearly best?",
+        "Both arms freeze the backbone and train the same head. In one BatchNorm's running "
+        "statistics rest, in the other they move. Is one clearly best?",
         Setup(
             (Arm("feature_extraction"), Arm("feature_extraction", batchnorm="train")),
             epochs=4,
@@ -51,26 +50,26 @@ PREPARED = (
     ),
     Prepared(
         "Gray: mean or sum",
-        "The images have one channel, the first layer has three. Its weights can be summed, "
-        "averaged or drawn anew, and everything behind stays frozen. Which is clearly best?",
+        "Gray images, a first layer for three colours: its weights are summed, averaged or drawn "
+        "anew. Only the head trains. Which is clearly best?",
         Setup(
             (Arm("feature_extraction"), Arm("feature_extraction", gray="mean"),
              Arm("feature_extraction", gray="random")),
             image_size=96, epochs=10,
         ),
-        "The mean makes every activation of the first layer a third of what the frozen BatchNorm "
-        "behind it expects.",
+        "The mean makes every activation of the first layer a third of what it was. Did the test "
+        "AUC notice? And what did new random filters cost?",
     ),
     Prepared(
-        "Five strategies, from the stored evidence",
-        "200 labelled solar cells, twenty epochs for each of five arms. Is one clearly best?",
+        "Five strategies, measured before",
+        "200 labelled solar cells, twenty epochs for each of five arms. Is one arm clearly best?",
         Setup(
             (Arm("scratch"), Arm("feature_extraction"), Arm("partial_finetune"),
              Arm("full_finetune"), Arm("lp_ft")),
             n=200, epochs=20,
         ),
-        "All of it was measured beforehand and answers at once. The intervals are wide: one run "
-        "of each arm on 656 test images.",
+        "How wide are the intervals, with one run of each arm on 656 test images? With another "
+        "seed another arm may lead: try seeds 1 and 2.",
     ),
 )  # fmt: skip
 

@@ -138,12 +138,24 @@ class Setup:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """A name per arm: the strategy, what is unusual about it, and what sets it apart."""
+        """A name per arm: the strategy, what is unusual about it, and what sets it apart.
+
+        Where all arms have the same strategy it is left out: see `shared_strategy`.
+        """
         family = [[other for other in self.arms if other.strategy == a.strategy] for a in self.arms]
         try:
-            return tuple(_label(arm, kin) for arm, kin in zip(self.arms, family, strict=True))
+            return tuple(
+                _label(arm, kin, alone=len(kin) == len(self.arms))
+                for arm, kin in zip(self.arms, family, strict=True)
+            )
         except CourseError:  # `check` says what is wrong; until then they need some name
             return tuple(f"arm {k}: {arm.strategy}" for k, arm in enumerate(self.arms, 1))
+
+    @property
+    def shared_strategy(self) -> str:
+        """The strategy of every arm, in words; "" where they differ."""
+        names = {arm.strategy for arm in self.arms}
+        return NAMES.get(names.pop(), "") if len(names) == 1 else ""
 
     def with_arm(self, place: int, arm: Arm) -> Setup:
         """Return the same race with another arm at `place`."""
@@ -264,8 +276,9 @@ def rate(text: str) -> float | None:
 FOLDER_HINT = "For your own images choose 'a folder' and give its path."
 
 
-def _label(arm: Arm, family: list[Arm]) -> str:
+def _label(arm: Arm, family: list[Arm], *, alone: bool) -> str:
     marks = arm.marks()
     differ = {knob for knob in marks if len({str(a.marks().get(knob)) for a in family}) > 1}
-    shown = [word for knob, word in marks.items() if knob in arm.unusual | differ]
-    return ", ".join([NAMES.get(arm.strategy, arm.strategy), *shown])
+    shown = [word for knob, word in marks.items() if knob in differ | arm.unusual]
+    told_apart = alone and len(family) > 1 and bool(shown)
+    return ", ".join(shown if told_apart else [NAMES.get(arm.strategy, arm.strategy), *shown])

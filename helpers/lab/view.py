@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from helpers.lab import anatomy
-from helpers.lab.lanes import Lane, Race, Result
+from helpers.lab.lanes import SOURCE_WORDS, Lane, Race, Result
 from helpers.lab.setup import Setup
 from helpers.lab.state import Lab
 from helpers.lab.verdict import NONE, ranked
@@ -85,10 +85,26 @@ def question(lab: Lab) -> str:
 def facts(setup: Setup) -> str:
     """Return what all arms share, in a line."""
     n = f"{setup.n:,}" if setup.n else "all"
+    arms = f"{setup.shared_strategy} in every arm; " if setup.shared_strategy else ""
     return (
-        f"{setup.dataset}, {n} training images of {setup.image_size} x {setup.image_size} pixels, "
-        f"{setup.backbone}, {setup.epochs} epochs, seed {setup.seed}"
+        f"{arms}{setup.dataset}, {n} training images of {setup.image_size} x {setup.image_size} "
+        f"pixels, {setup.backbone}, {setup.epochs} epochs, seed {setup.seed}"
     )
+
+
+def legend(lab: Lab) -> str:
+    """Return what the marks in the table mean, for those that are there."""
+    found = {row["source"] for row in rows(lab)}
+    return "; ".join(f"{name}: {words}" for name, words in SOURCE_WORDS.items() if name in found)
+
+
+def curves_note(lab: Lab) -> str:
+    """Say why there are no curves, or fewer than arms; "" where there is nothing to say."""
+    bare = [row["arm"] for row in rows(lab) if row["source"] == "stored"]
+    if not bare:
+        return ""
+    which = "these arms" if len(bare) == len(rows(lab)) else ", ".join(bare)
+    return f"No curves for {which}: a stored result is its scores alone."
 
 
 def status(lab: Lab) -> str:

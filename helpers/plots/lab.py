@@ -12,25 +12,28 @@ from collections.abc import Mapping, Sequence
 from helpers.plots.style import color_of
 
 STYLE = """
-.celltag_notebook-only { display: none; }
 .lab p { margin: 0.35em 0; }
 .lab .jupyter-button.mod-active { background: #222222; color: white; }
 .lab table.lab-table { table-layout: fixed; }
-.lab-table th:nth-child(1) { width: 20%; }
+.lab-table th:nth-child(1) { width: 23%; }
 .lab-table th:nth-child(2) { width: 14%; }
-.lab-table th:nth-child(3) { width: 34%; }
-.lab-table .lab-arm, .lab-note { white-space: normal; }
+.lab-table th:nth-child(3) { width: 31%; }
+.lab-note { white-space: normal; }
+.lab .lab-table .lab-arm { white-space: normal; padding-left: 2.75em; text-indent: -2.6em; }
 .lab-swatch { width: 2.1em; height: 0.8em; margin-right: 0.5em; vertical-align: middle; }
 .lab-interval { width: 7em; height: 1em; margin-right: 0.6em; vertical-align: middle; }
 .lab-badge { border: 1px solid #DDE3EA; border-radius: 1em; padding: 0.05em 0.6em;
-  white-space: normal;
-  display: inline-block; line-height: 1.2; }
+  white-space: normal; display: inline-block; line-height: 1.2; font-size: 0.9em; }
 .lab-live { border-color: currentColor; }
 .lab-bar { height: 0.5em; border-radius: 0.25em; background: #DDE3EA; overflow: hidden; }
 .lab-bar div { height: 100%; }
 .lab-curves { display: flex; gap: 1em; flex-wrap: wrap; }
-.lab-chart { flex: 1 1 20em; max-width: 38em; font-size: 12px; }
+.lab-chart { flex: 1 1 20em; max-width: 38em; font-size: 13.5px; }
+.lab-presenter .lab-chart { max-width: none; }
 .lab-chart text { fill: currentColor; }
+.lab-presenter .lab-chart { font-size: 16px; }
+.lab .widget-radio-box label { display: flex; flex-direction: row-reverse; gap: 0.5em;
+  justify-content: flex-end; align-items: center; height: auto; line-height: 1.5; margin: 0; }
 .lab-chart .lab-title { font-weight: 600; }
 .lab-grid { stroke: currentColor; stroke-opacity: 0.18; stroke-width: 1; }
 """

@@ -22,10 +22,11 @@ STYLE = """
 .lab-part { border-radius: 5px; padding: 4px 2px; min-width: 3.4em; }
 .lab-part small, .lab-network th small { display: block; font-size: 0.72em; line-height: 1.2;
   font-weight: 400; }
-.lab-mistakes { display: flex; flex-wrap: wrap; gap: 12px; }
-.lab-mistakes figure { margin: 0; width: calc(232px); }
+.lab-mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(232px, 1fr));
+  gap: 12px; }
+.lab-mistakes figure { margin: 0; }
 .lab-mistakes .lab-pair { display: flex; gap: 4px; }
-.lab-mistakes .lab-pair img { width: 114px; image-rendering: auto; }
+.lab-mistakes .lab-pair img { width: calc(50% - 2px); }
 .lab-mistakes figcaption { font-size: 0.86em; line-height: 1.3; padding-top: 3px; }
 """
 
@@ -99,7 +100,7 @@ def mistakes(
         cards.append(
             f'<figure><div class="lab-pair"><img alt="{safe(alt)}" src="{_png(image)}">'
             f'<img alt="what spoke for {safe(said)}" src="{_png(image, warm)}"></div>'
-            f"<figcaption>is {safe(true)}<br><b>said {safe(said)}</b>, {sure} sure</figcaption>"
+            f"<figcaption>is {safe(true)}<br><b>said {safe(said)}</b>, {sure}</figcaption>"
             "</figure>"
         )
     return f'<div class="lab-mistakes">{"".join(cards)}</div>'

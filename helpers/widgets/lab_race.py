@@ -18,7 +18,10 @@ class GuessPanel(widgets.VBox):
         self.lab = lab
         self.choice = widgets.RadioButtons(options=lab.choices, value=None,
                                            layout={"width": "auto"})  # fmt: skip
-        self.commit = widgets.Button(description="Commit to this guess", layout={"width": "auto"})
+        self.commit = widgets.Button(
+            description="Commit to this guess",
+            layout={"width": "auto", "align_self": "flex-start"},
+        )
         self.commit.on_click(lambda _: lab.commit_guess(self.choice.value))
         super().__init__([self.choice, self.commit])
 
@@ -71,8 +74,8 @@ class Pictures:
         """Show the state; while training only what can have changed."""
         lab, boxes = self.lab, self.boxes
         rows = view.rows(lab)
-        boxes["table"].value = drawings.table(rows)
-        boxes["curves"].value = drawings.curves(rows, view.shown_setup(lab).epochs)
+        boxes["table"].value = drawings.table(rows) + _remark(view.legend(lab))
+        boxes["curves"].value = _remark(view.curves_note(lab)) + self._curves(rows)
         if change == "progress":
             return
         boxes["question"].value = (
@@ -86,6 +89,11 @@ class Pictures:
         boxes["explanation"].value = f"<h3>Explain this result</h3>{said}" if said else ""
         boxes["network"].value = self._network()
         self._draw_errors()
+
+    def _curves(self, rows: list[dict]) -> str:
+        if all(row["source"] == "stored" for row in rows):
+            return ""
+        return drawings.curves(rows, view.shown_setup(self.lab).epochs)
 
     def _network(self) -> str:
         try:
@@ -112,3 +120,7 @@ class Pictures:
                 score.probabilities[wrong.index], result.classes,
             )  # fmt: skip
         self.boxes["errors"].value = title + grid
+
+
+def _remark(sentence: str) -> str:
+    return f'<p class="lab-quiet">{safe(sentence)}</p>' if sentence else ""

@@ -66,7 +66,7 @@ class StrategyLab(widgets.VBox):
             box.layout.width = "auto"
         self.look = widgets.ToggleButtons(options=view.LOOKS)
         self.step = widgets.SelectionSlider(
-            options=view.STEPS, readout=False, layout={"width": "9em"}
+            options=view.STEPS, readout=False, layout={"width": "9em", "margin": "0 0.8em 0 0.4em"}
         )
         self.steps = widgets.HTML()
         self.step_row = widgets.VBox([

@@ -43,9 +43,9 @@ def test_labels_tell_siblings_apart_and_hide_the_usual():
         "full fine-tune, augmentation dihedral, head 0.01",
     )  # fmt: skip
     trap = Setup((Arm(), Arm(batchnorm="train")))
-    assert trap.labels == (
-        "feature extraction, BN rests", "feature extraction, BN moves everywhere"
-    )  # fmt: skip
+    assert trap.labels == ("BN rests", "BN moves everywhere")
+    assert trap.shared_strategy == "feature extraction"
+    assert Setup(arms).shared_strategy == ""
 
 
 def test_everything_that_can_be_judged_without_images_is(tmp_path):

@@ -1,0 +1,87 @@
+"""What the strategy lab promises, measured: python -m benchmarks.lab
+
+Seconds of every prepared race with a cold and a warm cache, how long Stop takes to be seen and
+until the worker is idle, and how much memory 20 races in one session leave behind. Prints JSON.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import tempfile
+import time
+from dataclasses import replace
+
+import psutil
+import torch
+
+from helpers.lab import PREPARED, Lab
+
+RACES, WARM_UP = 20, 2  # the first races fill caches that stay; growth is counted after them
+
+
+def main() -> None:
+    """Measure everything in a cache of its own and print it."""
+    with tempfile.TemporaryDirectory(prefix="lab-") as folder:
+        os.environ["COURSE_CACHE"] = folder
+        load = psutil.getloadavg()[0]
+        found = {
+            "threads": torch.get_num_threads(), "load_before": round(load, 2),
+            "races": [prepared_race(prepared.name) for prepared in PREPARED],
+            "stop": [stop(after) for after in (0.2, 1.0, 3.0)], "memory": memory(),
+        }  # fmt: skip
+    print(json.dumps(found, indent=1))
+
+
+def seconds_of(lab: Lab) -> float:
+    """Return how long the race that is set up takes."""
+    began = time.perf_counter()
+    if not lab.race():
+        raise SystemExit(lab.message)
+    lab.wait()
+    return round(time.perf_counter() - began, 2)
+
+
+def prepared_race(name: str) -> dict:
+    """Return seconds and results of a prepared race, cold and then warm."""
+    lab = Lab()
+    lab.load_prepared(name)
+    cold, sources = seconds_of(lab), [lane.result.source for lane in lab.lanes]
+    warm, again = seconds_of(lab), [lane.result.source for lane in lab.lanes]
+    return {
+        "name": name, "cold_seconds": cold, "warm_seconds": warm, "cold": sources, "warm": again,
+        "auc": {lane.label: round(lane.result.auc, 3) for lane in lab.lanes},
+        "leader": lab.current.leader, "explanation": lab.current.explanation,
+    }  # fmt: skip
+
+
+def stop(after: float) -> dict:
+    """Return how long Stop takes when it is pressed so many seconds into a race."""
+    lab = Lab(replace(PREPARED[0].setup, epochs=50))
+    lab.fresh = True
+    lab.race()
+    time.sleep(after)
+    busy = [lane.status for lane in lab.lanes]
+    began = time.perf_counter()
+    lab.stop()
+    seen = time.perf_counter() - began
+    lab.wait()
+    idle = time.perf_counter() - began
+    return {"pressed_after": after, "lanes": busy, "seen_seconds": round(seen, 4),
+            "idle_seconds": round(idle, 2)}  # fmt: skip
+
+
+def memory() -> dict:
+    """Return resident memory over races in a row, each of them trained."""
+    lab = Lab(replace(PREPARED[0].setup, n=64, epochs=1))
+    lab.fresh, sizes = True, []
+    for _ in range(RACES):
+        seconds_of(lab)
+        gc.collect()
+        sizes.append(round(psutil.Process().memory_info().rss / 2**20))
+    return {"mb": sizes, "growth": round(sizes[-1] / sizes[WARM_UP - 1] - 1, 3)}
+
+
+if __name__ == "__main__":
+    main()
