@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from helpers.backbones import Backbone
+from helpers.errors import CourseError
 
 X86 = ("x86_64", "AMD64")
 
@@ -63,7 +64,18 @@ class FusedConv(nn.Module):
         return reorder(weight.to_mkldnn(), *geometry), geometry
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the activation, ``(N, C, H, W)``."""
+        """Return the activation, ``(N, C, H, W)``.
+
+        Raises
+        ------
+        CourseError
+            When a gradient is asked for: there is none, and silence would give noise.
+        """
+        if x.requires_grad and torch.is_grad_enabled():
+            raise CourseError(
+                "This copy of the network is for inference and has no gradients; take "
+                "helpers.folding.folded, or the network itself in eval mode."
+            )
         even = x.shape[2] % 2 == x.shape[3] % 2 == 0
         weight, geometry = self.shifted if self.shifted and even else self.plain
         if self.same and not (self.shifted and even):

@@ -52,15 +52,18 @@ def batch(inputs: Split | Inputs, index: np.ndarray, device: torch.device | str 
 
 @contextlib.contextmanager
 def at_rest(
-    model: nn.Module, start: str = "stem", device: torch.device | str = "cpu"
+    model: nn.Module, start: str = "stem", device: torch.device | None = None
 ) -> Iterator[nn.Module]:
-    """Lend `model` in eval mode on `device`; a fast copy where there are convolutions to run."""
-    if isinstance(model, Backbone) and start != "head":
-        yield for_inference(model, device)
-        return
+    """Lend `model` in eval mode; a fast copy without gradients where convolutions have to run.
+
+    `device` is where it should be; None: where it is.
+    """
     mode, home = model.training, next(model.parameters()).device
+    if isinstance(model, Backbone) and start != "head":
+        yield for_inference(model, device or home)
+        return
     try:
-        yield model.eval().to(device)
+        yield model.eval().to(device or home)
     finally:
         model.train(mode).to(home)
 

@@ -4,6 +4,7 @@ from timm.layers import Conv2dSame
 from torch import nn
 
 from helpers import backbones, fusing, inference
+from helpers.errors import CourseError
 from helpers.folding import folded, for_inference
 from tests.conftest import make_split, tiny_backbone
 from tests.test_folding import shaken
@@ -45,6 +46,13 @@ def test_every_kind_of_convolution(kernel, channels, size, act):
         found = fusing.FusedConv(conv, kind)(x)
     assert torch.allclose(found, expected, atol=1e-5)
     assert expected.max() > (6 if act is None else 5.9)  # or the clamp would not show
+
+
+@needs_fusion
+def test_a_gradient_is_refused_in_a_sentence():
+    quick = for_inference(tiny_backbone())
+    with pytest.raises(CourseError, match="for inference and has no gradients"):
+        quick(torch.rand(2, 1, 32, 32, requires_grad=True))
 
 
 def test_predictions_are_the_same_where_it_is_missing(monkeypatch):
