@@ -153,7 +153,7 @@ def _gray(a: Arm, b: Arm, gap: Interval) -> str:
     if not gap.clear:
         return (
             "The mean leaves a third of every activation of the first layer, but these test images "
-            "show no loss of AUC from it: the scale is wrong, the order of images hardly."
+            "show no loss of AUC from it. The wrong scale shows in the activations (notebook 03)."
         )
     if sum_leads:
         return (

@@ -24,7 +24,7 @@ COLUMNS = (
 )  # fmt: skip
 NOTE = (
     "AUC on the test images with a 95 % bootstrap interval; one run of each arm. live: trained in "
-    "that race; stored: measured for the course; kept: an earlier run on that machine."
+    "that race; stored: measured for the course; earlier: the same run, trained there before."
 )
 
 

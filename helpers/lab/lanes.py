@@ -11,12 +11,12 @@ from helpers.lab.setup import Arm, Setup
 from helpers.metrics import Score
 
 Status = Literal["waiting", "loading", "running", "scoring", "done", "stopped", "failed"]
-Source = Literal["live", "stored", "kept"]
+Source = Literal["live", "stored", "earlier"]
 OPEN = ("waiting", "loading", "running", "scoring")
 SOURCE_WORDS = {
     "live": "trained just now",
     "stored": "measured beforehand for the course, seconds are processor time",
-    "kept": "the same run, trained earlier on this machine",
+    "earlier": "the very same run, trained on this machine before",
 }
 
 

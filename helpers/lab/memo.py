@@ -95,7 +95,7 @@ def _restored(stored: dict[str, np.ndarray], facts: dict) -> Result:
     score = Score(**facts["score"], probabilities=stored["probabilities"], labels=stored["labels"])
     wrong = Mistakes(stored["index"], stored["images"], stored["heat"], *facts["wrong"])
     return Result(
-        **facts["numbers"], source="kept", score=score, groups=stored["groups"], mistakes=wrong,
+        **facts["numbers"], source="earlier", score=score, groups=stored["groups"], mistakes=wrong,
         classes=tuple(facts["classes"]), versions=facts["versions"],
     )  # fmt: skip
 

@@ -13,12 +13,13 @@ from helpers.plots.lab import dashes
 
 SCORES = ("auc", "auc_lo", "auc_hi", "accuracy", "trainable", "seconds")
 LOOKS = ("curves", "network", "winner's errors", "kept runs")
-STEPS = ("1 question", "2 race", "3 explanation", "4 errors")
+STEPS = ("1 question", "2 network", "3 race", "4 explanation", "5 errors")
 IN_STEP = {
-    "1 question": {"question", "guess", "start", "network"},
-    "2 race": {"start", "table", "curves"},
-    "3 explanation": {"verdict", "table", "explanation"},
-    "4 errors": {"errors"},
+    "1 question": {"question", "guess", "start"},
+    "2 network": {"question", "network"},
+    "3 race": {"start", "table", "curves"},
+    "4 explanation": {"verdict", "table", "explanation"},
+    "5 errors": {"errors"},
 }
 IN_LOOK = {"curves": "curves", "network": "network", "winner's errors": "errors",
            "kept runs": "kept"}  # fmt: skip

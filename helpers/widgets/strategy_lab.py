@@ -59,9 +59,7 @@ class StrategyLab(widgets.VBox):
         self.use_stored = widgets.Checkbox(
             value=self.lab.use_stored, description="stored results answer at once", indent=False
         )
-        self.fresh = widgets.Checkbox(
-            description="train again what this machine kept", indent=False
-        )
+        self.fresh = widgets.Checkbox(description="train again what ran here before", indent=False)
         for box in (self.predict_first, self.presenter, self.use_stored, self.fresh):
             box.layout.width = "auto"
         self.look = widgets.ToggleButtons(options=view.LOOKS)

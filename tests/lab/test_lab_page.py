@@ -148,14 +148,16 @@ def test_presenter_shows_one_step_at_a_time_in_large_type(board):
     assert "setup" in shown(board)
     board.presenter.value = True
     assert "lab-presenter" in board._dom_classes
-    assert shown(board) == {"step", "question", "start", "network"}
-    board.step.value = "2 race"
+    assert shown(board) == {"step", "question", "start"}
+    board.step.value = "2 network"
+    assert shown(board) == {"step", "question", "network"}
+    board.step.value = "3 race"
     assert shown(board) == {"step", "start", "table", "curves"}
-    board.step.value = "3 explanation"
+    board.step.value = "4 explanation"
     assert shown(board) == {"step", "verdict", "table", "explanation"}
-    board.step.value = "4 errors"
+    board.step.value = "5 errors"
     assert shown(board) == {"step", "errors"}
-    assert "<b>4 errors</b>" in board.steps.value
+    assert "<b>5 errors</b>" in board.steps.value
     board.presenter.value = False
     assert "lab-presenter" not in board._dom_classes
     assert "setup" in shown(board)
@@ -239,7 +241,7 @@ def test_boxes_of_the_network_are_legible():
 
 
 def test_every_source_has_words():
-    assert set(SOURCE_WORDS) == {"live", "stored", "kept"}
+    assert set(SOURCE_WORDS) == {"live", "stored", "earlier"}
 
 
 def test_a_page_without_a_kernel_says_what_it_is():

@@ -56,7 +56,7 @@ def test_stored_arms_answer_at_once_and_live_ones_are_trained(bench, monkeypatch
     assert [lane.result.source for lane in bench.lanes] == ["live", "stored"]
     bench.use_stored = False
     run(bench)
-    assert [lane.result.source for lane in bench.lanes] == ["kept", "live"]
+    assert [lane.result.source for lane in bench.lanes] == ["earlier", "live"]
 
 
 def test_a_race_of_stored_arms_needs_no_worker(bench, monkeypatch, tiny):
@@ -73,7 +73,7 @@ def test_the_very_same_run_is_kept_and_says_so(bench):
     first = run(bench).lanes
     again = run(bench).lanes
     for live, kept in zip(first, again, strict=True):
-        assert (live.result.source, kept.result.source) == ("live", "kept")
+        assert (live.result.source, kept.result.source) == ("live", "earlier")
         assert [dict(row) for row in live.history] == [dict(row) for row in kept.history]
         assert live.result.auc == kept.result.auc
         a, b = live.result, kept.result
@@ -126,7 +126,7 @@ def test_a_damaged_entry_is_made_again(bench):
     for path in memo.folder().glob("*.npz"):
         path.write_bytes(path.read_bytes()[:100])
     assert [lane.result.source for lane in run(bench).lanes] == ["live", "live"]
-    assert [lane.result.source for lane in run(bench).lanes] == ["kept", "kept"]
+    assert [lane.result.source for lane in run(bench).lanes] == ["earlier", "earlier"]
 
 
 def test_a_cache_that_cannot_be_written_does_not_stop_a_race(bench, tmp_path, monkeypatch):
@@ -143,7 +143,7 @@ def test_old_entries_make_room(bench, monkeypatch):
     bench.change(replace(TWO, seed=3))
     run(bench)
     assert len(list(memo.folder().glob("*.npz"))) == 2
-    assert [lane.result.source for lane in run(bench).lanes] == ["kept", "kept"]
+    assert [lane.result.source for lane in run(bench).lanes] == ["earlier", "earlier"]
 
 
 def test_the_surest_errors_are_kept_with_what_spoke_for_them(bench):
