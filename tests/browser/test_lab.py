@@ -1,0 +1,98 @@
+"""The strategy lab in a browser, as `make app` serves it."""
+
+import re
+import time
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+READY = 90_000  # milliseconds; about 8 s on two idle cores
+RACED = 240_000  # three arms on 400 images; about 25 s on two idle cores
+BN_TRAP, STORED = "The BN trap", "Five strategies, measured before"
+
+
+def button(page: Page, name: str) -> Locator:
+    return page.get_by_role("button", name=name, exact=True)
+
+
+def choose(page: Page, label: str, value: str) -> None:
+    page.get_by_label(label, exact=True).select_option(value)
+
+
+@pytest.fixture
+def lab(app: str, page: Page) -> Page:
+    """The lab's page, as soon as it can be used."""
+    page.goto(app)
+    expect(button(page, "Race")).to_be_enabled(timeout=READY)
+    return page
+
+
+def test_it_loads_and_can_be_loaded_again(lab: Page):
+    expect(lab.get_by_role("heading", name="Strategy lab")).to_be_visible()
+    lab.reload()
+    expect(button(lab, "Race")).to_be_enabled(timeout=READY)
+
+
+def test_a_prepared_race_runs_live_to_its_table_its_words_and_its_errors(lab: Page):
+    choose(lab, "race", BN_TRAP)
+    button(lab, "Race").click()
+    expect(lab.get_by_text("Done.")).to_be_visible(timeout=RACED)
+    rows = lab.locator(".lab-table tbody tr").all_inner_texts()
+    assert len(rows) == 2
+    for row in rows:
+        assert re.search(r"live.*0\.\d{3} \[0\.\d{3}, 0\.\d{3}\].*%.*2,562", row, re.S), row
+    expect(lab.get_by_role("heading", name="Explain this result")).to_be_visible()
+    button(lab, "winner's errors").click()
+    expect(lab.locator(".lab-mistakes img").first).to_be_visible()
+
+
+def test_a_race_from_the_stored_evidence_answers_at_once_and_says_so(lab: Page):
+    choose(lab, "race", STORED)
+    button(lab, "Race").click()
+    expect(lab.get_by_text("Done.")).to_be_visible(timeout=10_000)
+    rows = lab.locator(".lab-table tbody tr").all_inner_texts()
+    assert len(rows) == 5
+    assert all("stored" in row for row in rows), rows
+
+
+def test_stop_stops_within_a_second(lab: Page):
+    button(lab, "Race").click()
+    expect(lab.get_by_text(re.compile("epoch . of"))).to_be_visible(timeout=RACED)
+    began = time.monotonic()
+    button(lab, "Stop").click()
+    expect(lab.get_by_text("Stopped.")).to_be_visible(timeout=1000)
+    assert time.monotonic() - began < 1
+    expect(button(lab, "Race")).to_be_enabled()
+
+
+def test_guess_first_holds_the_race_back_until_somebody_commits(lab: Page):
+    lab.get_by_text("guess first", exact=True).click()
+    expect(button(lab, "Race")).to_be_disabled()
+    lab.get_by_text("no clear winner").click()
+    expect(button(lab, "Race")).to_be_disabled()
+    button(lab, "Commit to this guess").click()
+    expect(button(lab, "Race")).to_be_enabled()
+    expect(lab.get_by_text("Your guess: no clear winner.")).to_be_visible()
+
+
+def test_a_bad_folder_is_a_sentence_on_the_page(lab: Page):
+    choose(lab, "images", "a folder")
+    path = lab.get_by_label("path", exact=True)
+    path.fill("/no/such/folder")
+    path.press("Enter")
+    expect(lab.get_by_text("There is no folder '/no/such/folder'.")).to_be_visible()
+    assert not lab.get_by_text("Traceback").is_visible()
+
+
+def test_a_presenter_sees_large_type_and_steps_with_the_keys(lab: Page):
+    lab.get_by_text("presenter", exact=True).click()
+    heading = lab.locator(".lab h2:visible").first
+    expect(heading).to_be_visible()
+    assert float(heading.evaluate("e => parseFloat(getComputedStyle(e).fontSize)")) > 24
+    expect(lab.get_by_text("Set up a race")).to_be_hidden()
+    expect(lab.locator(".lab-table")).to_be_hidden()
+    for _ in range(2):  # the network, then the race
+        lab.get_by_role("slider").press("ArrowRight")
+    expect(lab.locator(".lab-table")).to_be_visible()
+    wide = lab.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert wide <= 0, f"{wide} pixels stick out at the right"
