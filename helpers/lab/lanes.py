@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -88,7 +88,6 @@ class Lane:
     share: float = 0.0
     result: Result | None = None
     note: str = ""
-    facts: dict = field(default_factory=dict)
 
     @property
     def words(self) -> str:

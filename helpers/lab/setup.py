@@ -157,10 +157,6 @@ class Setup:
         names = {arm.strategy for arm in self.arms}
         return NAMES.get(names.pop(), "") if len(names) == 1 else ""
 
-    def with_arm(self, place: int, arm: Arm) -> Setup:
-        """Return the same race with another arm at `place`."""
-        return replace(self, arms=(*self.arms[:place], arm, *self.arms[place + 1 :]))
-
     def with_another_arm(self) -> Setup:
         """Return the same race with one arm more: the first strategy that is not in it yet."""
         here = {arm.strategy for arm in self.arms}

@@ -214,7 +214,7 @@ class Lab:
     def stop(self) -> None:
         """Stop at once. Arms that are done stay; what the worker still does is thrown away."""
         with self._lock:
-            if self.phase != "running":
+            if self.phase != "running" or not any(lane.status in OPEN for lane in self.lanes):
                 return
             self.phase = "stopped"
             lanes = tuple(_stopped(lane) if lane.status in OPEN else lane for lane in self.lanes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import combinations
 
 import numpy as np
 
@@ -56,12 +55,3 @@ def leader(results: Mapping[str, Result]) -> str | None:
     first, *others = ranked(results)
     clear = all(difference(results[first], results[other]).lo > 0 for other in others)
     return first if clear else NONE
-
-
-def same(results: Mapping[str, Result]) -> list[tuple[str, str]]:
-    """Return the pairs of arms that cannot be told apart."""
-    return [
-        (a, b)
-        for a, b in combinations(ranked(results), 2)
-        if not difference(results[a], results[b]).clear
-    ]
