@@ -65,13 +65,19 @@ def _box(part: Mapping, arm: Mapping) -> str:
         strength = float(np.clip(1 + 0.22 * np.log10(part["rate"] / largest), 0.35, 1))
         red, green, blue = (1 - strength * (1 - c) for c in to_rgb(color_of(arm["strategy"])))
         fill = "#" + "".join(f"{round(255 * c):02X}" for c in (red, green, blue))
-        ink = "#222222" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.38 else "#FFFFFF"
+        ink = _readable_on(red, green, blue)
     rate = f"{part['rate']:.0e}".replace("e-0", "e-") if trains else "frozen"
     mark = {"moves": "BN moves", "rests": "BN rests", "none": "&nbsp;"}[part["batchnorm"]]
     return (
         f'<td><div class="lab-part" style="background:{fill};color:{ink}">{rate}'
         f"<small>{mark}</small></div></td>"
     )
+
+
+def _readable_on(red: float, green: float, blue: float) -> str:
+    """Return dark or white, whichever has the higher contrast (WCAG 2, gamma taken as 2.2)."""
+    light = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
+    return "#222222" if light > 0.21 else "#FFFFFF"
 
 
 def _short(number: int) -> str:
