@@ -57,6 +57,12 @@ def test_it_promises_and_ends_as_every_notebook_does(path):
     assert any(cell.source.startswith("## Remember") for cell in cells)
 
 
+def test_every_link_leads_somewhere(path):
+    text = "\n".join(c.source for c in nbformat.read(path, 4).cells if c.cell_type == "markdown")
+    for link in re.findall(r"\]\(([^)#]+)", text):
+        assert link.startswith("https://") or (path.parent / link).exists(), link
+
+
 def test_few_cells_are_exempt_from_comparison():
     exempt = {"nbval-ignore-output", "nbval-skip"}
     cells = [cell for path in NOTEBOOKS for cell in code_cells(path)]
