@@ -36,7 +36,7 @@ class Guard:
 
     def _listen(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self.faults.append(f"console: {message.text}")
+            self.faults.append(f"console: {message.text} ({message.location['url']})")
 
 
 @contextlib.contextmanager
