@@ -43,7 +43,7 @@ RULES = """
 .lab .widget-checkbox label {{ display: flex; gap: 8px; align-items: center; }}
 .lab input[type=checkbox], .lab input[type=radio] {{ width: 1.05em; height: 1.05em; margin: 0;
   font-size: inherit; vertical-align: middle; flex: none; }}
-.lab .widget-toggle-buttons {{ margin: 6px 2px; }}
+.lab .widget-toggle-buttons {{ margin: 6px 0; }}
 .lab .widget-radio-box {{ gap: 0; }}
 .lab .widget-vbox > .jupyter-button {{ align-self: flex-start; }}
 .lab .widget-hslider, .lab .widget-hslider .slider-container {{ overflow: visible;
