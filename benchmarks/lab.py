@@ -2,6 +2,7 @@
 
 Seconds of every prepared race with a cold and a warm cache, how long Stop takes to be seen and
 until the worker is idle, and how much memory 20 races in one session leave behind. Prints JSON.
+With words behind it only those parts are measured: python -m benchmarks.lab stop memory
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -21,16 +23,14 @@ from helpers.lab import PREPARED, Lab
 RACES, WARM_UP = 20, 2  # the first races fill caches that stay; growth is counted after them
 
 
-def main() -> None:
-    """Measure everything in a cache of its own and print it."""
+def main(parts: list[str]) -> None:
+    """Measure these parts, or all, in a cache of its own and print them."""
     with tempfile.TemporaryDirectory(prefix="lab-") as folder:
         os.environ["COURSE_CACHE"] = folder
         load = psutil.getloadavg()[0]
         found = {
             "threads": torch.get_num_threads(), "load_before": round(load, 2),
-            "races": [prepared_race(prepared.name) for prepared in PREPARED],
-            "stop": [stop(after) for after in (0.2, 1.0, 3.0)], "memory": memory(),
-        }  # fmt: skip
+        } | {part: PARTS[part]() for part in parts or PARTS}  # fmt: skip
     print(json.dumps(found, indent=1))
 
 
@@ -84,5 +84,11 @@ def memory() -> dict:
     return {"mb": sizes, "growth": round(sizes[-1] / sizes[WARM_UP - 1] - 1, 3)}
 
 
+PARTS = {
+    "races": lambda: [prepared_race(prepared.name) for prepared in PREPARED],
+    "stop": lambda: [stop(after) for after in (0.2, 1.0, 3.0)],
+    "memory": memory,
+}
+
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import logging
 import os
-import queue
 import threading
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -42,28 +42,35 @@ class Report(Protocol):
 
 
 class Worker:
-    """A thread that does one job after the other, for as long as the program runs."""
+    """Does one job after the other in a thread, which ends when there is nothing left to do.
+
+    A thread that stayed would keep what it once needed: its OpenMP team, and its own share of the
+    heap, from which `helpers.engine` gives nothing back.
+    """
 
     def __init__(self) -> None:
-        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._lock, self._jobs = threading.Lock(), collections.deque()
+        self._working = False
 
     def submit(self, job: Callable[[], None]) -> None:
         """Do `job` once everything submitted before it has ended."""
-        self._jobs.put(job)
-        if self._thread is None:
-            # One thread for good: each new one would bring its own pool of OpenMP threads.
-            self._thread = threading.Thread(target=self._serve, name="strategy lab", daemon=True)
-            self._thread.start()
+        with self._lock:
+            self._jobs.append(job)
+            if not self._working:
+                self._working = True
+                threading.Thread(target=self._serve, name="strategy lab", daemon=True).start()
 
     def _serve(self) -> None:
         while True:
-            job = self._jobs.get()
+            with self._lock:
+                if not self._jobs:
+                    self._working = False
+                    return
+                job = self._jobs.popleft()
             try:
                 job()
             except Exception as error:  # the next job must find the thread alive
                 log.warning("a job of the lab failed", exc_info=error)
-            del job  # or it would be kept, with all it holds, until the next one comes
 
 
 def race(setup: Setup, places: list[int], report: Report, fresh: bool = False) -> None:
