@@ -73,7 +73,7 @@ def run_html(run: Kept) -> str:
     guess = f"<p>Guess before the race: {drawings.safe(run.guess)}</p>" if run.guess else ""
     drawn = any(row["history"] for row in rows)
     return (
-        f"<h2>{drawings.safe(run.name)}</h2><p>{drawings.safe(run.where)}, kept "
+        f"<h2>{drawings.safe(run.name)}</h2><p>{drawings.safe(run.where)} Kept "
         f"{drawings.safe(run.when.replace('T', ' '))}</p>{guess}{drawings.table(rows)}{said}"
         + (drawings.curves(rows, run.setup["epochs"]) if drawn else "")
     )

@@ -28,6 +28,7 @@ class Kept:
     rows : a dict per arm: ``arm``, ``strategy``, ``dash`` (how its line is drawn), the scores,
         and ``history``.
     explanation : the sentences that stood below the table.
+    caveat : what must stand beside numbers on these images.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Kept:
     rows: tuple[dict, ...]
     explanation: tuple[str, ...] = ()
     guess: str | None = None
+    caveat: str = ""
 
     @classmethod
     def of(cls, name: str, race: Race) -> Kept:
@@ -59,7 +61,8 @@ class Kept:
             for lane in race.lanes if lane.result is not None
         )  # fmt: skip
         when = datetime.now().isoformat(timespec="seconds")
-        return cls(name, when, asdict(race.setup), rows, race.explanation, race.guess)
+        return cls(name, when, asdict(race.setup), rows, race.explanation, race.guess,
+                   race.setup.caveat)  # fmt: skip
 
     @property
     def where(self) -> str:
@@ -68,8 +71,8 @@ class Kept:
         n = f"{s['n']:,}" if s["n"] else "all"
         return (
             f"{s['dataset']}, {n} images, {s['image_size']} px, {s['backbone']}, "
-            f"{s['epochs']} epochs, seed {s['seed']}"
-        )
+            f"{s['epochs']} epochs, seed {s['seed']}. {self.caveat}"
+        ).strip()
 
 
 class Shelf:

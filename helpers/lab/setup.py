@@ -9,6 +9,7 @@ from typing import Literal
 from helpers import augment, backbones, datasets, strategies
 from helpers.augment import Policy
 from helpers.datasets import Dataset
+from helpers.datasets.known import KNOWN
 from helpers.errors import CourseError, unknown_name
 from helpers.experiments import Experiment
 from helpers.runs import Recipe, phase_ends
@@ -18,7 +19,7 @@ FEWEST_ARMS, MOST_ARMS = 2, 5
 SIZES = (48, 64, 96, 128, 160, 224)  # pixels offered in the page; any from 32 to 224 is taken
 MOST_EPOCHS = 100
 GRAYS = ("sum", "mean", "random", "replicate")
-BATCHNORM_WORDS = {"eval": "BN rests", "follow": "BN follows", "train": "BN moves everywhere"}
+BATCHNORM_WORDS = {"eval": "BN rests", "follow": "BN follows", "train": "BN moves"}
 NAMES = {
     "scratch": "from scratch",
     "feature_extraction": "feature extraction",
@@ -156,6 +157,11 @@ class Setup:
         """The strategy of every arm, in words; "" where they differ."""
         names = {arm.strategy for arm in self.arms}
         return NAMES.get(names.pop(), "") if len(names) == 1 else ""
+
+    @property
+    def caveat(self) -> str:
+        """What must stand beside every number on these images; "" where nothing must."""
+        return KNOWN.get(self.dataset, {}).get("caveat", "")
 
     def with_another_arm(self) -> Setup:
         """Return the same race with one arm more: the first strategy that is not in it yet."""

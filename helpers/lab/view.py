@@ -89,8 +89,8 @@ def facts(setup: Setup) -> str:
     arms = f"{setup.shared_strategy} in every arm; " if setup.shared_strategy else ""
     return (
         f"{arms}{setup.dataset}, {n} training images of {setup.image_size} x {setup.image_size} "
-        f"pixels, {setup.backbone}, {setup.epochs} epochs, seed {setup.seed}"
-    )
+        f"pixels, {setup.backbone}, {setup.epochs} epochs, seed {setup.seed}. {setup.caveat}"
+    ).strip()
 
 
 def legend(lab: Lab) -> str:
@@ -117,7 +117,7 @@ def status(lab: Lab) -> str:
         later = "" if lab.setup == lab.current.setup else "; the knobs now set up the next race"
         return f"{done} of {len(lab.lanes)} arms done, {about}{later}"
     if lab.showing == "setup":
-        return lab.why_not or "Ready."
+        return lab.why_not or ("" if lab.message else "Ready.")
     if lab.phase == "stopped":
         return "Stopped. Arms that were done keep their result."
     failed = sum(lane.status == "failed" for lane in lab.lanes)

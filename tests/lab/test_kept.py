@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from helpers.errors import CourseError
-from helpers.lab import Lab, export
+from helpers.lab import Lab, Setup, export, view
 from helpers.lab.kept import Shelf
 from tests.lab.conftest import TWO, run
 
@@ -76,6 +76,14 @@ def test_damaged_files_are_left_out(kept):
         kept.shelf.get("third")
 
 
+def test_a_caveat_stands_beside_every_number(kept):
+    ants = Setup(TWO.arms, dataset="hymenoptera")
+    assert "ImageNet" in view.facts(ants)
+    assert "ImageNet" not in view.facts(TWO)
+    run = replace(kept.shelf.get("second"), caveat=ants.caveat)
+    assert "have probably seen these images" in export.as_html([run])
+
+
 def test_side_by_side(kept):
     table = export.comparison(kept.shelf.all())
     assert list(table.columns) == ["arm", "first try", "second"]
@@ -128,5 +136,5 @@ def test_a_read_only_folder_is_a_sentence_and_leaves_no_part(kept, tmp_path, mon
 def test_what_is_kept_is_plain_json(kept):
     for path in kept.shelf.folder.glob("*.json"):
         assert set(json.loads(path.read_text())) == {
-            "name", "when", "setup", "rows", "explanation", "guess"
+            "name", "when", "setup", "rows", "explanation", "guess", "caveat"
         }  # fmt: skip

@@ -43,7 +43,7 @@ def test_labels_tell_siblings_apart_and_hide_the_usual():
         "full fine-tune, augmentation dihedral, head 0.01",
     )  # fmt: skip
     trap = Setup((Arm(), Arm(batchnorm="train")))
-    assert trap.labels == ("BN rests", "BN moves everywhere")
+    assert trap.labels == ("BN rests", "BN moves")
     assert trap.shared_strategy == "feature extraction"
     assert Setup(arms).shared_strategy == ""
 
