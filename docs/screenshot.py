@@ -1,0 +1,47 @@
+"""Take README's picture of the strategy lab anew: ``python docs/screenshot.py``, with Chromium."""
+
+import io
+import sys
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import expect, sync_playwright
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.browser.conftest import CHROMIUM, MISSING, QUIET  # noqa: E402
+from tests.browser.servers import free_port, running  # noqa: E402
+
+PICTURE = ROOT / "docs" / "strategy_lab.png"
+COLORS = 128  # a palette: a third of the size, and no difference to see
+
+
+def main() -> None:
+    """Run the first prepared race in the app and save what a visitor sees then."""
+    if CHROMIUM is None:
+        raise SystemExit(MISSING)
+    arguments = ["-m", "helpers.app", "--no-browser", f"--port={free_port()}"]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(arguments, Path(folder)) as url,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        page = browser.new_page(viewport={"width": 1280, "height": 840})
+        page.set_default_navigation_timeout(120_000)
+        page.goto(url)
+        race = page.get_by_role("button", name="Race", exact=True)
+        race.click(timeout=120_000)
+        expect(page.get_by_text("Done.")).to_be_visible(timeout=600_000)
+        page.mouse.move(0, 0)
+        page.wait_for_timeout(1000)
+        shot = Image.open(io.BytesIO(page.screenshot()))
+        page.goto("about:blank")
+        browser.close()
+    shot.convert("RGB").quantize(COLORS).save(PICTURE, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
