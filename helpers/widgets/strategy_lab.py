@@ -95,9 +95,10 @@ class StrategyLab(widgets.VBox):
         self.main = widgets.VBox([self.parts[name] for name in order])
         self.main.layout = widgets.Layout(flex="1 1 560px", min_width="0")
         self.main.add_class("lab-panel")
+        # Reversed: where both do not fit side by side, the race stands above the knobs.
         body = widgets.HBox([self.setup, self.main])
         body.layout = widgets.Layout(
-            flex_flow="row wrap", align_items="flex-start", grid_gap="12px"
+            flex_flow="row wrap-reverse", align_items="flex-end", grid_gap="12px"
         )
         return body
 
