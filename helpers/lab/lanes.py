@@ -96,9 +96,7 @@ class Lane:
             return f"epoch {min(len(self.history) + 1, self.epochs)} of {self.epochs}"
         if self.status == "done" and self.result is not None:
             return self.result.source
-        return {"loading": "loading images", "scoring": "scoring the test images"}.get(
-            self.status, self.status
-        )
+        return self.status
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,6 +45,7 @@ RULES = """
   font-size: inherit; vertical-align: middle; flex: none; }}
 .lab .widget-toggle-buttons {{ margin: 6px 0; }}
 .lab .widget-radio-box {{ gap: 0; }}
+.lab .widget-radio-box label:has(input:checked) {{ font-weight: 700; }}
 .lab .widget-vbox > .jupyter-button {{ align-self: flex-start; }}
 .lab .widget-hslider, .lab .widget-hslider .slider-container {{ overflow: visible;
   margin-right: 14px; }}
