@@ -35,6 +35,9 @@ def jupyterlab(tmp_path):
         "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.port={free_port()}", f"--ServerApp.root_dir={root}",
         "--LabApp.expose_app_in_browser=True",
+        # Not the tabs and settings of whoever runs the tests, in neither direction.
+        f"--LabApp.workspaces_dir={tmp_path / 'tabs'}",
+        f"--LabApp.user_settings_dir={tmp_path / 'settings'}",
     ]  # fmt: skip
     with running(arguments, tmp_path) as url:
         yield url
