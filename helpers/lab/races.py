@@ -29,13 +29,13 @@ class Prepared:
 PREPARED = (
     Prepared(
         "400 images: freeze or not",
-        "400 labelled solar cells, four epochs for each arm. Is one arm clearly best?",
+        "400 labelled solar cells, three epochs for each arm. Is one arm clearly best?",
         Setup(
             (Arm("feature_extraction"), Arm("partial_finetune"), Arm("full_finetune")),
-            epochs=4,
+            epochs=3,
         ),
-        "Compare the intervals with the seconds: what did each further trained part cost, and "
-        "what did it bring?",
+        "Compare the intervals with the seconds: what did each further trained part cost and "
+        "bring? Do more epochs help the arm that trains most? Set 8 and race again.",
     ),
     Prepared(
         "The BN trap",
