@@ -1,7 +1,8 @@
 """What the strategy lab promises, measured: python -m benchmarks.lab
 
 Seconds of every prepared race with a cold and a warm cache, how long Stop takes to be seen and
-until the worker is idle, and how much memory 20 races in one session leave behind. Prints JSON.
+until the worker is idle, and how much memory 20 races in one session leave behind. Prints JSON,
+keeps it in lab.json, and writes the table in README.md once all parts are measured.
 With words behind it only those parts are measured: python -m benchmarks.lab stop memory
 """
 
@@ -18,7 +19,10 @@ from dataclasses import replace
 import psutil
 import torch
 
+from benchmarks.run import HERE, write_readme
 from helpers.lab import PREPARED, Lab
+
+RESULTS = HERE / "lab.json"
 
 RACES, WARM_UP = 20, 2  # the first races fill caches that stay; growth is counted after them
 
@@ -32,6 +36,27 @@ def main(parts: list[str]) -> None:
             "threads": torch.get_num_threads(), "load_before": round(load, 2),
         } | {part: PARTS[part]() for part in parts or PARTS}  # fmt: skip
     print(json.dumps(found, indent=1))
+    found = (json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}) | found
+    RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+    if set(PARTS) <= set(found):
+        write_readme(lab=table(found))
+
+
+def table(found: dict) -> str:
+    """Return what was measured as Markdown."""
+    lines = [
+        "| prepared race | empty cache (s) | the same again (s) | outcome |", "|---|---|---|---|",
+        *(f"| {r['name']} | {r['cold_seconds']:.1f} | {r['warm_seconds']:.1f} | {r['leader']} |"
+          for r in found["races"]),
+    ]  # fmt: skip
+    seen, idle = (max(s[k] for s in found["stop"]) for k in ("seen_seconds", "idle_seconds"))
+    sizes = found["memory"]["mb"]
+    return "\n".join([
+        *lines, "",
+        f"Stop: the state says so within {seen * 1000:.1f} ms; the worker was idle after at most "
+        f"{idle:.1f} s. {len(sizes)} trained races in a row: {sizes[WARM_UP - 1]:,} MB after the "
+        f"first {WARM_UP}, {sizes[-1]:,} MB at the end ({found['memory']['growth']:+.1%}).",
+    ])  # fmt: skip
 
 
 def seconds_of(lab: Lab) -> tuple[float, float]:
