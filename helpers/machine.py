@@ -27,7 +27,7 @@ def report() -> dict[str, str]:
         "memory": f"{memory.available / 2**30:.0f} of {memory.total / 2**30:.0f} GB free",
         "data set": datasets.default_name() + _where("COURSE_DATASET"),
         "own images": os.environ.get("COURSE_DATA_DIR", "none (COURSE_DATA_DIR is not set)"),
-        "cache": f"{cache.folder()} ({_writable(cache.folder())})",
+        "cache": f"{_short(cache.folder())} ({_writable(cache.folder())})",
     }
     facts |= {f"weights of {name}": place for name, place in backbones.available().items()}
     return facts | {name: version(name) for name in PACKAGES}
@@ -54,6 +54,12 @@ def _where(variable: str) -> str:
     return (
         f" (set by {variable})" if os.environ.get(variable) else f" (default; {variable} moves it)"
     )
+
+
+def _short(folder: Path) -> str:
+    """Write the home folder as ~, so that a shown notebook does not tell whose machine it was."""
+    home = Path.home()
+    return str(Path("~", folder.relative_to(home)) if folder.is_relative_to(home) else folder)
 
 
 def _writable(folder: Path) -> str:

@@ -12,6 +12,14 @@ def test_report_names_what_a_newcomer_asks(private_cache, monkeypatch):
     assert {"Python", "compute", "memory", "torch"} <= set(report)
 
 
+def test_a_home_folder_is_not_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine.Path, "home", lambda: tmp_path)
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
+    assert machine.report()["cache"] == "~/cache (writable)"
+    monkeypatch.setattr(machine.Path, "home", lambda: tmp_path / "other")
+    assert machine.report()["cache"] == f"{tmp_path / 'cache'} (writable)"
+
+
 def test_minutes_grow_with_the_time_of_a_step(monkeypatch):
     monkeypatch.setattr(machine, "probe", lambda: 3 * machine.REFERENCE_SECONDS)
     assert machine.minutes(2) == pytest.approx(6)

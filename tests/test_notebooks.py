@@ -33,8 +33,7 @@ def test_every_code_cell_was_run_in_order(path):
 def test_no_output_is_an_error_or_a_machine_path(path):
     for cell in code_cells(path):
         assert all(output.output_type != "error" for output in cell.outputs)
-        if "nbval-ignore-output" not in cell.metadata.get("tags", []):
-            assert not re.search(r"(/home/|/root/|/Users/|C:\\)", texts(cell))
+        assert not re.search(r"(/home/|/root/|/Users/|C:\\)", texts(cell))
 
 
 def test_it_is_small_and_carries_no_widget_state(path):
