@@ -1,6 +1,7 @@
 """What the lab's server answers, and to whom: a page of widgets, and no code from outside."""
 
 import json
+import os
 import re
 
 import nbformat
@@ -158,3 +159,15 @@ def test_leaving_the_page_ends_its_kernel_but_only_with_the_page_s_cookie(addres
     said = {"_xsrf": leaver.cookies["_xsrf"]}
     assert leaver.post(farewell, data=said, timeout=10).status_code == 204
     assert leaver.get(f"{base}/api/kernels/{kernel}", timeout=10).status_code == 404
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_waiting_threads_leave_the_processor_to_others(before, after, monkeypatch):
+    """It is set for the kernel, which inherits it, unless the user has chosen otherwise."""
+    monkeypatch.setenv("OMP_WAIT_POLICY", before or "")
+    monkeypatch.setenv("JUPYTER_PATH", "")
+    if before is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    monkeypatch.setattr(app.LabServer, "launch_instance", lambda *_, **__: None)
+    app.main([])
+    assert os.environ["OMP_WAIT_POLICY"] == after
