@@ -86,8 +86,8 @@ def main(arguments: list[str] | None = None, notebook: Path = NOTEBOOK) -> None:
     """
     paths = [str(TEMPLATES), *filter(None, [os.environ.get("JUPYTER_PATH")])]
     os.environ["JUPYTER_PATH"] = os.pathsep.join(paths)
-    # Threads that wait for each other spin by default. Where something else wants a core too, as
-    # on stage, that made a race several times as slow; letting them sleep costs a fifth when quiet.
+    # Threads that wait for each other spin by default, and where something else wants a core, as on
+    # stage, they spin while the one they wait for is kept from running. So let them sleep.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = sys.argv[1:] if arguments is None else arguments
     LabServer.launch_instance([str(notebook), *arguments], config=settings())

@@ -104,7 +104,7 @@ def _row(cell: Cell, outcome: Outcome, without: np.ndarray) -> dict:
     gain = paired.auc_difference(score.labels, without, score.probabilities, groups)
     found = {
         **dict(zip(KEY, cell.key, strict=True)), "n_test": score.n,
-        "gain": round(gain.value, 4), "gain_lo": round(gain.lo, 4), "gain_hi": round(gain.hi, 4),
+        "gain": round(gain.mean, 4), "gain_lo": round(gain.lo, 4), "gain_hi": round(gain.hi, 4),
         "train_seconds": round(outcome.run.processor_seconds, 1),
     }  # fmt: skip
     row = outcome.row() | found

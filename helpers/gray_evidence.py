@@ -107,7 +107,7 @@ def _row(cell: Cell, outcome: Outcome, replicated: np.ndarray) -> dict:
     change = paired.auc_difference(score.labels, replicated, score.probabilities, groups)
     found = {
         **outcome.row(), **dict(zip(KEY, cell.key, strict=True)), "n_test": score.n,
-        "change": round(change.value, 4), "change_lo": round(change.lo, 4),
+        "change": round(change.mean, 4), "change_lo": round(change.lo, 4),
         "change_hi": round(change.hi, 4),
         "train_seconds": round(outcome.run.processor_seconds, 1),
     }  # fmt: skip

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from helpers import metrics
-
-
-@dataclass(frozen=True)
-class Difference:
-    """AUC of the second prediction minus AUC of the first, with a 95 % interval."""
-
-    value: float
-    lo: float
-    hi: float
+from helpers.verdicts import Interval
 
 
 def auc_difference(
@@ -24,8 +14,8 @@ def auc_difference(
     after: np.ndarray,
     groups: np.ndarray | None = None,
     seed: int = 0,
-) -> Difference:
-    """Bootstrap the difference of two AUCs over images, or over whole groups of them.
+) -> Interval:
+    """Return the AUC of `after` minus that of `before`, bootstrapped over images or their groups.
 
     Both predictions are scored on the same resampled images. What makes a test set easy or hard
     then cancels, and the interval is narrower than two separate ones suggest.
@@ -40,4 +30,4 @@ def auc_difference(
     ])  # fmt: skip
     lo, hi = np.nanpercentile(differences, [2.5, 97.5])
     value = metrics.auc(labels, after) - metrics.auc(labels, before)
-    return Difference(float(value), float(lo), float(hi))
+    return Interval(float(value), float(lo), float(hi))

@@ -14,13 +14,14 @@ import numpy as np
 import torch
 
 from helpers import evidence as grid
-from helpers import inference, metrics, prefix, strategies, training
+from helpers import inference, prefix, strategies, training
 from helpers.backbones import Backbone
 from helpers.census import Census, read
 from helpers.datasets import Card, Dataset, Split
 from helpers.datasets.card import stratified_sample
 from helpers.errors import CourseError
 from helpers.metrics import Score
+from helpers.paired import auc_difference
 from helpers.reasons import NAMES
 from helpers.runs import Recipe, phase_ends
 from helpers.strategies import Strategy
@@ -163,27 +164,12 @@ def run(
         say(f"raced {name}: {score}, {found.seconds:.0f} s")
     first = lanes[0].score
     behind = {
-        lane.arm: lead(data.test, first.probabilities, lane.score.probabilities)
+        lane.arm: auc_difference(
+            first.labels, lane.score.probabilities, first.probabilities, data.test.groups
+        )
         for lane in lanes[1:]
     }
     return Race(tuple(lanes), sizes, behind)
-
-
-def lead(test: Split, ours: np.ndarray, theirs: np.ndarray) -> Interval:
-    """Return the AUC of `ours` minus that of `theirs`, bootstrapped over the same test images.
-
-    Parameters
-    ----------
-    ours, theirs : ``(N, n_classes)`` probabilities.
-    """
-    differences = np.concatenate([
-        metrics._macro_auc(test.labels, ours, weights)
-        - metrics._macro_auc(test.labels, theirs, weights)
-        for weights in metrics._bootstrap_weights(len(test), test.groups, seed=0)
-    ])  # fmt: skip
-    lo, hi = np.nanpercentile(differences, [2.5, 97.5])
-    value = metrics.auc(test.labels, ours) - metrics.auc(test.labels, theirs)
-    return Interval(float(value), float(lo), float(hi))
 
 
 def sample(census: Census, n_train: int = RACE_IMAGES, seed: int = 0) -> Dataset:

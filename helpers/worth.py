@@ -26,13 +26,13 @@ def gap_by_n(found: Evidence, dataset: str) -> pd.DataFrame:
     for (name, n), arms in sorted(found.auc.items()):
         if name != dataset or not {TUNED, SCRATCH} <= set(arms):
             continue
-        change = interval(found.differences(dataset, n, TUNED, SCRATCH))
+        by_seed = found.differences(dataset, n, TUNED, SCRATCH)
+        change = interval(by_seed)
         here = found.arms[(found.arms["dataset"] == dataset) & (found.arms["n"] == n)]
         ends = here.set_index("arm").loc[[TUNED, SCRATCH], ["test_lo", "test_hi"]]
         by_image = np.linalg.norm((ends["test_hi"] - ends["test_lo"]) / 2)
         half = float(np.hypot(change.hi - change.mean, by_image))
-        seeds = len(found.differences(dataset, n, TUNED, SCRATCH))
-        rows.append((n, change.mean, change.mean - half, change.mean + half, seeds))
+        rows.append((n, change.mean, change.mean - half, change.mean + half, len(by_seed)))
     table = pd.DataFrame(rows, columns=["n", "gap", "lo", "hi", "seeds"]).set_index("n")
     return table[table["seeds"] > 0]
 

@@ -23,12 +23,12 @@ def test_difference_is_that_of_the_aucs_and_zero_for_the_same_prediction():
     labels = np.arange(300) % 2
     weak, sharp = scores(labels, 0.5, 0), scores(labels, 3.0, 1)
     same = paired.auc_difference(labels, weak, weak)
-    assert (same.value, same.lo, same.hi) == (0, 0, 0)
+    assert (same.mean, same.lo, same.hi) == (0, 0, 0)
     found = paired.auc_difference(labels, weak, sharp)
-    assert found.value == pytest.approx(
+    assert found.mean == pytest.approx(
         roc_auc_score(labels, sharp[:, 1]) - roc_auc_score(labels, weak[:, 1])
     )
-    assert 0 < found.lo < found.value < found.hi
+    assert 0 < found.lo < found.mean < found.hi
 
 
 def test_pairing_narrows_the_interval_and_groups_widen_it():
@@ -37,8 +37,8 @@ def test_pairing_narrows_the_interval_and_groups_widen_it():
     after = before.copy()
     after[::7] = scores(labels, 2.0, 1)[::7]  # the two agree on most images
     other = scores(labels, 1.2, 2)
-    paired_width = np.ptp(dataclasses.astuple(paired.auc_difference(labels, before, after))[1:])
-    apart = np.ptp(dataclasses.astuple(paired.auc_difference(labels, before, other))[1:])
+    paired_width = np.ptp(paired.auc_difference(labels, before, after)[1:])
+    apart = np.ptp(paired.auc_difference(labels, before, other)[1:])
     assert paired_width < apart
     copies = np.repeat(np.arange(60), 5)
     labels, before, after = labels[::5], before[::5], after[::5]

@@ -35,7 +35,8 @@ PREPARED = (
             epochs=3,
         ),
         "Compare the intervals with the seconds: what did each further trained part cost and "
-        "bring? Do more epochs help the arm that trains most? Set 8 and race again.",
+        "bring? Where accuracy lags behind AUC: it cuts at .5, AUC asks for the order alone. Set 8 "
+        "epochs and race again: does the arm that trains most catch up?",
     ),
     Prepared(
         "The BN trap",

@@ -12,6 +12,7 @@ from helpers.datasets import Dataset
 from helpers.datasets.known import KNOWN
 from helpers.errors import CourseError, unknown_name
 from helpers.experiments import Experiment
+from helpers.plots.style import LABELS as NAMES
 from helpers.runs import Recipe, phase_ends
 from helpers.strategies import Phase, Strategy
 
@@ -20,13 +21,6 @@ SIZES = (48, 64, 96, 128, 160, 224)  # pixels offered in the page; any from 32 t
 MOST_EPOCHS = 100
 GRAYS = ("sum", "mean", "random", "replicate")
 BATCHNORM_WORDS = {"eval": "BN rests", "follow": "BN follows", "train": "BN moves"}
-NAMES = {
-    "scratch": "from scratch",
-    "feature_extraction": "feature extraction",
-    "partial_finetune": "partial fine-tune",
-    "full_finetune": "full fine-tune",
-    "lp_ft": "LP-FT",
-}
 
 
 @dataclass(frozen=True)

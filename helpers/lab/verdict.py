@@ -30,10 +30,9 @@ def difference(a: Result, b: Result) -> Interval:
     were independent, which is wider, so that less is called clear.
     """
     if comparable(a, b):
-        found = auc_difference(
+        return auc_difference(
             a.score.labels, b.score.probabilities, a.score.probabilities, a.groups
         )
-        return Interval(found.value, found.lo, found.hi)
     value = a.auc - b.auc
     down = np.hypot(a.auc - a.auc_lo, b.auc_hi - b.auc)
     up = np.hypot(a.auc_hi - a.auc, b.auc - b.auc_lo)

@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 
 from helpers.plots.lab import safe, swatch
+from helpers.plots.networks import short, strength
 from helpers.plots.style import ACCENT, FROZEN, color_of
 
 SHOWN_PIXELS = 112  # side of an image of the grid
@@ -41,8 +42,7 @@ def network(arms: Sequence[Mapping]) -> str:
     """
     parts = arms[0]["parts"]
     heads = "".join(
-        f"<th>{safe(part['part'])}<small>{_short(part['parameters'])}</small></th>"
-        for part in parts
+        f"<th>{safe(part['part'])}<small>{short(part['parameters'])}</small></th>" for part in parts
     )
     rows = "".join(
         f"<tr><td>{swatch(arm['strategy'], arm['dash'])}{safe(arm['arm'])}</td>"
@@ -61,9 +61,8 @@ def _box(part: Mapping, arm: Mapping) -> str:
     largest = max(other["rate"] for other in arm["parts"])
     fill, ink = FROZEN, "#222222"
     if trains:
-        # The rates span decades, so the fill follows their logarithm.
-        strength = float(np.clip(1 + 0.22 * np.log10(part["rate"] / largest), 0.35, 1))
-        red, green, blue = (1 - strength * (1 - c) for c in to_rgb(color_of(arm["strategy"])))
+        fullness = strength(part["rate"], largest)
+        red, green, blue = (1 - fullness * (1 - c) for c in to_rgb(color_of(arm["strategy"])))
         fill = "#" + "".join(f"{round(255 * c):02X}" for c in (red, green, blue))
         ink = _readable_on(red, green, blue)
     rate = f"{part['rate']:.0e}".replace("e-0", "e-") if trains else "frozen"
@@ -78,13 +77,6 @@ def _readable_on(red: float, green: float, blue: float) -> str:
     """Return dark or white, whichever has the higher contrast (WCAG 2, gamma taken as 2.2)."""
     light = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
     return "#222222" if light > 0.21 else "#FFFFFF"
-
-
-def _short(number: int) -> str:
-    for unit, size in (("M", 1e6), ("k", 1e3)):
-        if number >= size:
-            return f"{number / size:.1f} {unit}"
-    return str(number)
 
 
 def mistakes(

@@ -33,7 +33,7 @@ def strategy_map(tables: Mapping[str, pd.DataFrame]) -> Figure:
         _strategy_row(axes, y, name, table)
     for x, (part, parameters) in enumerate(first["parameters"].items()):
         axes.text(x, -0.95, part, ha="center", weight="bold")
-        axes.text(x, -0.68, _short(parameters), ha="center", fontsize=10, color="#555555")
+        axes.text(x, -0.68, short(parameters), ha="center", fontsize=10, color="#555555")
     axes.text(-0.75, -0.68, "parameters", ha="right", fontsize=10, color="#555555")
     axes.set(xlim=(-3.0, len(first) - 0.4), ylim=(len(tables) - 0.35, -1.15))
     axes.axis("off")
@@ -46,8 +46,7 @@ def _strategy_row(axes: Axes, y: int, name: str, table: pd.DataFrame) -> None:
     largest = table["learning rate"].max() or 1.0
     for x, (_, part) in enumerate(table.iterrows()):
         trains, rate = bool(part["trains"]), part["learning rate"]
-        # The rates span decades, so the fill follows their logarithm.
-        fill = float(np.clip(1 + 0.22 * np.log10(rate / largest), 0.35, 1)) if trains else 1.0
+        fill = strength(rate, largest) if trains else 1.0
         box = FancyBboxPatch(
             (x - 0.42, y - 0.3), 0.84, 0.44, boxstyle="round,pad=0.02,rounding_size=0.08",
             facecolor=color if trains else FROZEN, alpha=fill, edgecolor="none",
@@ -67,7 +66,13 @@ def _readable_on(color: str, alpha: float) -> str:
     return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else "white"
 
 
-def _short(number: int) -> str:
+def strength(rate: float, largest: float) -> float:
+    """Return how full a box is drawn, in 0..1: rates span decades, so by their logarithm."""
+    return float(np.clip(1 + 0.22 * np.log10(rate / largest), 0.35, 1))
+
+
+def short(number: int) -> str:
+    """Return a number of parameters in a few characters, e.g. ``2.7 M``."""
     for unit, size in (("M", 1e6), ("k", 1e3)):
         if number >= size:
             return f"{number / size:.1f} {unit}"
