@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 from helpers import cache, checkpoints, metrics, prefix, strategies
 from helpers.backbones import Backbone
 from helpers.datasets import Dataset, Split
+from helpers.depthwise import QuickGradients
 from helpers.errors import CourseError
 from helpers.inference import Inputs, batch, predict
 from helpers.keeper import Keeper
@@ -77,7 +78,9 @@ class Loop:
         strategies.apply(run.model, run.strategy, phase)
         run.trainable = strategies.count_trainable(run.model)
         groups = strategies.param_groups(run.model, run.strategy, phase)
-        optimizer = torch.optim.AdamW(groups, foreach=True)  # one call for all tensors
+        # One pass over all tensors. On a GPU the fused step would not let mixed precision clip.
+        quick = "fused" if self.fabric.device.type == "cpu" else "foreach"
+        optimizer = torch.optim.AdamW(groups, **{quick: True})
         self.peaks = [group["lr"] for group in groups]
         self._compute_frozen_front()
         self.wrapped, self.optimizer = self.fabric.setup(run.model, optimizer)
@@ -157,7 +160,8 @@ class Loop:
             images = self.augment(images)
         # set_to_none: a gradient that nothing cleared would add up and inflate the clipped norm
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self.criterion(self.wrapped(images, start=self.train.start), labels)
+        with QuickGradients():
+            loss = self.criterion(self.wrapped(images, start=self.train.start), labels)
         self.fabric.backward(loss)
         self.fabric.clip_gradients(self.wrapped, self.optimizer, max_norm=self.result.recipe.clip,
                                    error_if_nonfinite=False)  # fmt: skip
