@@ -1,8 +1,8 @@
 """``make bench``: every comparison in one call, alternating runs, medians, one table.
 
 Writes ``results.json`` (a list of comparisons), ``scaling.json``, ``scaling.png``,
-``frozen_part.json`` and the tables in ``README.md``. ``python -m benchmarks.run scaling`` (or
-``race``, ``throughput``, ``frozen_part``) measures that part only.
+``frozen_part.json``, ``training_step.json`` and the tables in ``README.md``. ``python -m
+benchmarks.run scaling`` (or another name in `PARTS`) measures that part only.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+
+from benchmarks import setting
 
 HERE = Path(__file__).parent
 DONE = HERE / ".measurements.jsonl"  # what an interrupted call has measured so far
@@ -255,11 +257,35 @@ def measure_frozen_part() -> None:
     write_readme(tried=tried_table(**found))
 
 
+def step_table(rows: list[dict], size: int) -> str:
+    """Return the cost of a training step as Markdown."""
+    lines = [
+        f"Milliseconds of processor time per image, {size} px, batches of {setting.BATCH}, one "
+        "thread, median of steps in turn.",
+        "",
+        "| way | partial_finetune | full_finetune |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| {r['way']} | {r['partial_finetune']:.2f} | {r['full_finetune']:.2f} |" for r in rows
+    ]
+    return "\n".join(lines)
+
+
+def measure_training_step() -> None:
+    """Time a training step: training_step.json and its table."""
+    with tempfile.TemporaryDirectory() as cold:
+        found = measured("step", lambda: run("benchmarks.training_step", cache=Path(cold)))
+    (HERE / "training_step.json").write_text(json.dumps(found, indent=1) + "\n")
+    write_readme(step=step_table(**found))
+
+
 PARTS = {
     "race": measure_race,
     "throughput": measure_throughput,
     "scaling": measure_scaling,
     "frozen_part": measure_frozen_part,
+    "training_step": measure_training_step,
 }
 
 
