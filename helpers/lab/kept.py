@@ -92,9 +92,13 @@ class Shelf:
         return self._folder or cache.folder("lab", "kept")
 
     def all(self) -> list[Kept]:
-        """Return what is kept, the oldest first; files that cannot be read are left out."""
+        """Return what is kept, the oldest first, without `unreadable` files."""
         found = [kept for path in self.folder.glob("*.json") if (kept := _read(path))]
         return sorted(found, key=lambda kept: (kept.when, kept.name))
+
+    def unreadable(self) -> list[Path]:
+        """Return the files among the kept ones that cannot be read; they are left where they are."""
+        return sorted(path for path in self.folder.glob("*.json") if _read(path) is None)
 
     def get(self, name: str) -> Kept:
         """Return the kept race called `name`.

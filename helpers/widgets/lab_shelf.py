@@ -8,7 +8,7 @@ import ipywidgets as widgets
 
 from helpers.errors import CourseError
 from helpers.lab import Lab, export
-from helpers.lab.kept import Kept
+from helpers.lab.kept import Kept, Shelf
 from helpers.plots.lab import safe
 
 
@@ -25,7 +25,7 @@ class ShelfPanel(widgets.VBox):
         )
         self.export = widgets.Button(description="Export CSV and page", layout={"width": "auto"})
         self.remove = widgets.Button(description="Remove", layout={"width": "auto"})
-        self.text, self.comparison = widgets.HTML(), widgets.HTML()
+        self.text, self.comparison, self.damaged = (widgets.HTML() for _ in range(3))
         self.keep.on_click(lambda _: self._keep())
         self.export.on_click(lambda _: self._export())
         self.remove.on_click(lambda _: self._remove())
@@ -36,7 +36,7 @@ class ShelfPanel(widgets.VBox):
         )
         left = widgets.VBox([
             widgets.HBox([self.name, self.keep]), hint, self.choice,
-            widgets.HBox([self.folder, self.export, self.remove]), self.text,
+            self.damaged, widgets.HBox([self.folder, self.export, self.remove]), self.text,
         ])  # fmt: skip
         super().__init__([left, self.comparison])
         self.refresh()
@@ -45,6 +45,7 @@ class ShelfPanel(widgets.VBox):
         """List what is kept now."""
         chosen = self.choice.value
         names = [kept.name for kept in self.lab.shelf.all()]
+        self.damaged.value = _damaged(self.lab.shelf)
         self.choice.options = names
         self.choice.value = tuple(name for name in chosen if name in names)
 
@@ -81,6 +82,16 @@ class ShelfPanel(widgets.VBox):
             self.lab.shelf.remove(name)
         self.refresh()
         self._compare()
+
+
+def _damaged(shelf: Shelf) -> str:
+    if not (paths := shelf.unreadable()):
+        return ""
+    names = ", ".join(safe(path.name) for path in paths)
+    return (
+        f'<span class="lab-quiet">Not listed, because they cannot be read: {names} in '
+        f"{safe(shelf.folder)}. Delete them, or put a copy in their place.</span>"
+    )
 
 
 def _link(name: str, kind: str, text: str) -> str:

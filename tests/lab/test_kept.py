@@ -9,6 +9,7 @@ import pytest
 from helpers.errors import CourseError
 from helpers.lab import Lab, Setup, export, view
 from helpers.lab.kept import Shelf
+from helpers.widgets.lab_shelf import ShelfPanel
 from tests.lab.conftest import TWO, run
 
 
@@ -68,10 +69,14 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(bench, tmp_path):
     assert "cannot be written" in bench.message
 
 
-def test_damaged_files_are_left_out(kept):
+def test_damaged_files_are_left_out_and_named(kept):
+    panel = ShelfPanel(kept)
+    assert panel.damaged.value == ""
     (kept.shelf.folder / "odd-00000000.json").write_text("{")
     (kept.shelf.folder / "odder-00000000.json").write_text("[1]")
     assert len(kept.shelf.all()) == 2
+    panel.refresh()
+    assert "cannot be read: odd-00000000.json, odder-00000000.json in" in panel.damaged.value
     with pytest.raises(CourseError, match="No run is kept"):
         kept.shelf.get("third")
 
