@@ -97,7 +97,7 @@ class Shelf:
         return sorted(found, key=lambda kept: (kept.when, kept.name))
 
     def unreadable(self) -> list[Path]:
-        """Return the files among the kept ones that cannot be read; they are left where they are."""
+        """Return the files that lie there and cannot be read; nothing is done to them."""
         return sorted(path for path in self.folder.glob("*.json") if _read(path) is None)
 
     def get(self, name: str) -> Kept:
