@@ -26,10 +26,17 @@ def both(n, tuned, scratch, **options):
     return rows + [row("scratch", n, k, 0.5, **options) for k in range(3)]
 
 
-def test_the_gap_is_paired_by_seed_and_takes_the_longer_scratch():
+def test_the_gap_is_paired_by_seed():
     found = gaps(both(50, [0.80, 0.82, 0.81], [0.70, 0.72, 0.71], half=0.0)).loc[50]
     assert (found["gap"], found["lo"], found["hi"]) == pytest.approx((0.1, 0.1, 0.1))
     assert found["seeds"] == 3
+
+
+@pytest.mark.parametrize(("longer", "taken"), [(0.7, "scratch_longer"), (0.4, "scratch")])
+def test_scratch_counts_with_its_better_budget(longer, taken):
+    found = gaps(both(50, [0.8, 0.8, 0.8], [longer] * 3, half=0.0)).loc[50]
+    assert found["gap"] == pytest.approx(0.8 - max(longer, 0.5))
+    assert found["scratch"] == taken
 
 
 def test_the_interval_adds_seeds_and_test_images_in_squares():

@@ -213,7 +213,7 @@ def gap_by_n(gaps: Mapping[str, pd.DataFrame]) -> Figure:
         axes.set_xticks(sizes, [f"{n:,}" for n in sizes])
         axes.minorticks_off()
     axes.set(xlabel="training images (hollow: one seed, no interval)")
-    axes.set_ylabel("test AUC: full fine-tune minus\nscratch, 95 % interval")
+    axes.set_ylabel("test AUC: full fine-tune minus scratch\n(its better budget), 95 % interval")
     axes.set_title("above 0: pretraining helps", loc="left")
     axes.grid(axis="y", color=FROZEN)
     figure.legend(loc="outside lower center", ncols=2)
