@@ -1,9 +1,9 @@
-"""The weight gradient of wide depthwise convolutions, on a CPU, many times faster.
+"""The weight gradient of wide depthwise convolutions, made cheaper on a CPU.
 
-For a depthwise kernel up to 3 wide oneDNN has a fast routine, for a wider one it has none: in
-EfficientNet-Lite0 the seven layers of 5 x 5 then take a sixth of a training step. A wide kernel's
-gradient is put together here from strips of it, 3 wide: each strip sees the image shifted by its
-place in the kernel. The sums are the same, only their order differs.
+For a depthwise kernel up to 3 wide oneDNN has a fast routine, for a wider one it has none, and
+EfficientNet-Lite0 has nine layers of 5 x 5. A wide kernel's gradient is put together here from
+strips of it, 3 wide: each strip sees the image shifted by its place in the kernel. The sums are
+the same, only their order differs. benchmarks/README.md says what it gains.
 """
 
 from __future__ import annotations

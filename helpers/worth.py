@@ -49,7 +49,7 @@ def verdict(gaps: pd.DataFrame) -> str:
     """Say in a sentence what the gaps show, and no more than their intervals allow."""
     known = gaps.dropna()
     if known.empty:
-        return "no size is measured with two seeds yet"
+        return "no size has full fine-tuning and both budgets of scratch with two seeds yet"
     groups = {
         "pretrained clearly ahead": known["lo"] > 0,
         "not told apart": (known["lo"] <= 0) & (known["hi"] >= 0),

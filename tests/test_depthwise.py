@@ -6,8 +6,9 @@ from timm.layers import Conv2dSame
 from torch import nn
 from torch.nn import functional
 
-from helpers import backbones, depthwise
+from helpers import backbones, depthwise, strategies, training
 from helpers.depthwise import QuickGradients, weight_gradient
+from helpers.runs import Recipe
 
 CASES = [  # height, width, kernel, stride, padding
     (6, 6, (5, 5), (1, 1), (2, 2)),
@@ -54,6 +55,7 @@ def test_a_whole_network_gets_the_gradients_it_had():
 def taken(monkeypatch):
     """Count the convolutions that go the quick way, on whatever processor this runs."""
     monkeypatch.setattr(depthwise.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: True)
     calls = []
     apply = depthwise._Depthwise.apply
     monkeypatch.setattr(depthwise._Depthwise, "apply", lambda *a: calls.append(a) or apply(*a))
@@ -88,6 +90,13 @@ def test_only_what_gains_by_it_goes_the_quick_way(taken, conv, wanted):
     assert len(taken) == wanted
     assert x.grad is not None
     assert (conv.weight.grad is None) == (not conv.weight.requires_grad)
+
+
+def test_training_goes_the_quick_way(taken, toy):
+    strategy = strategies.partial_finetune(last=2)
+    model = strategies.build(strategy, n_classes=2, channels=1)
+    training.fit(model, toy, strategy, Recipe(epochs=1, batch_size=len(toy.train)))
+    assert len(taken) == 4, "one step through the four layers of stage 6"
 
 
 def test_outside_of_training_nothing_goes_the_quick_way(taken):

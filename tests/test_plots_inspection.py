@@ -120,7 +120,7 @@ def test_gaps_are_drawn_with_what_is_missing_named():
     axes = plots.gap_by_n({"solar cells": table, "flowers": gaps()}).axes[0]
     found = lines(axes)
     assert found["solar cells"][1] == [0.12, 0.04]
-    assert found["flowers: not measured yet"][1] == []
+    assert found["flowers: not all arms yet"][1] == []
     bars = [s[:, 1] for s in axes.collections[0].get_segments()]
     assert list(bars[0]) == [0.05, 0.19]
     hollow = [line for line in axes.lines if line.get_markerfacecolor() == "white"]

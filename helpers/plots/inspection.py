@@ -201,7 +201,7 @@ def gap_by_n(gaps: Mapping[str, pd.DataFrame]) -> Figure:
     sizes = [n for k, n in enumerate(sizes) if not k or n > 1.2 * sizes[k - 1]]  # 194 beside 200
     for k, (title, table) in enumerate(gaps.items()):
         color, marker = DATASET_LOOKS[k % len(DATASET_LOOKS)]
-        label = title + ("" if len(table) else ": not measured yet")
+        label = title + ("" if len(table) else ": not all arms yet")
         x = table.index.to_numpy(float) * 1.04 ** (k - (len(gaps) - 1) / 2)
         axes.plot(x, table["gap"], color=color, marker=marker, ms=8, label=label)
         alone = table["lo"].isna().to_numpy()
