@@ -7,20 +7,24 @@ import os
 import sys
 from pathlib import Path
 
-from helpers import advise, backbones, checkpoints, engine, evidence, experiments, strategies
+from helpers import (
+    advise,
+    backbones,
+    checkpoints,
+    commands,
+    engine,
+    evidence,
+    experiments,
+    strategies,
+)
 from helpers.datasets import default_name
-from helpers.errors import CourseError
 from helpers.grayscale import METHODS
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; return the exit code (2 after an error the user can put right)."""
     arguments = _parser().parse_args(argv)
-    try:
-        return arguments.run(arguments)
-    except CourseError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return commands.exit_code(lambda: arguments.run(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -35,17 +39,13 @@ def _parser() -> argparse.ArgumentParser:
 def _add_evidence(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--workers", type=int, default=os.cpu_count() or 1, help="cells at a time (%(default)s)")
-    add("--datasets", nargs="+", choices=evidence.DATASETS, help="(all that are found)")
+    commands.add_datasets(parser, evidence.DATASETS)
     parser.set_defaults(run=_evidence)
 
 
-def _evidence(arguments: argparse.Namespace) -> int:
-    found, absent = evidence.available()
-    if absent:
-        print(f"left out: {', '.join(absent)}. Set COURSE_DATA_DIR to the folder that holds them.")
-    plan = evidence.cells(arguments.datasets or found)
-    evidence.run(plan, max(1, arguments.workers))
-    return 0
+def _evidence(arguments: argparse.Namespace) -> None:
+    names = arguments.datasets or commands.here(evidence.DATASETS)
+    evidence.run(evidence.cells(names), max(1, arguments.workers))
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
@@ -76,12 +76,12 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_train)
 
 
-def _train(arguments: argparse.Namespace) -> int:
+def _train(arguments: argparse.Namespace) -> None:
     experiment = _experiment(arguments)
     fabric = engine.start(arguments.accelerator, arguments.precision)
     outcome = experiments.measure(experiment, fabric=fabric, folder=arguments.folder)
     if fabric.global_rank > 0:
-        return 0
+        return
     print(_report(outcome, str(fabric.device)))
     if arguments.checkpoint:
         card = outcome.data.card
@@ -93,7 +93,6 @@ def _train(arguments: argparse.Namespace) -> int:
     if arguments.results:
         experiments.append_row(outcome.row(), arguments.results)
         print("row added to", arguments.results)
-    return 0
 
 
 def _experiment(arguments: argparse.Namespace) -> experiments.Experiment:

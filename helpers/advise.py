@@ -109,7 +109,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> None:
     """Run the command: print the report, and write it where asked."""
     report.check_target(arguments.report)
     if arguments.race_images < 8:
@@ -122,4 +122,3 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.report:
         report.write(arguments.report, TITLE, found.sections)
         print("report:", arguments.report)
-    return 0

@@ -7,7 +7,6 @@ Killed and started again it goes on where it was; a finished run is a row of aug
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,9 +17,8 @@ import pandas as pd
 import torch
 from tqdm.auto import tqdm
 
-from helpers import augment, cache, datasets, experiments, paired, strategies, tables
+from helpers import augment, cache, commands, experiments, paired, strategies, tables
 from helpers.datasets import Dataset
-from helpers.errors import CourseError
 from helpers.experiments import Experiment, Outcome
 from helpers.runs import Recipe
 
@@ -220,19 +218,9 @@ def describe(policy: str, dataset: str, found: pd.DataFrame, kept: pd.DataFrame)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Measure all that can be found here; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.augment_evidence", description=__doc__)
-    parser.add_argument("--datasets", nargs="+", choices=DATASETS, help="(all that are found)")
-    arguments = parser.parse_args(argv)
-    found = [name for name in DATASETS if name in datasets.names()]
-    if absent := sorted(set(DATASETS) - set(found)):
-        print(f"left out: {', '.join(absent)}. Set COURSE_DATA_DIR to the folder that holds it.")
-    try:
-        run(cells(arguments.datasets or found))
-    except CourseError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    """Measure what is missing; return the exit code."""
+    prog = "python -m helpers.augment_evidence"
+    return commands.measure_all(argv, prog, __doc__, DATASETS, lambda names: run(cells(names)))
 
 
 if __name__ == "__main__":

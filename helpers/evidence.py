@@ -112,12 +112,6 @@ def missing(plan: Sequence[Cell], table: pd.DataFrame) -> list[Cell]:
     return [cell for cell in plan if cell.key not in done]
 
 
-def available() -> tuple[list[str], list[str]]:
-    """Return which of `DATASETS` can be found here, and which cannot."""
-    found = set(datasets.names())
-    return [n for n in DATASETS if n in found], [n for n in DATASETS if n not in found]
-
-
 @contextlib.contextmanager
 def _cold_cache() -> Iterator[None]:
     """Give a run a cache of its own, so that no arm's seconds profit from another's."""

@@ -8,7 +8,6 @@ Killed and started again it goes on where it was; a finished run is a row of gra
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from helpers import cache, datasets, experiments, inference, paired, strategies, tables
+from helpers import cache, commands, experiments, inference, paired, strategies, tables
 from helpers.errors import CourseError
 from helpers.experiments import Experiment, Outcome
 from helpers.runs import Recipe
@@ -199,18 +198,8 @@ def _mean(rows: pd.DataFrame, case: tuple) -> dict:
 
 def main(argv: list[str] | None = None) -> int:
     """Measure what is missing; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.gray_evidence", description=__doc__)
-    parser.add_argument("--datasets", nargs="+", choices=DATASETS, help="(all that are found)")
-    arguments = parser.parse_args(argv)
-    found = [name for name in DATASETS if name in datasets.names()]
-    if absent := sorted(set(DATASETS) - set(found)):
-        print(f"left out: {', '.join(absent)}. Set COURSE_DATA_DIR to the folder that holds it.")
-    try:
-        run(cells(arguments.datasets or found))
-    except CourseError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    prog = "python -m helpers.gray_evidence"
+    return commands.measure_all(argv, prog, __doc__, DATASETS, lambda names: run(cells(names)))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from helpers import (
     backbones,
+    commands,
     datasets,
     evidence,
     experiments,
@@ -32,7 +33,6 @@ from helpers import (
     transferability,
 )
 from helpers.datasets import Dataset, Split
-from helpers.errors import CourseError
 
 SIMILARITY, TRANSFERABILITY = (
     tables.FOLDER / "similarity.csv",
@@ -55,19 +55,15 @@ GRAY = "[gray]"  # marks photographs with their colour taken away
 def main() -> int:
     """Measure everything that is missing; return the exit code."""
     torch.set_num_threads(1)
-    found, absent = evidence.available()
-    if absent:
-        print(f"left out: {', '.join(absent)}. Set COURSE_DATA_DIR to the folder that holds them.")
-    try:
-        make_reference()
+    return commands.exit_code(_measure_all)
+
+
+def _measure_all() -> None:
+    found = commands.here(evidence.DATASETS)
+    make_reference()
+    for measure in (measure_similarity, measure_transferability):
         for name in found:
-            measure_similarity(name)
-        for name in found:
-            measure_transferability(name)
-    except CourseError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+            measure(name)
 
 
 def make_reference(path: Path = similarity.REFERENCE) -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from helpers import datasets, evidence, experiments, strategies
+from helpers import commands, datasets, evidence, experiments, strategies
 from helpers.errors import CourseError
 from helpers.evidence import Cell
 
@@ -139,7 +139,7 @@ def test_two_random_rows_of_the_evidence_come_out_again(monkeypatch):
     """Not exactly: another processor rounds otherwise, and the epoch that is kept may differ."""
     if DATA.is_dir():
         monkeypatch.setenv("COURSE_DATA_DIR", str(DATA))
-    rows = remeasured(evidence.available()[0])
+    rows = remeasured(commands.here(evidence.DATASETS))
     assert len(rows) == 2, "data/results/strategies.csv has no cheap rows: make evidence"
     for row in rows.itertuples():
         cell = Cell(

@@ -14,10 +14,9 @@ import sys
 import pandas as pd
 import torch
 
-from helpers import backbones, datasets, evidence, experiments, strategies, tables
+from helpers import backbones, commands, datasets, evidence, experiments, strategies, tables
 from helpers.backbones import Backbone
 from helpers.datasets import Card, Dataset
-from helpers.errors import CourseError
 from helpers.experiments import Experiment
 from helpers.inspection.probes import probe_parts
 from helpers.inspection.similarity import cka_per_part
@@ -149,17 +148,16 @@ def main(argv: list[str] | None = None) -> int:
         "python -m helpers.inspection.measure", description=__doc__.splitlines()[0]
     ).parse_args(argv)
     torch.set_num_threads(1)
-    try:
-        for job in missing_probes():
-            tables.append(measure_probes(**job), PROBES, PROBE_COLUMNS)
-            print("probes:", *job.values(), flush=True)
-        for job in missing_cka():
-            tables.append(measure_cka(**job), CKA, CKA_COLUMNS)
-            print("CKA:", *job.values(), flush=True)
-    except CourseError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return commands.exit_code(_measure_all)
+
+
+def _measure_all() -> None:
+    for job in missing_probes():
+        tables.append(measure_probes(**job), PROBES, PROBE_COLUMNS)
+        print("probes:", *job.values(), flush=True)
+    for job in missing_cka():
+        tables.append(measure_cka(**job), CKA, CKA_COLUMNS)
+        print("CKA:", *job.values(), flush=True)
 
 
 if __name__ == "__main__":
