@@ -21,6 +21,7 @@ from helpers import cache, commands, experiments, inference, paired, strategies,
 from helpers.errors import CourseError
 from helpers.experiments import Experiment, Outcome
 from helpers.runs import Recipe
+from helpers.verdicts import interval, widened
 
 RESULTS = tables.FOLDER / "grayscale.csv"
 KEY = ("dataset", "n_train", "strategy", "batchnorm", "gray", "seed")
@@ -38,7 +39,6 @@ BATCHNORM = ("eval", "train")
 SEEDS = {"feature_extraction": range(5), "full_finetune": range(3)}  # frozen is cheap
 DATASETS = ("elpv", "chest_xray")
 N_TRAIN, IMAGE_SIZE, EPOCHS = 400, 96, 6
-T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # Student's t, two-sided, for so many seeds
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     CourseError
-        When a case was measured with fewer than two seeds or more than the table of t knows.
+        When a case was measured with a single seed.
     """
     by = ["dataset", "strategy", "batchnorm", "gray"]
     return pd.DataFrame([
@@ -183,17 +183,15 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _mean(rows: pd.DataFrame, case: tuple) -> dict:
-    n = len(rows)
-    if n not in T_95:
+    if len(rows) < 2:
         raise CourseError(
-            f"{', '.join(case)}: {n} seed(s) measured, {min(T_95)} to {max(T_95)} are needed for "
-            "an interval. Run: python -m helpers.gray_evidence"
+            f"{', '.join(case)}: one seed measured, an interval needs two. Run: "
+            "python -m helpers.gray_evidence"
         )
-    by_seed = T_95[n] * rows["change"].std() / np.sqrt(n)
     by_image = (rows["change_hi"] - rows["change_lo"]).mean() / 2
-    change, half = rows["change"].mean(), float(np.hypot(by_seed, by_image))
-    return {"seeds": n, "auc": rows["auc"].mean(), "change": change,
-            "change_lo": change - half, "change_hi": change + half}  # fmt: skip
+    change, lo, hi = widened(interval(rows["change"]), by_image)
+    return {"seeds": len(rows), "auc": rows["auc"].mean(), "change": change,
+            "change_lo": lo, "change_hi": hi}  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:

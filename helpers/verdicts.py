@@ -54,8 +54,9 @@ class Evidence:
         ``strategy``, ``trainable_params``.
     cells : a row per data set and n: ``winner`` (highest mean AUC), ``runner_up``, their paired
         ``margin, margin_lo, margin_hi``, ``clear`` (the interval excludes 0), ``choice`` (see
-        `choose`), ``tied`` (arms that the winner does not clearly beat), ``seeds``, and
-        ``missing``: arms not measured yet or with fewer seeds than the others, which take no part.
+        `choose`), ``winner_seconds`` and ``choice_seconds`` (mean processor time), ``tied`` (arms
+        that the winner does not clearly beat), ``seeds``, and ``missing``: arms not measured yet
+        or with fewer seeds than the others, which take no part.
     """
 
     runs: pd.DataFrame
@@ -95,6 +96,19 @@ def interval(values: Iterable[float], level: float = 0.95) -> Interval:
         return Interval(mean, np.nan, np.nan)
     half = stats.t.ppf((1 + level) / 2, len(values) - 1) * stats.sem(values)
     return Interval(mean, mean - float(half), mean + float(half))
+
+
+def widened(over_seeds: Interval, by_image: float) -> Interval:
+    """Return an interval over seeds widened by the chance of the test images.
+
+    The two are different sources of chance, so their half-widths add up in squares.
+
+    Parameters
+    ----------
+    by_image : half-width of the bootstrap interval over test images.
+    """
+    half = float(np.hypot(over_seeds.hi - over_seeds.mean, by_image))
+    return Interval(over_seeds.mean, over_seeds.mean - half, over_seeds.mean + half)
 
 
 def choose(
@@ -202,6 +216,7 @@ def _cell_row(dataset: str, n: int, rows: pd.DataFrame, worth: float) -> dict:
         "dataset": dataset, "domain": rows["domain"].iloc[0], "n": n, "winner": best,
         "runner_up": second, "margin": margin.mean, "margin_lo": margin.lo,
         "margin_hi": margin.hi, "clear": margin.clear, "choice": choice, "tied": tied,
+        "winner_seconds": seconds[best], "choice_seconds": seconds[choice],
         "missing": tuple(arm for arm in ARMS if arm not in auc),
         "seeds": len(auc[best]),
     }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from helpers.verdicts import LONGER, Evidence, interval
+from helpers.verdicts import LONGER, Evidence, interval, widened
 
 TUNED = "full_finetune"
 BUDGETS = ("scratch", "scratch" + LONGER)
@@ -37,10 +37,7 @@ def gap_by_n(found: Evidence, dataset: str) -> pd.DataFrame:
         here = found.arms[(found.arms["dataset"] == dataset) & (found.arms["n"] == n)]
         ends = here.set_index("arm").loc[[TUNED, scratch], ["test_lo", "test_hi"]]
         by_image = np.linalg.norm((ends["test_hi"] - ends["test_lo"]) / 2)
-        half = float(np.hypot(change.hi - change.mean, by_image))
-        rows.append(
-            (n, change.mean, change.mean - half, change.mean + half, len(gaps[scratch]), scratch)
-        )
+        rows.append((n, *widened(change, by_image), len(gaps[scratch]), scratch))
     columns = ["n", "gap", "lo", "hi", "seeds", "scratch"]
     return pd.DataFrame(rows, columns=columns).set_index("n")
 

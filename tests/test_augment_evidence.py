@@ -64,7 +64,7 @@ def test_tables_grow_by_whole_rows_and_refuse_other_columns(tmp_path, private_ca
 
 def test_the_grid_holds_every_policy_with_none_in_front():
     plan = augment_evidence.cells()
-    assert len(plan) == len(set(plan)) == 2 * 2 * 3 * 10
+    assert len(plan) == len(set(plan)) == 2 * 2 * len(augment_evidence.SEEDS) * 10
     assert {cell.policy for cell in plan} >= set(augment.POLICIES) | {
         "horizontal_flip", "vertical_flip", "rotation_30",
     }  # fmt: skip
@@ -136,26 +136,32 @@ def toy_runs(gains: dict[str, list[tuple]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def test_findings_name_a_winner_only_where_interval_and_seeds_agree():
-    table = augment_evidence.findings(toy_runs({
-        "none": [(0, 0, 0)] * 3,
-        "natural": [(0.03, 0.01, 0.05), (0.02, 0.0, 0.04), (0.04, 0.02, 0.06)],
-        "dihedral": [(0.09, 0.05, 0.12), (-0.01, -0.03, 0.01), (0.06, 0.03, 0.09)],
-        "radiograph": [(0.01, -0.02, 0.04)] * 3,
-        "too_strong": [(-0.05, -0.08, -0.02)] * 3,
-    })).set_index("policy")  # fmt: skip
+def test_findings_count_both_the_seeds_and_the_test_images():
+    steady, wild = [0.03, 0.02, 0.04] * 2, [0.09, -0.01, 0.06] * 2
+    bars = {
+        "natural": [(gain, gain - 0.015, gain + 0.015) for gain in steady],
+        "dihedral": [(gain, gain - 0.015, gain + 0.015) for gain in wild],  # seeds disagree
+        "radiograph": [(gain, gain - 0.05, gain + 0.05) for gain in steady],  # images do
+        "too_strong": [(-gain, -gain - 0.015, -gain + 0.015) for gain in steady],
+    }
+    runs = toy_runs({"none": [(0, 0, 0)] * 6, **bars})
+    table = augment_evidence.findings(runs).set_index("policy")
     assert table["verdict"].to_dict() == {
         "natural": "helps", "dihedral": "not distinguishable",
         "radiograph": "not distinguishable", "too_strong": "hurts",
     }  # fmt: skip
+    half = np.hypot(2.5706 * np.std(steady, ddof=1) / np.sqrt(6), 0.015)
     assert table.loc["natural", ["gain", "gain_lo", "gain_hi"]].tolist() == pytest.approx(
-        [0.03, 0.01, 0.05]
+        [0.03, 0.03 - half, 0.03 + half], abs=1e-5
     )
-    assert (table["seeds"] == 3).all()
+    assert table["ups"].to_dict() == {
+        "natural": 6, "dihedral": 4, "radiograph": 6, "too_strong": 0,
+    }  # fmt: skip
+    assert (table["seeds"] == 6).all()
 
 
 def test_findings_judge_nothing_before_every_seed_is_measured():
-    runs = toy_runs({"none": [(0, 0, 0)] * 3, "natural": [(0.03, 0.01, 0.05)] * 2})
+    runs = toy_runs({"none": [(0, 0, 0)] * 6, "natural": [(0.03, 0.01, 0.05)] * 5})
     assert augment_evidence.findings(runs)["verdict"].tolist() == ["unfinished"]
     empty = tables.read(augment_evidence.RESULTS.with_name("no such table.csv"), COLUMNS)
     assert augment_evidence.findings(empty).empty
@@ -173,10 +179,10 @@ def test_kept_predictions_are_means_over_seeds():
 
 
 def test_one_line_says_what_was_measured_of_a_policy():
-    found = augment_evidence.findings(toy_runs({"natural": [(0.03, 0.01, 0.05)] * 3}))
+    found = augment_evidence.findings(toy_runs({"natural": [(0.03, 0.01, 0.05)] * 6}))
     kept = pd.DataFrame([{"dataset": "elpv", "policy": "natural", "value": 0.7}])
     line = augment_evidence.describe("natural", "elpv", found, kept)
-    assert line == "70% of answers kept; n=100 +0.030 [+0.010, +0.050], helps"
+    assert line == "70% of answers kept; n=100 +0.030 [+0.010, +0.050], up in 6 of 6, helps"
     assert augment_evidence.describe("natural", "chest_xray", found, kept) == "not measured yet"
 
 

@@ -42,6 +42,10 @@ def test_policies_that_an_xray_survives_are_accepted(answer):
 WRONG_POLICIES = {
     "nothing": (lambda batch: batch.clone(), "nothing changes"),
     "the whole batch at once": (GENTLE, "all alike"),
+    "moved as one, exposed one by one": (
+        lambda batch: each(v2.ColorJitter(0.1, 0.1))(v2.RandomAffine(8, (0.1, 0.1))(batch)),
+        "moved alike",
+    ),
     "a horizontal flip": (each(v2.Compose([GENTLE, v2.RandomHorizontalFlip(0.3)])), "mirrored"),
     "a vertical flip": (augment.by_name("vertical_flip"), "mirrored"),
     "half a turn": (each(v2.RandomRotation((150, 180))), "turned by about"),

@@ -85,6 +85,7 @@ def test_cheapest_tie_accepts():
         (lambda *a: tie(*a, told=False), "no tie"),
         (lambda *a: tie(*a, small=False), "loses .020"),
         (lambda *a: tie(*a, cheap=False), "costs a third"),
+        (lambda *a: tie(*a[:3], 0.01), "use worth as given"),
         (lambda auc, *a: tie(auc, *a) if len(auc) == 5 else "frozen", "take it, not frozen"),
         (lambda auc, *a: tie(auc, *a) if len(auc) == 5 else min([]), "raised ValueError"),
     ],

@@ -1,6 +1,5 @@
 """The pictures of the decision: what is drawn, where, in which colour, with which words."""
 
-import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
@@ -63,9 +62,13 @@ def test_the_map_writes_margins_intervals_and_what_is_missing(grid):
     words = texts(plots.decision_map(grid.cells))
     first = grid.cells.iloc[0]
     assert f"+.{round(first.margin * 1000):03d} [" in words
-    assert "as good: feature extraction" in words
+    tie = grid.cells[(grid.cells["dataset"] == "far") & (grid.cells["n"] == 200)].iloc[0]
+    assert f"{tie.winner_seconds:.0f} s; " in words
+    assert f"as good, {tie.choice_seconds:.0f} s:\nfeature extraction" in words
+    assert tie.choice_seconds < tie.winner_seconds
     assert "n = 1,574" in words
-    assert "n = 50, 2 of 7 arms so far" in words
+    assert "n = 200" not in words, "the column says it"
+    assert "\n2 of 7 arms so far" in words
     assert "not measured yet\nonly feature extraction\nn = 194" in words
 
 
@@ -149,8 +152,12 @@ def test_distances_are_drawn_in_the_order_of_likeness():
     assert labels[-1] == "chest_xray"
     assert labels[0] == "flowers"
     hollow = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "none"]
-    assert len(hollow) == 6, "two sets against themselves, three seeds"
-    assert max(float(line.get_xdata()[0]) for line in hollow) < 0.3
+    same, gray = ([line for line in hollow if line.get_marker() == kind] for kind in "oD")
+    assert len(same) == 6, "two sets against themselves, three seeds"
+    assert max(float(line.get_xdata()[0]) for line in same) < 0.3
+    assert {labels[int(line.get_ydata()[0])].split()[0] for line in gray} == {
+        "flowers,", "hymenoptera,"}  # fmt: skip
+    assert min(float(line.get_xdata()[0]) for line in gray) > 1.5, "told apart by colour alone"
 
 
 def test_scores_by_part_have_a_dot_per_part_and_the_rank_correlation():
@@ -163,14 +170,18 @@ def test_scores_by_part_have_a_dot_per_part_and_the_rank_correlation():
     assert f"{rank:.2f}" in axes.get_title()
 
 
-def test_foretold_draws_cells_of_a_data_set_side_by_side():
-    points = pd.DataFrame({"dataset": ["a", "a", "b"], "n": [50, 200, 50], "x": [0.4, 0.4, 0.7],
-                           "y": [0.0, 0.1, 0.2], "lo": [-0.1, 0.0, 0.1],
-                           "hi": [0.1, 0.2, 0.3]})  # fmt: skip
+def test_foretold_has_a_panel_per_size_and_one_x_per_data_set():
+    points = pd.DataFrame({"dataset": ["a", "b", "a"], "panel": ["n = 50", "n = 50", "n = 200"],
+                           "x": [0.4, 0.7, 0.4], "y": [0.0, 0.2, 0.1], "lo": [-0.1, 0.1, 0.0],
+                           "hi": [0.1, 0.3, 0.2]})  # fmt: skip
     figure = plots.foretold(points, "similarity", "gain")
-    axes = figure.axes[0]
-    dots = [line for line in axes.lines if line.get_marker() not in ("None", "", None)]
-    xs = [float(line.get_xdata()[0]) for line in dots]
-    assert xs[0] < xs[1]
-    assert np.mean(xs[:2]) == pytest.approx(0.4)
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("similarity", "gain")
+    assert [axes.get_title() for axes in figure.axes] == ["n = 50", "n = 200"]
+    drawn = [
+        [(float(line.get_xdata()[0]), line.get_color()) for line in axes.lines
+         if line.get_marker() not in ("None", "", None)]
+        for axes in figure.axes
+    ]  # fmt: skip
+    assert [x for x, _ in drawn[0]] == [0.4, 0.7]
+    assert drawn[1] == drawn[0][:1], "a data set keeps its place and its colour"
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["a", "b"]
+    assert (figure.get_supxlabel(), figure.axes[0].get_ylabel()) == ("similarity", "gain")

@@ -80,7 +80,24 @@ def _draws_differ(answer: Callable) -> Verdict | None:
     torch.manual_seed(0)
     if not torch.equal(answer(probe), first):
         return Verdict(False, "the same torch seed gives other images: draw with torch only.")
+    if _moved_together([first, *(answer(probe) for _ in range(4))]):
+        return Verdict(
+            False,
+            "sixteen copies of one image were all moved alike, only their exposure differs: draw "
+            "the shift, turn or zoom for each image, too.",
+        )
     return None
+
+
+def _moved_together(batches: Sequence[Tensor]) -> bool:
+    """Whether all images of each batch show the F in one place, another one in each batch."""
+    masks = [[_bright(image[0].numpy()) for image in batch] for batch in batches]
+    alike = all(_overlap(mask, batch[0]) > 0.95 for batch in masks for mask in batch)
+    return alike and any(_overlap(batch[0], masks[0][0]) < 0.95 for batch in masks)
+
+
+def _overlap(a: np.ndarray, b: np.ndarray) -> float:
+    return float((a & b).sum() / max(1, (a | b).sum()))
 
 
 def _nothing_mirrored(answer: Callable) -> Verdict | None:
@@ -116,15 +133,19 @@ def _templates() -> list[tuple[bool, int, np.ndarray]]:
     ]
 
 
+def _bright(image: np.ndarray) -> np.ndarray:
+    background, brightest = float(np.median(image)), float(image.max())
+    return (image > (brightest + background) / 2) & (brightest - background >= 20)
+
+
 def _centred(image: np.ndarray) -> np.ndarray:
     """Return the bright part of an image as 0/1, its middle in the middle, of length 1.
 
     Where hardly anything stands out nothing is returned as bright: exposure is judged elsewhere.
     """
-    background, brightest = float(np.median(image)), float(image.max())
-    mask = (image > (brightest + background) / 2).astype(float)
-    if brightest - background < 20:
-        return np.zeros_like(mask)
+    mask = _bright(image).astype(float)
+    if not mask.any():
+        return mask
     rows, columns = (np.rint(where.mean() - SIDE / 2).astype(int) for where in np.nonzero(mask))
     mask = np.roll(mask, (-rows, -columns), axis=(0, 1))
     return mask / np.linalg.norm(mask)

@@ -96,6 +96,11 @@ def cheapest_tie(answer: Callable[[Mapping, Mapping, Mapping, float], str]) -> V
         return Verdict(False, f"return the name of an arm, one of {', '.join(TIE)}.")
     if found in SLIPS:
         return Verdict(False, f"{found}? {SLIPS[found]}")
+    lavish, failed = attempt(answer, *_columns(TIE), 0.03)
+    if failed:
+        return failed
+    if lavish != "late":
+        return Verdict(False, f"with worth = .03 it is late, not {lavish}: use worth as given.")
     clear = {name: TIE[name] for name in ("full", "linear", "frozen")}
     alone, failed = attempt(answer, *_columns(clear), 0.01)
     if failed:

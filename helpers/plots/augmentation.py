@@ -176,7 +176,7 @@ def gains(table: pd.DataFrame, runs: pd.DataFrame) -> Figure:
         seeds = "/".join(str(k) for k in sorted(set(here["seeds"])))
         axes.set_xlabel(
             f"test AUC minus that without augmentation (ticks: {seeds} seeds)\n"
-            f"bar: 95 % interval over n = {here['n_test'].iloc[0]} test images"
+            f"bar: 95 % interval, seeds and n = {here['n_test'].iloc[0]} test images"
         )
         axes.set_title(SET_LABELS.get(name, name), loc="left")
         axes.grid(axis="x", color=FROZEN)

@@ -26,7 +26,7 @@ def decision_map(cells: pd.DataFrame, n_arms: int = 7) -> Figure:
 
     Full colour: the winner beats the runner-up clearly. Pale and hatched: no clear winner. White:
     not measured yet, or there are no more images. The numbers are the margin in AUC and its 95 %
-    interval, paired by seed.
+    interval, paired by seed, and what a run costs in processor seconds.
 
     Parameters
     ----------
@@ -34,12 +34,14 @@ def decision_map(cells: pd.DataFrame, n_arms: int = 7) -> Figure:
     n_arms : arms in the grid; a cell with fewer says how many took part.
     """
     domains = {row.dataset: row.domain for row in cells.itertuples()}
-    figure, axes, at = _board(cells, domains)
+    figure, axes, at = _board(cells, domains, height=1.4)
     for cell in cells.itertuples():
-        _write_cell(axes, *at(cell), cell, n_arms)
+        shared = _column(cells, cell.dataset, cell.n) != "all"  # then the column says n
+        _write_cell(axes, *at(cell), cell, n_arms, size="" if shared else f"n = {cell.n:,}")
     seeds = "/".join(str(k) for k in sorted(set(cells["seeds"])))
     axes.set_xlabel(
-        f"training images; numbers: AUC over the runner-up, 95 % t-interval over {seeds} seeds;\n"
+        "training images; in a tile: the winner and its processor seconds, AUC over the runner-up "
+        f"with the 95 % t-interval over {seeds} seeds;\n"
         "as good: the cheapest arm that cannot be told from the winner and loses under .01"
     )
     handles = [
@@ -51,24 +53,28 @@ def decision_map(cells: pd.DataFrame, n_arms: int = 7) -> Figure:
     return figure
 
 
-def _write_cell(axes: Axes, x: int, y: int, cell, n_arms: int) -> None:
-    size = f"n = {cell.n:,}"
+def _write_cell(axes: Axes, x: int, y: int, cell, n_arms: int, size: str) -> None:
     if np.isnan(cell.margin):
-        text = f"not measured yet\nonly {arm_label(cell.winner)}\n{size}"
+        text = f"not measured yet\nonly {arm_label(cell.winner)}\n{size}".strip()
         axes.text(x, y, text, ha="center", va="center", fontsize=10.5, linespacing=1.4)
         return
     color = arm_color(cell.winner)
     _tile(axes, x, y, color, cell.clear)
-    ink = _ink_on(color) if cell.clear else INK
-    lines = [_margin(cell.margin, cell.margin_lo, cell.margin_hi)]
+    margin = _margin(cell.margin, cell.margin_lo, cell.margin_hi)
+    lines = [f"{_seconds(cell.winner_seconds)}; {margin}"]
     if cell.choice != cell.winner:
-        lines.append(f"as good: {arm_label(cell.choice)}")
-    taking_part = n_arms - len(cell.missing)
-    lines.append(size + (f", {taking_part} of {n_arms} arms so far" if cell.missing else ""))
-    axes.text(x, y - 0.24, arm_label(cell.winner), ha="center", va="center", color=ink,
+        lines += [f"as good, {_seconds(cell.choice_seconds)}:", arm_label(cell.choice)]
+    taking_part = f"{n_arms - len(cell.missing)} of {n_arms} arms so far" if cell.missing else ""
+    lines += [", ".join(filter(None, [size, taking_part]))] if size or taking_part else []
+    ink, height = _ink_on(color) if cell.clear else INK, 0.115 * (len(lines) + 1)
+    axes.text(x, y - height / 2, arm_label(cell.winner), ha="center", va="center", color=ink,
               weight="bold", fontsize=12)  # fmt: skip
-    axes.text(x, y + 0.13, "\n".join(lines), ha="center", va="center", color=ink,
-              fontsize=10.5, linespacing=1.4)  # fmt: skip
+    axes.text(x, y + 0.085, "\n".join(lines), ha="center", va="center", color=ink,
+              fontsize=10.5, linespacing=1.35)  # fmt: skip
+
+
+def _seconds(value: float) -> str:
+    return f"{max(1, round(value)):,} s"
 
 
 @draws
@@ -101,11 +107,11 @@ def _name(arm: str | None) -> str:
 
 
 def _board(
-    table: pd.DataFrame, remarks: Mapping[str, str]
+    table: pd.DataFrame, remarks: Mapping[str, str], height: float = 1.25
 ) -> tuple[Figure, Axes, Callable[[object], tuple[int, int]]]:
     """Return an empty board, and where the cell of a row of `table` lies on it."""
     columns, names = _columns(table), list(dict.fromkeys(table["dataset"]))
-    figure, axes = plt.subplots(figsize=(1.6 + 2.75 * len(columns), 1.6 + 1.25 * len(names)))
+    figure, axes = plt.subplots(figsize=(1.6 + 2.75 * len(columns), 1.6 + height * len(names)))
     for x in range(len(columns)):
         for y in range(len(names)):
             axes.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, fc="white", ec="#BBBBBB"))

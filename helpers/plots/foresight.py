@@ -26,7 +26,8 @@ def distances(table: pd.DataFrame) -> Figure:
     """Draw how far each data set lies from photographs by four measures, a panel each.
 
     Filled dots compare with other data sets of photographs. Hollow ones compare photographs with
-    other images of the same set: what "no distance" looks like under that measure.
+    other images of the same set: what "no distance" looks like under that measure. Hollow diamonds
+    compare gray photographs with those of the same set in colour: what the colour alone is worth.
 
     Parameters
     ----------
@@ -40,8 +41,9 @@ def distances(table: pd.DataFrame) -> Figure:
             axes.plot(getattr(row, measure), order.index(row.dataset), "o", color=ACCENT, ms=8,
                       alpha=0.7, mec="white")  # fmt: skip
         if measure != "batchnorm_shift":  # it compares with ImageNet, whatever the reference
-            for row in table[table["dataset"] == table["reference"]].itertuples():
-                axes.plot(getattr(row, measure), order.index(row.dataset), "o", mfc="none",
+            for row in table[own].itertuples():
+                marker = "D" if row.dataset.endswith("[gray]") else "o"
+                axes.plot(getattr(row, measure), order.index(row.dataset), marker, mfc="none",
                           mec=INK, ms=8)  # fmt: skip
         axes.set_xlabel(title)
         axes.set_xlim(left=0)
@@ -54,7 +56,7 @@ def distances(table: pd.DataFrame) -> Figure:
     grid[0].set_ylim(len(order) - 0.5, -0.5)
     figure.suptitle(
         "filled: against photographs of another set (each reference and seed); hollow: against "
-        "its own set", fontsize=12,
+        "its own set (diamond: gray against colour)", fontsize=12,
     )  # fmt: skip
     return figure
 
@@ -93,23 +95,30 @@ def foretold(points: pd.DataFrame, xlabel: str, ylabel: str) -> Figure:
 
     Parameters
     ----------
-    points : columns ``dataset, n, x, y, lo, hi``; a colour and a marker per data set.
+    points : columns ``dataset, panel, x, y, lo, hi``; a colour and a marker per data set, a panel
+        per value of ``panel``.
     """
-    figure, axes = plt.subplots(figsize=(9, 4.4))
-    axes.axhline(0, color="#999999", lw=1, ls=":")
-    for k, (name, rows) in enumerate(points.dropna().groupby("dataset", sort=False)):
-        color, marker = SET_COLORS[k % len(SET_COLORS)], MARKERS[k % len(MARKERS)]
-        # Cells of one data set share their x; they stand side by side, small n first.
-        width = 0.028 * (points["x"].max() - points["x"].min() or 1)
-        for i, row in enumerate(rows.sort_values("n").itertuples()):
-            x = row.x + (i - (len(rows) - 1) / 2) * width
-            axes.plot([x, x], [row.lo, row.hi], color=color, lw=2, alpha=0.6)
-            axes.plot(x, row.y, marker, color=color, ms=9, mec="white",
-                      label=set_label(name, "\n") if i == 0 else None)  # fmt: skip
-            axes.annotate(f"{row.n:,}", (x, row.hi), xytext=(0, 4), textcoords="offset points",
-                          fontsize=10, color=color, ha="center", rotation=90)  # fmt: skip
-    axes.margins(0.1)
-    axes.set(xlabel=xlabel, ylabel=ylabel)
-    axes.grid(axis="y", color=FROZEN)
-    figure.legend(loc="outside right center", title="number: training images")
+    points, names = points.dropna(), list(dict.fromkeys(points["dataset"]))
+    titles = list(dict.fromkeys(points["panel"]))
+    figure, grid = plt.subplots(1, len(titles), figsize=(1.6 + 2.7 * len(titles), 3.9),
+                                sharex=True, sharey=True, squeeze=False)  # fmt: skip
+    for axes, title in zip(grid[0], titles, strict=True):
+        axes.axhline(0, color="#999999", lw=1, ls=":")
+        for row in points[points["panel"] == title].itertuples():
+            k = names.index(row.dataset)
+            color, marker = SET_COLORS[k % len(SET_COLORS)], MARKERS[k % len(MARKERS)]
+            axes.plot([row.x] * 2, [row.lo, row.hi], color=color, lw=3, alpha=0.45)
+            axes.plot(row.x, row.y, marker, color=color, ms=10, mec="white",
+                      label=set_label(row.dataset, "\n"))  # fmt: skip
+        axes.set_title(title)
+        axes.margins(0.15)
+        axes.grid(axis="y", color=FROZEN)
+    grid[0, 0].set_ylabel(ylabel)
+    figure.supxlabel(xlabel)
+    samples = {
+        label: handle
+        for axes in grid[0]
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(samples.values(), samples, loc="outside right center")
     return figure
