@@ -158,8 +158,8 @@ def _from_publications(found: Evidence, facts: Facts, top: int) -> Recommendatio
         why=(
             f"This is an extrapolation: we measured up to {top:,} images on the sets that count "
             "here. Others found on 200,000 images and more that pretrained and random starts end "
-            "close together and pretraining buys speed, so start from the pretrained weights and "
-            "train everything."
+            "within a point and pretraining buys speed, so start from the pretrained weights. That "
+            "everything should then train is the rule of thumb; we know no comparison."
         ),
         confidence="low",
         doubts=("None of it was measured here, nor on your images.",),
