@@ -76,7 +76,7 @@ def why(facts: Facts) -> str:
         times = facts.here.seconds[facts.best] / facts.here.seconds[facts.choice]
         return (
             f"{ahead}, but no clear winner: {NAMES[facts.choice]} is {_small(lost)} behind, the "
-            f"difference between seeds includes 0, and it takes 1/{times:.0f} of the time."
+            f"interval of their difference includes 0, and it takes 1/{times:.0f} of the time."
         )
     if facts.margin.clear:
         return f"{ahead}, ahead of {NAMES[facts.runner_up]} by {_shown(facts.margin)}."

@@ -57,7 +57,7 @@ def verdict(gaps: pd.DataFrame) -> str:
         for what, chosen in groups.items()
         if chosen.any()
     ]
-    if len(known) > 1 and known["lo"].iloc[0] > 0:
-        shrinks = known["hi"].iloc[-1] < known["lo"].iloc[0]
+    if len(known) > 1 and known["lo"].max() > 0:
+        shrinks = known["hi"].iloc[-1] < known["lo"].max()  # some smaller n is clearly above
         parts.append("the gap shrinks" if shrinks else "whether it shrinks is within chance")
     return "; ".join(parts)

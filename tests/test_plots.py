@@ -66,6 +66,9 @@ def test_intervals_are_drawn_where_they_are():
     assert [0.7, 0.85] in drawn
     assert [0.5, 0.5] in drawn
     assert "guessing" in texts(figure)
+    assert "0.80" in texts(figure)
+    gain = plots.intervals({"a": (0.012, -0.01, 0.03)}, "gain", reference=(0, "no difference"))
+    assert "+0.012" in texts(gain), "a difference has a sign, and may be small"
 
 
 def test_drift_has_a_bar_per_layer():

@@ -127,11 +127,14 @@ def intervals(
     reference : a value to compare with, and its name, e.g. ``(0.5, "guessing")``.
     """
     figure, axes = plt.subplots(figsize=(9, 1.2 + 0.5 * len(values)))
+    form = (
+        "+.3f" if reference is not None and reference[0] == 0 else ".2f"
+    )  # a difference has a sign
     for y, (name, (value, low, high)) in enumerate(values.items()):
         color = (colors or {}).get(name, INK)
         axes.plot([low, high], [y, y], color=color, lw=4, solid_capstyle="round")
         axes.plot(value, y, "o", color=color, ms=11, mec="white", mew=1.5)
-        axes.annotate(f"{value:.2f}", (value, y - 0.22), ha="center", color=color)
+        axes.annotate(f"{value:{form}}", (value, y - 0.22), ha="center", color=color)
     if reference is not None:
         axes.axvline(reference[0], color="#999999", ls=":")
         axes.annotate(reference[1], (reference[0], -0.6), ha="center", fontsize=10)
