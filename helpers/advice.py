@@ -15,6 +15,7 @@ from PIL import Image
 from helpers import evidence as grid
 from helpers import plots
 from helpers.census import Census
+from helpers.datasets.folder import overlaps
 from helpers.decide import Recommendation
 from helpers.race import Race, arm
 from helpers.reasons import NAMES
@@ -49,18 +50,20 @@ def overview(census: Census) -> Section:
             f"The classes are uneven: {max(counts.values()):,} against {min(counts.values()):,}. "
             "Weight the loss by class, and do not read accuracy alone."
         )
-    points.append(_of_the_groups(census))
+    points += _of_the_groups(census)
     points += _of_the_pixels(census)
     table = pd.DataFrame({"class": counts.keys(), "images": counts.values()})
     return Section("Your images", text, points, table)
 
 
-def _of_the_groups(census: Census) -> str:
+def _of_the_groups(census: Census) -> list[str]:
     n_groups = len(np.unique(census.groups))
-    if n_groups < census.n:
-        return f"They belong to {n_groups:,} groups; no group lies on both sides of a split."
-    return ("Every image counts as a patient or part of its own. If several show the same one, "
-            "give --group-pattern, or the test score will flatter.")  # fmt: skip
+    if n_groups == census.n:
+        return ["Every image counts as a patient or part of its own. If several show the same one, "
+                "give --group-pattern, or the test score will flatter."]  # fmt: skip
+    shared = overlaps(census.listing, census.groups)
+    apart = "" if shared else "; no group lies on both sides of a split"
+    return [f"They belong to {n_groups:,} groups{apart}.", *shared]
 
 
 def _of_the_pixels(census: Census) -> list[str]:
@@ -185,28 +188,29 @@ def outcome(race: Race, n: int) -> Section:
     lanes = [(lane, lane.score) for lane in race.lanes]
     points = [
         f"{NAMES[favourite]} minus {NAMES[name]}: {lead.mean:+.3f} AUC, 95 % interval over the "
-        f"test images {lead.lo:+.3f} to {lead.hi:+.3f}."
+        f"images {lead.lo:+.3f} to {lead.hi:+.3f}."
         for name, lead in race.behind.items()
     ]
     table = pd.DataFrame({
         "strategy": [NAMES[lane.arm] for lane in race.lanes],
-        "test AUC": [f"{s.auc:.3f} ({_range(s.auc_lo, s.auc_hi)})" for _, s in lanes],
+        "AUC": [f"{s.auc:.3f} ({_range(s.auc_lo, s.auc_hi)})" for _, s in lanes],
         "accuracy": [f"{s.accuracy:.1%}" for _, s in lanes],
         "seconds": [f"{lane.seconds:.0f}" for lane in race.lanes],
     })  # fmt: skip
     text = [
-        f"{race.verdict} One seed, {race.sizes['train']:,} training images, {n_test:,} test "
-        f"images, {IMAGE_SIZE} pixels."
+        f"{race.verdict} One seed, {IMAGE_SIZE} pixels, {race.sizes['train']:,} images to train "
+        f"on and {n_test:,} to compare on, all from your training part: your test images stay "
+        "unseen."
     ]
     if race.sizes["train"] < n:
         text.append(f"The recommendation is for {n:,} images; with fewer another arm may lead. "
                     "--race-images N races with more of them.")  # fmt: skip
     figure = plots.intervals(
         {NAMES[lane.arm]: (s.auc, s.auc_lo, s.auc_hi) for lane, s in lanes},
-        f"test AUC, 95 % bootstrap interval (n = {n_test} test images, one seed)",
+        f"AUC, 95 % bootstrap interval (n = {n_test} held-out images, one seed)",
         {NAMES[lane.arm]: plots.arm_color(lane.arm) for lane in race.lanes},
     )
-    return Section("Race", text, points, table, figure, "test AUC of each strategy")
+    return Section("Race", text, points, table, figure, "AUC of each strategy")
 
 
 def next_step(advice: Recommendation, root: Path, pattern: str | None = None) -> Section:

@@ -24,6 +24,7 @@ from helpers.errors import CourseError
 
 SAMPLE = 400  # images that are opened
 FRACTIONS = {"test": 0.25, "val": 0.2}  # as `helpers.datasets.load` takes them
+SPLIT_SEED = 0  # as `load_folder` cuts it, whatever seed draws the sample
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Census:
     listing : all image files by name. index : part -> positions, as training would split them.
     groups : ``(N,)``, see `helpers.datasets.folder.group_codes`.
     other_files : files beside the images that are none, by their names.
-    looks : what the sample turned out to be; its first images are of all classes alike.
+    looks : what each file of the sample turned out to be.
     images : the readable ones of the sample, gray where all are.
     """
 
@@ -103,11 +104,10 @@ def take(root: Path, size: int, pattern: str | None = None, seed: int = 0) -> Ce
     """
     listing = list_folder(root)
     groups = group_codes(listing.files, pattern)
-    index = cut(listing, groups, FRACTIONS, seed)
-    train = index["train"]
-    rows = train
-    if len(train) > SAMPLE:
-        rows = train[stratified_sample(listing.labels[train], SAMPLE, seed)]
+    index = cut(listing, groups, FRACTIONS, SPLIT_SEED)
+    rows, most = index["train"], max(SAMPLE, 2 * len(listing.classes))
+    if len(rows) > most:
+        rows = rows[stratified_sample(listing.labels[rows], most, seed)]
     looks, images = read(listing, rows, groups, size)
     absent = np.setdiff1d(np.arange(len(listing.classes)), images.labels)
     if len(absent):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 import pandas as pd
 
@@ -117,8 +118,10 @@ def recommend(
     if n >= PUBLISHED_FROM:
         return _from_publications(found, facts, top)
 
-    def choice_at(other_n: int, other_similarity: float | None) -> str:
+    def choice_at(other_n: int, other_similarity: float | None) -> str | None:
         there = _place(found, other_n, other_similarity, dataset, similar)
+        if facts.choice in there.absent:
+            return None  # it could not be chosen there, so nothing has changed its mind
         return choose(there.auc, there.seconds, worth)[0]
 
     return Recommendation(
@@ -183,7 +186,7 @@ def _check(
     found: Evidence, similar: Mapping[str, float],
 ) -> None:  # fmt: skip
     names = sorted({name for name, _ in found.auc if sizes(found, name)})
-    if not isinstance(n, int) or n < 2:
+    if not isinstance(n, Integral) or n < 2:
         raise CourseError(f"n is {n!r}; give the number of training images, 2 or more.")
     if similarity is not None and dataset is not None:
         raise CourseError("Give a similarity or the name of a measured data set, not both.")

@@ -79,9 +79,7 @@ def weights_of(
     if right in (0, len(ranked)):
         return {ranked[min(right, len(ranked) - 1)]: 1.0}, notes
     share = (similarity - values[right - 1]) / (values[right] - values[right - 1])
-    share = 0 if share < LEAST_SHARE else 1 if share > 1 - LEAST_SHARE else share
-    pair = {ranked[right - 1]: 1 - share, ranked[right]: share}
-    return {name: float(weight) for name, weight in pair.items() if weight}, notes
+    return _weighed({ranked[right - 1]: 1 - share, ranked[right]: share}), notes
 
 
 def _measured(found: Evidence) -> list[str]:
@@ -125,7 +123,15 @@ def _bracket(measured: list[int], n: int) -> dict[int, float]:
     right = int(np.searchsorted(measured, n))
     low, high = measured[right - 1], measured[right]
     share = float(np.log(n / low) / np.log(high / low))
-    return {size: s for size, s in {low: 1 - share, high: share}.items() if s > 1e-9}
+    return _weighed({low: 1 - share, high: share})
+
+
+def _weighed(pair: dict) -> dict:
+    """Return the weights of two neighbours; one that counts little is left out."""
+    left, right = pair
+    share = pair[right]
+    share = 0.0 if share < LEAST_SHARE else 1.0 if share > 1 - LEAST_SHARE else share
+    return {key: float(w) for key, w in {left: 1 - share, right: share}.items() if w}
 
 
 def _mixed(found: Evidence, arm: str, n: int, weights: Mapping[str, float]) -> dict[int, float]:

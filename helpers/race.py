@@ -19,6 +19,7 @@ from helpers.backbones import Backbone
 from helpers.census import Census, read
 from helpers.datasets import Card, Dataset, Split
 from helpers.datasets.card import stratified_sample
+from helpers.datasets.splits import holdout
 from helpers.depthwise import QuickGradients
 from helpers.errors import CourseError
 from helpers.metrics import Score
@@ -30,6 +31,8 @@ from helpers.verdicts import LONGER, Interval
 
 RACE_IMAGES, TEST_IMAGES = 240, 400  # at most; a minute or two for an arm that trains everything
 STEPS, BATCH = 3, 32
+SHARES = {"test": 0.3, "val": 0.2}  # of the training part, of what is left of it
+LEAST = 5  # images or groups of each class to compare on, for a verdict
 
 
 def arm(name: str, n: int) -> tuple[Strategy, int]:
@@ -108,17 +111,24 @@ class Race:
     Attributes
     ----------
     sizes : part -> number of images.
-    behind : arm -> AUC of the favourite minus that of this arm on the same test images, with a
+    behind : arm -> AUC of the favourite minus that of this arm on the same held-out images, with a
         95 % bootstrap interval over those images (whole groups where groups are known).
+    rarest : held-out images (or groups) of the rarest class.
     """
 
     lanes: tuple[Lane, ...]
     sizes: dict[str, int]
     behind: dict[str, Interval]
+    rarest: int
 
     @property
     def verdict(self) -> str:
         """A sentence: is the favourite confirmed?"""
+        if self.rarest < LEAST:
+            return (
+                f"No verdict: of some class only {self.rarest} could be held out to compare on; "
+                f"{LEAST} are the least that says anything."
+            )
         favourite = NAMES.get(self.lanes[0].arm, self.lanes[0].arm)
         for name, lead in self.behind.items():
             if lead.hi < 0:
@@ -126,7 +136,7 @@ class Race:
         if self.behind and all(lead.lo > 0 for lead in self.behind.values()):
             return f"Confirmed: {favourite} is clearly better than the others here."
         return (
-            f"Not contradicted: no arm is clearly better than {favourite} on these test images, "
+            f"Not contradicted: no arm is clearly better than {favourite} on these images, "
             "and they do not tell all of them apart."
         )
 
@@ -138,7 +148,10 @@ def run(
     seed: int = 0,
     say: Callable[[str], None] = print,
 ) -> Race:
-    """Train the arms `names` on a sample of a folder's images and compare them on test images.
+    """Train the arms `names` on a sample of a folder's images and compare them on others.
+
+    All of them come from the folder's training part: which arm to take is a choice, and the test
+    part is for one score at the end.
 
     Parameters
     ----------
@@ -171,13 +184,19 @@ def run(
         )
         for lane in lanes[1:]
     }
-    return Race(tuple(lanes), sizes, behind)
+    return Race(tuple(lanes), sizes, behind, _rarest(data.test))
+
+
+def _rarest(part: Split) -> int:
+    return min(len(np.unique(part.groups[part.labels == k])) for k in np.unique(part.labels))
 
 
 def sample(census: Census, n_train: int = RACE_IMAGES, seed: int = 0) -> Dataset:
-    """Read a sample of each part, as many images as a race needs; what cannot be read is left out.
+    """Cut a race's own parts out of the folder's training part, and read what a race needs.
 
-    Validation gets a quarter of `n_train`, test at most 400 images.
+    Validation, which chooses the epoch, gets a quarter of `n_train`, ``test`` at most 400 images;
+    groups stay whole. The folder's own validation and test parts are not touched. What cannot be
+    read is left out.
 
     Raises
     ------
@@ -185,9 +204,9 @@ def sample(census: Census, n_train: int = RACE_IMAGES, seed: int = 0) -> Dataset
         When a part is left without a class.
     """
     classes, channels = census.listing.classes, census.images.images.shape[-1]
-    parts = {}
+    index, parts = _own_parts(census, seed), {}
     for part, most in (("train", n_train), ("val", n_train // 4), ("test", TEST_IMAGES)):
-        rows, most = census.index[part], max(most, 2 * len(classes))
+        rows, most = index[part], max(most, 2 * len(classes))
         if len(rows) > most:
             rows = rows[stratified_sample(census.listing.labels[rows], most, seed)]
         _, parts[part] = read(census.listing, rows, census.groups, grid.IMAGE_SIZE, channels)
@@ -203,3 +222,17 @@ def sample(census: Census, n_train: int = RACE_IMAGES, seed: int = 0) -> Dataset
         source="your folder", terms="yours to check",
     )  # fmt: skip
     return Dataset(card, **parts)
+
+
+def _own_parts(census: Census, seed: int) -> dict[str, np.ndarray]:
+    rest, index = census.index["train"], {}
+    for part, share in SHARES.items():
+        try:
+            kept, held_out = holdout(census.listing.labels[rest], share, seed, census.groups[rest])
+        except (CourseError, ValueError) as error:
+            raise CourseError(
+                f"No race: the {len(rest):,} training images are too few of some class, or of too "
+                "few groups, to hold some out. Add images, or leave --race out."
+            ) from error
+        index[part], rest = rest[held_out], rest[kept]
+    return index | {"train": rest}

@@ -111,7 +111,7 @@ def confidence_in(facts: Facts) -> str:
 
 def what_would_change(
     facts: Facts,
-    choice_at: Callable[[int, float | None], str],
+    choice_at: Callable[[int, float | None], str | None],
     n: int,
     similarity: float | None,
     largest: int,
@@ -120,14 +120,14 @@ def what_would_change(
 
     Parameters
     ----------
-    choice_at : the choice at another n and similarity.
+    choice_at : the choice at another n and similarity; None where today's is not measured.
     largest : measured training size; nothing beyond is tried.
     """
     return tuple([
         *_other_sizes(facts, choice_at, n, similarity, largest),
         *_other_likeness(facts, choice_at, n, similarity),
         *_other_price(facts),
-        "Your own validation images: python -m helpers advise PATH --race measures on them.",
+        "A race on part of your own training images: python -m helpers advise PATH --race.",
     ])  # fmt: skip
 
 
@@ -137,7 +137,7 @@ def _other_sizes(facts, choice_at, n, similarity, largest) -> Iterator[str]:
                         ("fewer", [s for s in reversed(steps) if s < n])):  # fmt: skip
         for other in tried:
             arm = choice_at(other, similarity)
-            if arm != facts.choice:
+            if arm not in (facts.choice, None):
                 yield f"With {word} images, about {_rounded(other):,}, it would be {NAMES[arm]}."
                 break
 
@@ -150,7 +150,7 @@ def _other_likeness(facts, choice_at, n, similarity) -> Iterator[str]:
                         ("less", steps[steps < similarity][::-1])):  # fmt: skip
         for other in tried.tolist():
             arm = choice_at(n, other)
-            if arm != facts.choice:
+            if arm not in (facts.choice, None):
                 yield (
                     f"With images {word} like photographs, similarity {other:.2f}, it would be "
                     f"{NAMES[arm]}."

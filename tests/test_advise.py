@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import time
 
 import numpy as np
@@ -14,6 +15,7 @@ from helpers import (
     advice,
     advise,
     census,
+    datasets,
     evidence,
     metrics,
     plots,
@@ -136,9 +138,10 @@ def test_the_race_measures_the_recommended_arm_against_the_baseline(folder, caps
     assert 2 <= len(lanes) <= 3
     assert "feature_extraction" in lanes
     race_part = text.split("## Race")[1]
-    assert re.search("onfirmed:|ontradicted:", race_part)
-    assert "24 training images, 10 test images" in race_part
-    assert "interval over the test images" in race_part
+    assert "No verdict: of some class only 3 could be held out" in race_part
+    assert "14 images to train on and 7 to compare on" in race_part
+    assert "interval over the images" in race_part
+    assert "recommendation is for 24 images" in race_part
 
 
 def test_the_others_are_behind_the_favourite_by_the_difference_of_the_aucs(
@@ -155,9 +158,37 @@ def test_the_others_are_behind_the_favourite_by_the_difference_of_the_aucs(
     assert raced.behind == {"feature_extraction": (1, 1, 1)}
 
 
+def test_a_race_keeps_its_hands_off_the_test_part(folder):
+    """Which arm to take is a choice; the test part is for one score at the end."""
+    found = census.take(folder, 96, r"patient(\d+)")
+    own = race._own_parts(found, seed=3)
+    rows = np.concatenate(list(own.values()))
+    assert sorted(rows.tolist()) == found.index["train"].tolist()
+    groups = {part: set(found.groups[index].tolist()) for part, index in own.items()}
+    assert not groups["train"] & groups["test"]
+    assert not groups["train"] & groups["val"]
+    assert not groups["val"] & groups["test"]
+    final = datasets.load(f"folder:{folder}", size=96, group_pattern=r"patient(\d+)").test
+    assert not groups["test"] & set(found.groups[found.index["test"]].tolist())
+    assert len(final) == len(found.index["test"]), "the part that training would score"
+
+
+def test_a_race_compares_by_groups(folder, quick, monkeypatch):
+    given = []
+    monkeypatch.setattr(
+        race, "auc_difference",
+        lambda labels, before, after, groups: given.append(groups) or verdicts.Interval(0, 0, 0),
+    )  # fmt: skip
+    found = census.take(folder, 32, r"patient(\d+)")
+    race.run(found, ["feature_extraction", "partial_finetune"], 16, say=lambda line: None)
+    expected = race.sample(found, 16).test.groups
+    assert np.array_equal(given[0], expected)
+    assert len(np.unique(expected)) < len(expected), "two images of a patient"
+
+
 def test_a_race_with_fewer_images_says_so(folder, capsys, quick):
     text = said(folder, capsys, "--race", "--race-images", "12")
-    assert "12 training images, 10 test images" in text
+    assert "12 images to train on and 7 to compare on" in text
     assert "The recommendation is for 24 images" in text
 
 
@@ -354,13 +385,42 @@ def test_a_report_that_cannot_be_written_is_said_before_any_work(tmp_path, capsy
     assert says in refused(tmp_path / "no images either", capsys, "--report", str(tmp_path / name))
 
 
+def test_another_seed_draws_another_sample_of_the_same_training_part(folder, monkeypatch):
+    monkeypatch.setattr(census, "SAMPLE", 12)
+    one, other = (census.take(folder, 32, seed=seed) for seed in (0, 1))
+    assert np.array_equal(one.index["train"], other.index["train"])
+    assert not np.array_equal(one.images.images, other.images.images)
+
+
+def test_a_rare_class_is_in_the_sample(folder, monkeypatch):
+    monkeypatch.setattr(census, "SAMPLE", 4)
+    rng = np.random.default_rng(1)
+    for i in range(160):
+        save(folder / "dark" / f"more{i}.png", 0, rng)
+    found = census.take(folder, 32)
+    assert set(found.images.labels.tolist()) == {0, 1}
+    assert len(found.images) == 4
+
+
+def test_patients_in_two_part_folders_are_not_said_to_lie_apart(folder, tmp_path, capsys):
+    for part in ("train", "test"):
+        (tmp_path / "parts" / part).parent.mkdir(exist_ok=True)
+        shutil.copytree(folder, tmp_path / "parts" / part)
+    text = said(tmp_path / "parts", capsys, "--group-pattern", r"patient(\d+)")
+    assert "20 groups.\n" in text
+    assert "groups of file names lie in both train/ and test/" in text
+    assert "no group lies on both sides" not in text
+    whole = said(folder, capsys, "--group-pattern", r"patient(\d+)")
+    assert "20 groups; no group lies on both sides of a split." in whole
+
+
 def test_a_pattern_that_matches_nothing(folder, capsys):
     assert "matches none" in refused(folder, capsys, "--group-pattern", "nobody")
 
 
 def test_a_race_with_a_part_that_cannot_be_read(folder):
     found = census.take(folder, 96)
-    for row in found.index["test"]:
+    for row in race._own_parts(found, 0)["test"]:
         if found.listing.labels[row] == 1:
             found.listing.files[row].write_bytes(b"not a picture")
     with pytest.raises(CourseError, match="No race: the test part has no readable image of the"):
@@ -416,7 +476,8 @@ def test_what_is_frozen_is_timed_ahead_and_trains_faster():
 def test_the_verdict_of_a_race(leads, word):
     lanes = tuple(race.Lane(name, None, 1.0, 1, 1) for name in "ab")
     behind = {"b": verdicts.Interval(*leads[0])}
-    assert race.Race(lanes, {}, behind).verdict.startswith(word)
+    assert race.Race(lanes, {}, behind, rarest=5).verdict.startswith(word)
+    assert race.Race(lanes, {}, behind, rarest=4).verdict.startswith("No verdict: of some class")
 
 
 def test_a_report_escapes_what_the_user_named(tmp_path):

@@ -121,6 +121,8 @@ class Dataset:
 def stratified_sample(labels: np.ndarray, n: int, seed: int) -> np.ndarray:
     """Return `n` sorted positions into `labels`, drawn class by class in proportion.
 
+    A class too rare for its share still gets one.
+
     Raises
     ------
     CourseError
@@ -137,8 +139,20 @@ def stratified_sample(labels: np.ndarray, n: int, seed: int) -> np.ndarray:
     if n > len(labels) - n_classes or np.bincount(labels).min() < 2:
         # scikit-learn wants two images of each class, and one of each left over.
         index = np.random.default_rng(seed).permutation(len(labels))[:n]
-        return np.sort(index)
-    index, _ = train_test_split(
-        np.arange(len(labels)), train_size=n, stratify=labels, random_state=seed
-    )
-    return np.sort(index)
+    else:
+        index, _ = train_test_split(
+            np.arange(len(labels)), train_size=n, stratify=labels, random_state=seed
+        )
+    return np.sort(_with_every_class(labels, index, seed))
+
+
+def _with_every_class(labels: np.ndarray, index: np.ndarray, seed: int) -> np.ndarray:
+    """Return `index`; for each class it lacks, one of that class in place of one of the largest."""
+    rng, index = np.random.default_rng(seed), index.copy()
+    for name in np.setdiff1d(labels, labels[index]):
+        drawn = labels[index]
+        names, counts = np.unique(drawn, return_counts=True)
+        index[np.flatnonzero(drawn == names[counts.argmax()])[0]] = rng.choice(
+            np.flatnonzero(labels == name)
+        )
+    return index

@@ -76,7 +76,7 @@ def load_folder(
         split_rule=_split_rule(listing, index, grouped=pattern is not None),
         source=about.get("source", "your folder"),
         terms=about.get("terms", "yours to check"),
-        caveat=" ".join([about.get("caveat", ""), *_overlaps(listing, groups)]).strip(),
+        caveat=" ".join([about.get("caveat", ""), *overlaps(listing, groups)]).strip(),
     )
     return Dataset(card, **parts)
 
@@ -188,7 +188,7 @@ def _split_rule(listing: Listing, index: Mapping[str, np.ndarray], *, grouped: b
     return "; ".join(rules)
 
 
-def _overlaps(listing: Listing, groups: np.ndarray) -> list[str]:
+def overlaps(listing: Listing, groups: np.ndarray) -> list[str]:
     """Say which groups lie in two folders: such parts are kept as they came."""
     sentences = []
     for one, other in itertools.combinations(listing.folders, 2):

@@ -89,3 +89,15 @@ def test_counts_name_parts_and_classes(data):
         "val": {"no": 60, "yes": 20},
         "test": {"no": 45, "yes": 15},
     }
+
+
+@pytest.mark.parametrize("n", [3, 10, 60])
+def test_a_class_too_rare_for_its_share_still_gets_an_image(n):
+    labels = np.repeat([0, 1, 2], [500, 400, 2])
+    for seed in range(5):
+        index = stratified_sample(labels, n, seed)
+        assert len(np.unique(index)) == n
+        assert set(labels[index]) == {0, 1, 2}
+    assert len(stratified_sample(labels, 901, 0)) == 901
+    single = np.repeat([0, 1], [50, 1])
+    assert set(single[stratified_sample(single, 2, 0)]) == {0, 1}
