@@ -10,10 +10,12 @@ import contextlib
 import os
 import shutil
 import tempfile
+import traceback
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -64,6 +66,10 @@ class Cell:
     strategy: Strategy
     epochs: int
     seed: int
+
+    def __str__(self) -> str:
+        longer = f", {self.epochs} epochs" if self.epochs != epochs_for(self.n) else ""
+        return f"{self.dataset} n={self.n} {self.strategy.key}{longer} seed {self.seed}"
 
     @property
     def cost(self) -> float:
@@ -148,35 +154,106 @@ def run(plan: Sequence[Cell], workers: int = 1, path: Path = experiments.RESULTS
     Raises
     ------
     CourseError
-        When a worker process died, e.g. for want of memory; what was measured is in the table.
+        When cells failed (after all others were measured), a row could not be written, or a worker
+        process died, e.g. for want of memory. The last two begin no further cell. Whatever was
+        measured is in the table.
     """
     todo = missing(plan, experiments.read_rows(path))
-    left = sum(cell.cost for cell in todo)
     print(
         f"{len(plan) - len(todo)} of {len(plan)} cells are measured, {len(todo)} to go", flush=True
     )
+    round_ = _Round(path, deque(todo))
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        jobs = {pool.submit(measure, cell): cell for cell in todo}
-        for job in as_completed(jobs):
-            cell = jobs[job]
-            row = _result(job, cell)
-            experiments.append_row(row, path)
-            if folder := _state_folder(cell):
-                shutil.rmtree(folder, ignore_errors=True)
-            left -= cell.cost
-            print(f"{cell.dataset} n={cell.n} {cell.strategy.key} seed {cell.seed}: AUC "
-                  f"{row['auc']:.3f}, {row['train_seconds']:.0f} s; {left:,.0f} passes left",
-                  flush=True)  # fmt: skip
+        while round_.waiting or round_.running:
+            round_.hand_out(pool, workers)
+            finished, _ = wait(round_.running, return_when=FIRST_COMPLETED)
+            for job in finished:
+                round_.take_in(job)
+    if error := round_.error():
+        raise error
     return len(todo)
 
 
-def _result(job: Future, cell: Cell) -> dict:
-    try:
-        return job.result()
-    except CourseError as error:
-        raise CourseError(f"In the cell {cell.key}: {error}") from error
-    except BrokenProcessPool as error:
-        raise CourseError(
-            "A measuring process was ended from outside, perhaps for want of memory. What was "
-            "measured is kept; start again with fewer --workers."
-        ) from error
+@dataclass
+class _Round:
+    """The cells of one `run`: those that wait, those that run, and what became of the others.
+
+    A pool that is given all cells at once goes through all of them, whatever happens here; so it
+    gets no more than it has workers.
+    """
+
+    path: Path
+    waiting: deque[Cell]
+    running: dict[Future, Cell] = field(default_factory=dict)
+    failed: dict[Cell, Exception] = field(default_factory=dict)
+    stopped: CourseError | None = None
+
+    def hand_out(self, pool: Executor, workers: int) -> None:
+        while self.waiting and len(self.running) < workers:
+            try:
+                job = pool.submit(measure, self.waiting[0])
+            except BrokenProcessPool:
+                return self.stop(_DIED)
+            self.running[job] = self.waiting.popleft()
+        return None
+
+    def take_in(self, job: Future) -> None:
+        cell = self.running.pop(job)
+        try:
+            row = job.result()
+        except BrokenProcessPool:
+            self.stop(_DIED)
+        except (
+            Exception
+        ) as error:  # of any kind: the other cells are worth their hours all the same
+            self.failed[cell] = error
+            print(f"{cell}: failed, {_reason(error)}", flush=True)
+            if not isinstance(error, CourseError):
+                traceback.print_exception(error)
+        else:
+            self.keep(cell, row)
+
+    def keep(self, cell: Cell, row: dict) -> None:
+        try:
+            experiments.append_row(row, self.path)
+        except (OSError, CourseError) as error:
+            return self.stop(
+                f"The row of {cell} could not be written to {self.path}: {_reason(error)} "
+                "Put that right and start again; what was written before is kept."
+            )
+        if folder := _state_folder(cell):
+            shutil.rmtree(folder, ignore_errors=True)
+        left = sum(cell.cost for cell in (*self.waiting, *self.running.values()))
+        print(f"{cell}: AUC {row['auc']:.3f}, {row['train_seconds']:.0f} s; {left:,.0f} passes "
+              "left", flush=True)  # fmt: skip
+        return None
+
+    def stop(self, why: str) -> None:
+        """Begin no further cell; those that run are waited for, for their rows."""
+        self.stopped = self.stopped or CourseError(why)
+        self.waiting.clear()
+
+    def error(self) -> CourseError | None:
+        if self.stopped or not self.failed:
+            return self.stopped
+        names = [str(cell) for cell in self.failed]
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        first = next(iter(self.failed.values()))
+        error = CourseError(
+            f"Start again for what could not be measured: {'; '.join(names[:NAMED])}{more}. The "
+            f"first failed because: {_reason(first)}"
+        )
+        error.__cause__ = first
+        return error
+
+
+_DIED = (
+    "A measuring process was ended from outside, perhaps for want of memory. What was "
+    "measured is kept; start again with fewer --workers."
+)
+NAMED = 10  # failed cells, in the last message; each is printed when it fails
+
+
+def _reason(error: Exception) -> str:
+    text = str(error) if isinstance(error, CourseError) else f"{type(error).__name__}: {error}"
+    return text.rstrip(".") + "."

@@ -112,6 +112,95 @@ def test_what_was_measured_before_a_failure_stays(blobs, quick, one_process, tmp
     assert evidence.run(plan, path=path) == 3 - kept
 
 
+def begins(cell: Cell) -> dict:
+    """A cell that costs nothing; seed 1 has no images, seed 2 ends its process.
+
+    At the top of this module, so that a process of a real pool can be told of it.
+    """
+    Path(os.environ["BEGUN"], str(cell.seed)).touch()
+    if cell.seed == 1:
+        raise CourseError("There are no images.")
+    if cell.seed == 2:
+        os._exit(1)
+    key = dict(zip(evidence.KEY_COLUMNS, cell.key, strict=True))
+    return dict.fromkeys(experiments.COLUMNS, 0) | key
+
+
+@pytest.fixture
+def begun(tmp_path, private_cache, monkeypatch):
+    """The seeds of the cells that began, on `begins` in place of a measurement."""
+    folder = tmp_path / "begun"
+    folder.mkdir()
+    monkeypatch.setenv("BEGUN", str(folder))
+    monkeypatch.setattr(evidence, "measure", begins)
+    return lambda: sorted(int(path.name) for path in folder.iterdir())
+
+
+def plan_of(*seeds: int) -> list[Cell]:
+    return [Cell("blobs", 20, strategies.scratch(), 40, seed) for seed in seeds]
+
+
+def seeds_in(path) -> list[int]:
+    return sorted(experiments.read_rows(path)["seed"])
+
+
+def test_a_cell_that_fails_keeps_no_other_from_being_measured(tmp_path, begun):
+    path = tmp_path / "results.csv"
+    with pytest.raises(CourseError) as raised:
+        evidence.run(plan_of(1, 3, 4, 5), path=path)
+    assert seeds_in(path) == [3, 4, 5]
+    assert "measured: blobs n=20 scratch seed 1. " in str(raised.value)
+    assert str(raised.value).endswith("because: There are no images.")
+
+
+def test_a_process_that_dies_ends_the_round(tmp_path, begun):
+    path = tmp_path / "results.csv"
+    with pytest.raises(CourseError, match="fewer --workers"):
+        evidence.run(plan_of(3, 2, 4, 5), path=path)
+    assert seeds_in(path) == [3]
+    assert begun() == [2, 3]
+
+
+def full_once(monkeypatch) -> None:
+    """The disk is full when the first row is to be written, and only then."""
+    whole, calls = experiments.append_row, []
+
+    def append_row(row, path):
+        calls.append(row)
+        if len(calls) == 1:
+            raise OSError(28, "No space left on device")
+        whole(row, path)
+
+    monkeypatch.setattr(experiments, "append_row", append_row)
+
+
+def test_after_a_row_that_cannot_be_written_no_cell_begins(tmp_path, begun, monkeypatch):
+    full_once(monkeypatch)
+    with pytest.raises(CourseError, match=r"seed 3 could not be written .*No space left"):
+        evidence.run(plan_of(3, 4, 5, 6), path=tmp_path / "results.csv")
+    assert begun() == [3], "what had not begun would have run for hours, for nothing"
+
+
+def test_what_runs_beside_a_row_that_cannot_be_written_is_kept(
+    tmp_path, begun, one_process, monkeypatch
+):
+    full_once(monkeypatch)
+    with pytest.raises(CourseError, match="could not be written"):
+        evidence.run(plan_of(3, 4, 5, 6), workers=2, path=tmp_path / "results.csv")
+    assert begun() == [3, 4]
+    assert len(seeds_in(tmp_path / "results.csv")) == 1
+
+
+def test_a_fault_of_the_course_itself_is_told_with_its_kind(
+    tmp_path, begun, one_process, monkeypatch, capsys
+):
+    monkeypatch.setattr(evidence, "measure", lambda cell: {}["auc"])
+    with pytest.raises(CourseError, match=r"KeyError: 'auc'\.") as raised:
+        evidence.run(plan_of(*range(30)), path=tmp_path / "results.csv")
+    assert "seed 9 and 20 more." in str(raised.value)
+    assert "Traceback" in capsys.readouterr().err
+
+
 def test_a_cell_leaves_no_cache_and_no_setting_behind(blobs, quick, private_cache):
     evidence.measure(evidence.cells([blobs], (20,))[0])
     assert os.environ["COURSE_CACHE"] == str(private_cache)
