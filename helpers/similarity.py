@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from helpers import backbones, inference, transferability
+from helpers import backbones, cache, inference, transferability
 from helpers.backbones import Backbone
 from helpers.datasets import Split
 from helpers.errors import CourseError, unknown_name
@@ -84,12 +84,12 @@ def load_reference(path: Path = REFERENCE) -> Reference:
 
 
 def save_reference(parts: dict[str, np.ndarray], facts: dict, path: Path = REFERENCE) -> None:
-    """Write features ``name -> (N, F)`` as the reference, in half precision."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write features ``name -> (N, F)`` as the reference, in half precision, all or nothing."""
     origin = np.repeat(list(parts), [len(rows) for rows in parts.values()])
     features = np.concatenate(list(parts.values())).astype(np.float16)
     facts = {"backbone": BACKBONE, "image_size": IMAGE_SIZE, **facts}
-    np.savez_compressed(path, features=features, origin=origin, facts=json.dumps(facts))
+    with cache.atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, features=features, origin=origin, facts=json.dumps(facts))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Measure similarity and transferability of the course's data sets: minutes, resumable.
 
 ``python -m helpers.similarity_evidence`` writes data/reference/photographs.npz where it is missing
-and adds what is missing to data/results/similarity.csv and transferability.csv. It needs
+or damaged and adds what is missing to data/results/similarity.csv and transferability.csv. It needs
 ``COURSE_DATA_DIR`` for the sets that do not come with the course.
 """
 
@@ -33,6 +33,7 @@ from helpers import (
     transferability,
 )
 from helpers.datasets import Dataset, Split
+from helpers.errors import CourseError
 
 SIMILARITY, TRANSFERABILITY = (
     tables.FOLDER / "similarity.csv",
@@ -67,8 +68,20 @@ def _measure_all() -> None:
 
 
 def make_reference(path: Path = similarity.REFERENCE) -> None:
-    """Compute the reference features from test images of the photographs, unless they are there."""
-    if path.is_file():
+    """Compute the reference features from test images of the photographs, unless they are there.
+
+    A file that cannot be used is made again: that is what its error message promises.
+
+    Raises
+    ------
+    CourseError
+        When a data set of photographs is not on this machine.
+    """
+    try:
+        similarity.load_reference(path)
+    except CourseError as error:
+        print(error, "Making them now.", flush=True)
+    else:
         return
     parts = {}
     for name in PHOTOGRAPHS:
@@ -133,6 +146,8 @@ def _done(keys: pd.DataFrame) -> set[tuple]:
 
 def without_colour(images: Split) -> Split:
     """Return colour images as gray ones, by the luma weights of ITU-R BT.601."""
+    # Pillow's luminance (datasets.gray) ends a level off for one colour in 1,770: with it the
+    # stored rows would not come out again.
     luma = np.asarray(images.images) @ np.array([0.299, 0.587, 0.114])
     return Split(luma.round().astype(np.uint8)[..., None], images.labels, images.groups)
 

@@ -1,5 +1,6 @@
 """Likeness to photographs: the stored reference, the measures on toys, the resumable command."""
 
+import functools
 import json
 
 import numpy as np
@@ -54,6 +55,22 @@ def test_a_reference_that_cannot_be_used_is_said(tmp_path, damage, says):
     with pytest.raises(CourseError, match=says) as raised:
         similarity.load_reference(tmp_path / "r.npz")
     assert "python -m helpers.similarity_evidence" in str(raised.value)
+
+
+def test_a_reference_that_is_not_written_to_its_end_leaves_the_old_one(tmp_path, monkeypatch):
+    path = tmp_path / "r.npz"
+    similarity.save_reference({"a": np.ones((3, 4))}, {}, path)
+
+    def half(file, **_arrays):
+        # By its handle or, as once, by its name.
+        (file.write if hasattr(file, "write") else file.write_bytes)(b"PK half of it")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", half)
+    with pytest.raises(OSError, match="No space left"):
+        similarity.save_reference({"a": np.zeros((3, 4))}, {}, path)
+    assert similarity.load_reference(path).of("a").sum() == 12
+    assert list(tmp_path.iterdir()) == [path]
 
 
 # --- the measures
@@ -147,6 +164,22 @@ def toy_sets(monkeypatch, tmp_path, private_cache):
     monkeypatch.setattr(command.datasets, "load", load)
     monkeypatch.setattr(evidence, "SIZES", (12, None))
     return loads, tmp_path
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda path: None, lambda path: path.write_bytes(b"PK torn"), other_network]
+)
+def test_the_command_that_the_error_names_mends_the_reference(toy_sets, monkeypatch, damage):
+    loads, folder = toy_sets
+    path = folder / "r.npz"
+    damage(path)
+    monkeypatch.setattr(similarity, "FRECHET_ROWS", 4)
+    monkeypatch.setattr(command, "make_reference", functools.partial(command.make_reference, path))
+    monkeypatch.setattr(command.commands, "here", lambda names: [])
+    for _ in range(2):
+        assert command.main() == 0
+        assert similarity.load_reference(path).of("flowers").shape == (4, 1280)
+    assert loads == ["flowers", "hymenoptera"], "the second time it was there"
 
 
 def test_similarity_is_measured_once_per_variant_and_seed(toy_sets):
