@@ -86,7 +86,12 @@ def measure(cell: Cell, path: Path = AGREEMENT) -> dict:
     """Train one cell on one thread and return its row.
 
     The run without augmentation also asks its network which predictions survive each policy, and
-    writes that to `path`.
+    writes that to `path`, once.
+
+    Raises
+    ------
+    CourseError
+        When the data set cannot be loaded or the table at `path` cannot be read.
     """
     torch.set_num_threads(1)
     policy = augment.by_name(cell.policy)
@@ -95,8 +100,15 @@ def measure(cell: Cell, path: Path = AGREEMENT) -> dict:
     if cell.policy == "none":
         _keep(cell, outcome.score.probabilities)
         if cell.n_train == max(SIZES):
-            tables.append(agreement_rows(cell, outcome), path, AGREEMENT_COLUMNS)
+            _add_agreement(agreement_rows(cell, outcome), path)
     return _row(cell, outcome, _without(cell, data, outcome))
+
+
+def _add_agreement(rows: list[dict], path: Path) -> None:
+    """Write what is not there yet: a run killed before its own row was written comes twice."""
+    there = set(tables.read(path, AGREEMENT_COLUMNS)[list(KEY)].itertuples(index=False, name=None))
+    if new := [row for row in rows if tuple(row[name] for name in KEY) not in there]:
+        tables.append(new, path, AGREEMENT_COLUMNS)
 
 
 def _row(cell: Cell, outcome: Outcome, without: np.ndarray) -> dict:

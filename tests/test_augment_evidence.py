@@ -114,6 +114,22 @@ def test_a_killed_grid_goes_on_and_does_nothing_twice(tmp_path, toy_cells):
     assert (agreed["n_images"] == 8).all()
 
 
+def test_a_run_killed_before_its_own_row_doubles_no_agreement(tmp_path, toy_cells, monkeypatch):
+    results, kept = tmp_path / "a.csv", tmp_path / "b.csv"
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(augment_evidence, "_row", killed)
+        with pytest.raises(KeyboardInterrupt):
+            augment_evidence.run(toy_cells[:1], results, kept)
+    before = tables.read(kept, AGREEMENT_COLUMNS)
+    assert len(before)
+    assert augment_evidence.run(toy_cells[:1], results, kept) == 1
+    assert tables.read(kept, AGREEMENT_COLUMNS).equals(before)
+
+
 def test_the_run_without_augmentation_is_repeated_where_its_predictions_are_gone(
     tmp_path, toy_cells, private_cache
 ):
