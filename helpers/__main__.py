@@ -78,6 +78,8 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 def _train(arguments: argparse.Namespace) -> None:
     experiment = _experiment(arguments)
+    if arguments.results and arguments.results.resolve() == experiments.RESULTS.resolve():
+        evidence.check_free(experiment)
     fabric = engine.start(arguments.accelerator, arguments.precision)
     outcome = experiments.measure(experiment, fabric=fabric, folder=arguments.folder)
     if fabric.global_rank > 0:

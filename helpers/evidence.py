@@ -112,6 +112,31 @@ def _sizes_of(name: str, sizes: Sequence[int | None]) -> set[int]:
     return {min(n or everything, everything) for n in sizes}
 
 
+def check_free(experiment: Experiment) -> None:
+    """Refuse a run whose row in the course's own table would pass for a cell of the grid.
+
+    The key of a row holds neither batch size nor patience, and its seconds would be wall time. A
+    further seed is refused too: with one more than the others, an arm would stand alone.
+
+    Raises
+    ------
+    CourseError
+        When the run belongs to a cell of the grid.
+    """
+    name = experiment.dataset_key
+    if name not in DATASETS or (experiment.backbone, experiment.image_size) != (
+        BACKBONE, IMAGE_SIZE
+    ):  # fmt: skip
+        return
+    (n,) = _sizes_of(name, [experiment.n_train])
+    run = (n, experiment.strategy.key, experiment.recipe.epochs)
+    if run in {(cell.n, cell.strategy.key, cell.epochs) for cell in cells([name])}:
+        raise CourseError(
+            f"{name} with {n:,} images, {run[1]} and {run[2]} epochs is a cell of the evidence, "
+            "which make evidence measures. Give another file for your row: --results FILE."
+        )
+
+
 def missing(plan: Sequence[Cell], table: pd.DataFrame) -> list[Cell]:
     """Return the cells of `plan` that have no row in `table` yet."""
     done = set(table[KEY_COLUMNS].itertuples(index=False, name=None))

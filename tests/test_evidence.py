@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from helpers import commands, datasets, evidence, experiments, strategies
+from helpers.__main__ import main
 from helpers.errors import CourseError
 from helpers.evidence import Cell
 
@@ -210,6 +211,52 @@ def test_a_cell_leaves_no_cache_and_no_setting_behind(blobs, quick, private_cach
 @pytest.mark.parametrize(("n", "passes"), [(50, 2000), (200, 4000), (800, 8000), (4173, 25038)])
 def test_more_images_more_passes(n, passes):
     assert n * evidence.epochs_for(n) == passes
+
+
+def asks(*options: str) -> int:
+    """Train on `blobs` as the grid does; `options` say where the row goes, and what is other."""
+    return main(["train", "--dataset", "blobs", "--size", "32", "--epochs", "1", "--strategy",
+                 "feature_extraction", *options])  # fmt: skip
+
+
+class Began(Exception):
+    """Training began."""
+
+
+@pytest.fixture
+def course_table(blobs, quick, tmp_path, monkeypatch):
+    """The course's own table, and a grid on `blobs`; whoever trains raises `Began`."""
+
+    def measure(*_arguments, **_options):
+        raise Began
+
+    monkeypatch.setattr(evidence, "DATASETS", (blobs,))
+    monkeypatch.setattr(experiments, "RESULTS", tmp_path / "strategies.csv")
+    monkeypatch.setattr(experiments, "measure", measure)
+    return experiments.RESULTS
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--n", "50"], [], ["--batch-size", "8", "--patience", "2"], ["--seed", "9"],
+     ["--strategy", "scratch", "--epochs", str(evidence.LONGER)]],
+)  # fmt: skip
+def test_a_row_that_would_pass_for_one_of_the_grid_is_refused(course_table, capsys, options):
+    for table in ([], [str(course_table)]):
+        assert asks(*options, "--results", *table) == 2
+        error = capsys.readouterr().err
+        assert "is a cell of the evidence" in error
+        assert "--results FILE" in error
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--n", "30"], ["--epochs", "2"], ["--size", "16"], ["--head", "mlp"], ["--gray", "mean"],
+     ["--backbone", "resnet18"], ["--results", "own.csv"]],
+)  # fmt: skip
+def test_any_other_run_may_go_to_the_table(course_table, options):
+    with pytest.raises(Began):
+        asks("--results", *options)
 
 
 def remeasured(names) -> pd.DataFrame:
