@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from helpers import advice, census, decide, evidence, race, report, similarity
+from helpers import advice, census, decide, evidence, paths, race, report, similarity
 from helpers.decide import Recommendation
 from helpers.errors import CourseError
 from helpers.report import Section
@@ -48,7 +48,7 @@ def advise(
     CourseError
         When the folder cannot be trained on; the sentence says what to do.
     """
-    root = Path(path).expanduser()
+    root = paths.expanded(path)
     say(f"looking at {root} ...")
     found = census.take(root, similarity.IMAGE_SIZE, pattern, seed)
     _check_sample(found)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import html
 import io
+import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from helpers import cache
+from helpers import cache, paths
 from helpers.errors import CourseError
 
 FORMATS = (".html", ".htm", ".md")
@@ -51,14 +53,25 @@ def check_target(path: Path | None) -> None:
     Raises
     ------
     CourseError
-        When the name ends in another format, or there is no folder to write to.
+        When the name ends in another format, is too long or is that of a folder, or there is no
+        folder to write to, or only one that may not be written to.
     """
     if path is None:
         return
     if path.suffix.lower() not in FORMATS:
         raise CourseError(f"The report {path.name} must end in .html or .md.")
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise CourseError(f"There is no folder {path.absolute().parent} to write {path.name} to.")
+    parent = path.absolute().parent
+    if not stat.S_ISDIR(paths.mode(parent)):
+        raise CourseError(f"There is no folder {parent} to write {path.name} to.")
+    if stat.S_ISDIR(paths.mode(path)):
+        raise CourseError(
+            f"{path} is a folder; give the name of a file, such as {path / 'report.html'}."
+        )
+    if not os.access(parent, os.W_OK):
+        raise CourseError(
+            f"The folder {parent} may not be written to. Make it writable, or give another one."
+        )
+    paths.mode(path.with_name(f".{path.name}.12345678.part"))  # as long as what is written first
 
 
 def write(path: Path, title: str, sections: Sequence[Section]) -> None:

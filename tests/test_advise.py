@@ -348,10 +348,55 @@ def test_too_few_readable_images(folder, capsys):
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("report.pdf", "must end in .html or .md"), ("nowhere/report.md", "There is no folder")],
+    [
+        ("report.pdf", "must end in .html or .md"),
+        ("nowhere/report.md", "There is no folder"),
+        (".", "must end in"),
+        ("here.html", "here.html is a folder; give the name of a file"),
+        (f"{'x' * 300}.html", "cannot be reached (File name too long)"),
+        (f"{'x' * 245}.html", "cannot be reached (File name too long)"),
+    ],
 )
 def test_a_report_that_cannot_be_written_is_said_before_any_work(tmp_path, capsys, name, says):
+    (tmp_path / "here.html").mkdir()
     assert says in refused(tmp_path / "no images either", capsys, "--report", str(tmp_path / name))
+
+
+def test_a_report_where_nothing_may_be_written(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    error = refused(tmp_path / "images", capsys, "--report", str(tmp_path / "a.md"))
+    assert f"The folder {tmp_path} may not be written to" in error
+
+
+@pytest.fixture
+def locked(tmp_path, monkeypatch):
+    """A folder that may not be entered, for root neither."""
+    status = os.stat
+
+    def guarded(path, *arguments, **options):
+        if "locked" in str(path):
+            raise PermissionError(13, "Permission denied")
+        return status(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", guarded)
+    return tmp_path / "locked"
+
+
+def test_folders_that_may_not_be_entered(tmp_path, locked, capsys):
+    assert "cannot be reached (Permission denied)" in refused(locked / "images", capsys)
+    error = refused(tmp_path / "images", capsys, "--report", str(locked / "a.md"))
+    assert "locked cannot be reached (Permission denied)" in error
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("x" * 300, "cannot be reached (File name too long)"),
+        ("~nobodyhere/x", "user that cannot be found"),
+    ],
+)
+def test_paths_that_cannot_be(path, says, capsys):
+    assert says in refused(path, capsys)
 
 
 def test_a_pattern_that_matches_nothing(folder, capsys):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from helpers import paths
 from helpers.datasets.card import Card, Dataset, Split
 from helpers.datasets.decode import Channels, decode_parts
 from helpers.datasets.known import About
@@ -56,7 +57,7 @@ def load_folder(
     CourseError
         When the folder, its classes, an image, the pattern or an option cannot be used.
     """
-    root = Path(path).expanduser()
+    root = paths.expanded(path)
     _check_options(size, channels, (val_fraction, test_fraction))
     about = about or {}
     pattern = group_pattern or about.get("group_pattern")

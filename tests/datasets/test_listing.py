@@ -98,6 +98,17 @@ def test_no_folder(root, draw):
         list_folder(draw("x.png"))
 
 
+def test_links_that_lead_back_to_themselves(root, fill):
+    fill({"a": 5, "b": 5})
+    for name in ("loop", "a/loop.png"):
+        (root / name).symlink_to(Path(name).name)
+    listing = list_folder(root)
+    assert listing.classes == ("a", "b")
+    assert len(listing.files) == 11, "what opens the file says that it is none"
+    with pytest.raises(CourseError, match="cannot be reached"):
+        list_folder(root / "loop")
+
+
 @pytest.mark.skipif(
     not (DATA / "chest_xray").is_dir(), reason=f"no chest_xray in {DATA} (set COURSE_DATA_DIR)"
 )
