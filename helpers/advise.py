@@ -49,7 +49,7 @@ def advise(
         When the folder cannot be trained on; the sentence says what to do.
     """
     root = paths.expanded(path)
-    say(f"looking at {root} ...")
+    say(f"looking at {paths.shown(root)} ...")
     found = census.take(root, similarity.IMAGE_SIZE, pattern, seed)
     _check_sample(found)
     n, n_classes = len(found.index["train"]), len(found.listing.classes)
@@ -121,4 +121,4 @@ def run(arguments: argparse.Namespace) -> None:
     print(report.as_markdown(TITLE, found.sections))
     if arguments.report:
         report.write(arguments.report, TITLE, found.sections)
-        print("report:", arguments.report)
+        print("report:", paths.shown(arguments.report))

@@ -1,4 +1,4 @@
-"""Paths as a user gives them: what can be wrong with one before it is looked into."""
+"""Paths as a user gives them: what can be wrong with one, and how it is shown."""
 
 from __future__ import annotations
 
@@ -46,3 +46,12 @@ def mode(path: Path) -> int:
             f"{path} cannot be reached ({reason}). Check the name and the permissions of the "
             "folders above it."
         ) from error
+
+
+def shown(text: object) -> str:
+    """Return text that may hold names of files as text that can be printed and written.
+
+    Bytes of a name that are not UTF-8 are kept by Python as half characters, which no encoder
+    takes; they become U+FFFD.
+    """
+    return str(text).encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -88,7 +88,7 @@ def write(path: Path, title: str, sections: Sequence[Section]) -> None:
 def as_html(title: str, sections: Sequence[Section]) -> str:
     """Return one self-contained page: pictures and style are in it, nothing is fetched."""
     body = "\n".join(section_html(section) for section in sections)
-    return (
+    return paths.shown(
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{_safe(title)}'
         f"</title><style>{STYLE}</style></head>\n<body><h1>{_safe(title)}</h1>\n{body}\n"
         "</body></html>\n"
@@ -113,7 +113,8 @@ def section_html(section: Section) -> str:
 
 def as_markdown(title: str, sections: Sequence[Section]) -> str:
     """Return the report as Markdown, readable as plain text too; without pictures."""
-    return f"# {title}\n\n" + "\n".join(_section_markdown(section) for section in sections)
+    body = "\n".join(_section_markdown(section) for section in sections)
+    return paths.shown(f"# {title}\n\n{body}")
 
 
 def _section_markdown(section: Section) -> str:

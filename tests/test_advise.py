@@ -277,6 +277,18 @@ def test_a_hundred_thousand_files_are_sampled_in_seconds(tmp_path, private_cache
     assert "a sample of 400 training images" in section.text[0]
 
 
+def test_names_that_are_not_utf_8_are_shown_somehow(folder, tmp_path, capsys):
+    odd = os.fsdecode(b"M\xe4dchen")
+    (folder / "dark").rename(folder / odd)
+    folder = folder.rename(folder.with_name(odd))
+    target = tmp_path / f"{odd}.html"
+    text = said(folder, capsys, "--report", str(target))
+    assert "Always saying M\ufffddchen would be right" in text
+    assert "M\ufffddchen.html" in text
+    assert "<td>M\ufffddchen</td>" in target.read_text(encoding="utf-8")
+    assert "There is no folder M\ufffddchen" in refused(odd, capsys)
+
+
 # --- bad folders: one clear sentence each
 
 
