@@ -19,7 +19,7 @@ from helpers.datasets import Split
 from helpers.datasets.card import stratified_sample
 from helpers.datasets.decode import THREADS, decode_files, is_gray
 from helpers.datasets.folder import cut, group_codes
-from helpers.datasets.listing import Listing, list_folder
+from helpers.datasets.listing import SUFFIXES, Listing, list_folder
 from helpers.errors import CourseError
 
 SAMPLE = 400  # images that are opened
@@ -190,11 +190,15 @@ def _square(image: Image.Image, size: int) -> np.ndarray:
 
 
 def _other_files(listing: Listing) -> int:
-    """Count the files in the class folders that are not listed as images; hidden ones are not."""
+    """Count the files in the class folders that are no images by their names; no hidden ones."""
     folders = [top / name for top in listing.folders.values() for name in listing.classes]
-    n = sum(
-        not entry.name.startswith(".") and entry.is_file()
-        for folder in folders
-        for entry in os.scandir(folder)
-    )
-    return n - len(listing.files)
+    return sum(_is_other(entry) for folder in folders for entry in os.scandir(folder))
+
+
+def _is_other(entry: os.DirEntry) -> bool:
+    if entry.name.startswith(".") or os.path.splitext(entry.name)[1].lower() in SUFFIXES:
+        return False
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads back to itself
+        return False

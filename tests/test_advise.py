@@ -221,6 +221,7 @@ def test_damaged_empty_and_huge_files_are_skipped(folder, capsys):
     found = census.take(folder, 96)
     odd = [census.look_at(file, 96) for file in found.listing.files if file.stem in names]
     assert [look.pixels for look in odd] == [None] * 4
+    assert found.other_files == 0, "a broken link is an image by its name, and no file"
     assert "million pixels" in " ".join(advice.overview(found).points)
 
 
