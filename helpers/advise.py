@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from helpers import advice, census, decide, evidence, paths, race, report, similarity
@@ -70,7 +70,7 @@ def advise(
         say(f"racing {len(names)} arms, about {max(1, round(rough / 60))} min ...")
         raced = race.run(found, names, race_images, seed, say)
     sections = [
-        advice.overview(found), advice.likeness(distances, similar),
+        _overview(found), advice.likeness(distances, similar),
         advice.recommendation(chosen), advice.costs(seconds, n),
         *([advice.outcome(raced, n)] if raced else []), advice.next_step(chosen, root, pattern),
     ]  # fmt: skip
@@ -87,6 +87,18 @@ def _check_sample(found: census.Census) -> None:
             f"Only {len(found.images)} training images can be read; at least 5 are needed to "
             "compare them with photographs. Add images."
         )
+
+
+def _overview(found: census.Census) -> Section:
+    """Add to the overview what may not be read: unlike a damaged file, it may be good."""
+    section = advice.overview(found)
+    if not found.forbidden:
+        return section
+    sentence = (
+        f"{found.forbidden:,} of {len(found.looks):,} may not be read and were skipped. Check "
+        "their permissions; training stops at such a file."
+    )
+    return replace(section, points=[*section.points, sentence])
 
 
 def _contenders(chosen: Recommendation) -> list[str]:

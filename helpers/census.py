@@ -35,6 +35,7 @@ class Look:
     pixels : uint8 ``(size, size, 3)``, or None where it could not be read.
     width, height, mode, format : of the file; 0 and "" where it could not be read.
     remark : what the loader of the course would refuse in it; "" if nothing.
+    forbidden : whether the file may not be read; its pixels are None then.
     """
 
     pixels: np.ndarray | None
@@ -43,6 +44,7 @@ class Look:
     mode: str = ""
     format: str = ""
     remark: str = ""
+    forbidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,12 @@ class Census:
     @property
     def unreadable(self) -> int:
         """Files of the sample that are no images, whatever their names say."""
-        return sum(look.pixels is None for look in self.looks)
+        return sum(look.pixels is None and not look.forbidden for look in self.looks)
+
+    @property
+    def forbidden(self) -> int:
+        """Files of the sample that may not be read, whatever is in them."""
+        return sum(look.forbidden for look in self.looks)
 
     @property
     def remarks(self) -> Counter[str]:
@@ -111,11 +118,20 @@ def take(root: Path, size: int, pattern: str | None = None, seed: int = 0) -> Ce
     looks, images = read(listing, rows, groups, size)
     absent = np.setdiff1d(np.arange(len(listing.classes)), images.labels)
     if len(absent):
-        raise CourseError(
-            f"None of the files of the class {listing.classes[absent[0]]} that were tried can be "
-            "read as an image. Replace them or remove the class."
-        )
+        tried = [look for look, row in zip(looks, rows, strict=True)
+                 if listing.labels[row] == absent[0]]  # fmt: skip
+        raise _none_readable(listing.classes[absent[0]], tried)
     return Census(root, listing, index, groups, _other_files(listing), looks, images)
+
+
+def _none_readable(name: str, tried: list[Look]) -> CourseError:
+    start = f"None of the files of the class {name} that were tried"
+    if any(look.forbidden for look in tried):
+        return CourseError(
+            f"{start} could be read; {sum(look.forbidden for look in tried):,} of {len(tried):,} "
+            "may not be: check their permissions."
+        )
+    return CourseError(f"{start} can be read as an image. Replace them or remove the class.")
 
 
 def read(
@@ -143,6 +159,8 @@ def look_at(file: Path, size: int) -> Look:
     try:
         with Image.open(file) as image:
             about = (image.width, image.height, image.mode, image.format or "")
+    except PermissionError:
+        return Look(None, forbidden=True)
     except Exception:  # Pillow's decoders raise almost anything on damaged bytes
         return Look(None)
     try:

@@ -345,6 +345,25 @@ def test_a_class_with_two_images(folder, capsys):
     assert "The class light has 2 images" in refused(folder, capsys)
 
 
+def test_files_that_may_not_be_read_are_not_called_damaged(folder, capsys, monkeypatch):
+    opened, forbidden = Image.open, r"patient1\d?_"
+
+    def guarded(file, *arguments):
+        if re.search(forbidden, str(file)):
+            raise PermissionError(13, "Permission denied")
+        return opened(file, *arguments)
+
+    monkeypatch.setattr(Image, "open", guarded)
+    found = census.take(folder, 96)
+    assert (found.unreadable, found.forbidden) == (0, len(found.looks) - len(found.images))
+    points = " ".join(advise._overview(found).points)
+    assert f"{found.forbidden} of 24 may not be read and were skipped. Check their" in points
+    assert "damaged" not in points
+    forbidden = "light"
+    error = refused(folder, capsys)
+    assert re.search(r"class light .*; 12 of 12 may not be: check their permissions", error)
+
+
 def test_a_class_of_which_nothing_can_be_read(folder, capsys):
     for file in (folder / "light").iterdir():
         file.write_bytes(b"not a picture")
