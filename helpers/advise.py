@@ -46,8 +46,10 @@ def advise(
     Raises
     ------
     CourseError
-        When the folder cannot be trained on; the sentence says what to do.
+        When there is no path, or the folder cannot be trained on; the sentence says what to do.
     """
+    if not str(path).strip():  # Path("") would be the current folder
+        raise CourseError("PATH is empty. Give the folder that holds the class folders.")
     root = paths.expanded(path)
     say(f"looking at {paths.shown(root)} ...")
     found = census.take(root, similarity.IMAGE_SIZE, pattern, seed)
@@ -110,7 +112,7 @@ def _contenders(chosen: Recommendation) -> list[str]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     add = parser.add_argument
-    add("path", type=Path, metavar="PATH", help="folder with one sub-folder per class")
+    add("path", metavar="PATH", help="folder with one sub-folder per class")
     add("--race", action="store_true", help="confirm it: train two or three arms on a sample")
     add("--race-images", type=int, default=race.RACE_IMAGES, metavar="N",
         help="training images of the race, at most (%(default)s)")  # fmt: skip

@@ -297,6 +297,11 @@ def test_no_such_path(tmp_path, capsys):
     assert "There is no folder" in refused(tmp_path / "nowhere", capsys)
 
 
+@pytest.mark.parametrize("path", ["", " "])
+def test_an_empty_path_is_not_the_current_folder(path, capsys):
+    assert "PATH is empty" in refused(path, capsys)
+
+
 def test_a_file(tmp_path, capsys):
     (tmp_path / "a.png").write_bytes(b"")
     assert "is a file; give the folder" in refused(tmp_path / "a.png", capsys)

@@ -106,6 +106,12 @@ def _common_classes(folders: dict[str, Path]) -> tuple[str, ...]:
                 f"them has {', '.join(odd)}."
             )
     if len(classes["train"]) < 2:
+        inner = folders["train"] / classes["train"][0]
+        if len(folders) == 1 and (n_inner := len(_subfolders(inner))) > 1:
+            raise CourseError(
+                f"{folders['train']} holds a single folder, which holds {n_inner} folders itself: "
+                f"that one was probably meant. Give {inner} as the path."
+            )
         raise CourseError(
             f"{folders['train']} has a single class folder, {classes['train'][0]}; there is "
             "nothing to tell apart. Add a folder with images of another class."

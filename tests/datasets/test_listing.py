@@ -70,6 +70,7 @@ def test_suffixes(root, fill, draw, suffix):
         ({}, ["."], "has no class folders"),
         ({".": 3}, [], "has no class folders"),
         ({"a": 5}, [], "single class folder, a"),
+        ({"all/a": 5, "all/b": 5}, [], "holds 2 folders itself.* Give .*images/all as the path"),
         ({"a": 5, "b": 1}, [], "class b has 1 image in .*at least 3"),
         ({"a": 5, "b": 2}, [], "class b has 2 images in .*at least 3"),
         ({"train/a": 5, "train/b": 1, "test/a": 1, "test/b": 1}, [], "1 image in .*at least 2"),
