@@ -7,6 +7,7 @@ and 16 bits, transparency or several pages are read somehow, for the overview on
 from __future__ import annotations
 
 import os
+import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -143,7 +144,10 @@ def read(
     ----------
     channels : 1 or 3; None: 1 where all are gray.
     """
-    with ThreadPoolExecutor(THREADS) as pool:
+    # Around the threads, because filters are shared by all of them. Pillow warns of large images
+    # on the way to refusing huge ones, and those are counted here.
+    with warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as pool:
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         looks = list(pool.map(lambda row: look_at(listing.files[row], size), rows))
     good = [k for k, look in enumerate(looks) if look.pixels is not None]
     pixels = [looks[k].pixels for k in good]
@@ -157,6 +161,8 @@ def read(
 def look_at(file: Path, size: int) -> Look:
     """Open one file, gently."""
     try:
+        if not file.is_file():  # opening a named pipe would wait for ever
+            return Look(None)
         with Image.open(file) as image:
             about = (image.width, image.height, image.mode, image.format or "")
     except PermissionError:

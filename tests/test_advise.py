@@ -225,6 +225,18 @@ def test_damaged_empty_and_huge_files_are_skipped(folder, capsys):
     assert "million pixels" in " ".join(advice.overview(found).points)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.png")
+    assert census.look_at(tmp_path / "x.png", 16).pixels is None
+
+
+def test_large_images_are_read_without_a_warning(folder, monkeypatch, recwarn):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # twice as many are refused
+    assert census.take(folder, 32).unreadable == 0
+    assert not [w for w in recwarn if w.category is Image.DecompressionBombWarning]
+
+
 @pytest.mark.parametrize(
     ("make", "remark"),
     [
