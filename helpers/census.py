@@ -7,6 +7,7 @@ and 16 bits, transparency or several pages are read somehow, for the overview on
 from __future__ import annotations
 
 import os
+import stat
 import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -161,7 +162,7 @@ def read(
 def look_at(file: Path, size: int) -> Look:
     """Open one file, gently."""
     try:
-        if not file.is_file():  # opening a named pipe would wait for ever
+        if not stat.S_ISREG(os.stat(file).st_mode):  # a named pipe would be waited on for ever
             return Look(None)
         with Image.open(file) as image:
             about = (image.width, image.height, image.mode, image.format or "")
