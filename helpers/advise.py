@@ -86,8 +86,9 @@ def _passes(n: int) -> int:
 def _check_sample(found: census.Census) -> None:
     if len(found.images) < 5:
         raise CourseError(
-            f"Only {len(found.images)} training images can be read; at least 5 are needed to "
-            "compare them with photographs. Add images."
+            f"Of {found.n} images {len(found.images)} are left for training, without those for "
+            "validation and test and those that cannot be read; at least 5 are needed to compare "
+            "them with photographs. Add images."
         )
 
 

@@ -356,6 +356,15 @@ def test_one_class(folder, capsys):
     assert "nothing to tell apart" in refused(folder, capsys)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_three_images_of_a_class_are_one_for_each_part(folder, seed):
+    for file in sorted((folder / "light").iterdir())[3:]:
+        file.unlink()
+    found = census.take(folder, 32, seed=seed)
+    light = [found.listing.labels[rows].sum() for rows in found.index.values()]
+    assert light == [1, 1, 1]
+
+
 def test_a_class_with_two_images(folder, capsys):
     for file in sorted((folder / "light").iterdir())[2:]:
         file.unlink()
@@ -392,7 +401,7 @@ def test_too_few_readable_images(folder, capsys):
         for file in sorted((folder / name).iterdir())[3:]:
             file.unlink()
     error = refused(folder, capsys)
-    assert "Only 2 training images can be read" in error
+    assert "Of 6 images 2 are left for training" in error
 
 
 @pytest.mark.parametrize(

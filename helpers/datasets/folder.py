@@ -166,9 +166,8 @@ def cut(
 
 def _too_few(part: str, name: str) -> CourseError:
     return CourseError(
-        f"The {part} part would have no image of the class {name}: it has too few images, or they "
-        "belong to too few groups. Add images, try another seed or fraction, or make "
-        "group_pattern narrower."
+        f"The {part} part would have no image of the class {name}: its images belong to too few "
+        "groups. Add images of other groups, try another seed, or make group_pattern narrower."
     )
 
 
