@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from helpers import advice, census, decide, evidence, race, report, similarity
+from helpers import advice, census, decide, evidence, paths, race, report, similarity
 from helpers.decide import Recommendation
 from helpers.errors import CourseError
 from helpers.report import Section
@@ -46,10 +46,12 @@ def advise(
     Raises
     ------
     CourseError
-        When the folder cannot be trained on; the sentence says what to do.
+        When there is no path, or the folder cannot be trained on; the sentence says what to do.
     """
-    root = Path(path).expanduser()
-    say(f"looking at {root} ...")
+    if not str(path).strip():  # Path("") would be the current folder
+        raise CourseError("PATH is empty. Give the folder that holds the class folders.")
+    root = paths.expanded(path)
+    say(f"looking at {paths.shown(root)} ...")
     found = census.take(root, similarity.IMAGE_SIZE, pattern, seed)
     _check_sample(found)
     n, n_classes = len(found.index["train"]), len(found.listing.classes)
@@ -70,7 +72,7 @@ def advise(
         say(f"racing {len(names)} arms, about {max(1, round(rough / 60))} min ...")
         raced = race.run(found, names, race_images, seed, say)
     sections = [
-        advice.overview(found), advice.likeness(distances, similar),
+        _overview(found), advice.likeness(distances, similar),
         advice.recommendation(chosen), advice.costs(seconds, n),
         *([advice.outcome(raced, n)] if raced else []), advice.next_step(chosen, root, pattern),
     ]  # fmt: skip
@@ -84,9 +86,22 @@ def _passes(n: int) -> int:
 def _check_sample(found: census.Census) -> None:
     if len(found.images) < 5:
         raise CourseError(
-            f"Only {len(found.images)} training images can be read; at least 5 are needed to "
-            "compare them with photographs. Add images."
+            f"Of {found.n} images {len(found.images)} are left for training, without those for "
+            "validation and test and those that cannot be read; at least 5 are needed to compare "
+            "them with photographs. Add images."
         )
+
+
+def _overview(found: census.Census) -> Section:
+    """Add to the overview what may not be read: unlike a damaged file, it may be good."""
+    section = advice.overview(found)
+    if not found.forbidden:
+        return section
+    sentence = (
+        f"{found.forbidden:,} of {len(found.looks):,} may not be read and were skipped. Check "
+        "their permissions; training stops at such a file."
+    )
+    return replace(section, points=[*section.points, sentence])
 
 
 def _contenders(chosen: Recommendation) -> list[str]:
@@ -98,7 +113,7 @@ def _contenders(chosen: Recommendation) -> list[str]:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     add = parser.add_argument
-    add("path", type=Path, metavar="PATH", help="folder with one sub-folder per class")
+    add("path", metavar="PATH", help="folder with one sub-folder per class")
     add("--race", action="store_true", help="confirm it: train two or three arms on a sample")
     add("--race-images", type=int, default=race.RACE_IMAGES, metavar="N",
         help="training images of the race, at most (%(default)s)")  # fmt: skip
@@ -121,4 +136,4 @@ def run(arguments: argparse.Namespace) -> None:
     print(report.as_markdown(TITLE, found.sections))
     if arguments.report:
         report.write(arguments.report, TITLE, found.sections)
-        print("report:", arguments.report)
+        print("report:", paths.shown(arguments.report))

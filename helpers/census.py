@@ -7,6 +7,8 @@ and 16 bits, transparency or several pages are read somehow, for the overview on
 from __future__ import annotations
 
 import os
+import stat
+import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ from helpers.datasets import Split
 from helpers.datasets.card import stratified_sample
 from helpers.datasets.decode import THREADS, decode_files, is_gray
 from helpers.datasets.folder import cut, group_codes
-from helpers.datasets.listing import Listing, list_folder
+from helpers.datasets.listing import SUFFIXES, Listing, list_folder
 from helpers.errors import CourseError
 
 SAMPLE = 400  # images that are opened
@@ -36,6 +38,7 @@ class Look:
     pixels : uint8 ``(size, size, 3)``, or None where it could not be read.
     width, height, mode, format : of the file; 0 and "" where it could not be read.
     remark : what the loader of the course would refuse in it; "" if nothing.
+    forbidden : whether the file may not be read; its pixels are None then.
     """
 
     pixels: np.ndarray | None
@@ -44,6 +47,7 @@ class Look:
     mode: str = ""
     format: str = ""
     remark: str = ""
+    forbidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,12 @@ class Census:
     @property
     def unreadable(self) -> int:
         """Files of the sample that are no images, whatever their names say."""
-        return sum(look.pixels is None for look in self.looks)
+        return sum(look.pixels is None and not look.forbidden for look in self.looks)
+
+    @property
+    def forbidden(self) -> int:
+        """Files of the sample that may not be read, whatever is in them."""
+        return sum(look.forbidden for look in self.looks)
 
     @property
     def remarks(self) -> Counter[str]:
@@ -111,11 +120,20 @@ def take(root: Path, size: int, pattern: str | None = None, seed: int = 0) -> Ce
     looks, images = read(listing, rows, groups, size)
     absent = np.setdiff1d(np.arange(len(listing.classes)), images.labels)
     if len(absent):
-        raise CourseError(
-            f"None of the files of the class {listing.classes[absent[0]]} that were tried can be "
-            "read as an image. Replace them or remove the class."
-        )
+        tried = [look for look, row in zip(looks, rows, strict=True)
+                 if listing.labels[row] == absent[0]]  # fmt: skip
+        raise _none_readable(listing.classes[absent[0]], tried)
     return Census(root, listing, index, groups, _other_files(listing), looks, images)
+
+
+def _none_readable(name: str, tried: list[Look]) -> CourseError:
+    start = f"None of the files of the class {name} that were tried"
+    if any(look.forbidden for look in tried):
+        return CourseError(
+            f"{start} could be read; {sum(look.forbidden for look in tried):,} of {len(tried):,} "
+            "may not be: check their permissions."
+        )
+    return CourseError(f"{start} can be read as an image. Replace them or remove the class.")
 
 
 def read(
@@ -127,7 +145,10 @@ def read(
     ----------
     channels : 1 or 3; None: 1 where all are gray.
     """
-    with ThreadPoolExecutor(THREADS) as pool:
+    # Around the threads, because filters are shared by all of them. Pillow warns of large images
+    # on the way to refusing huge ones, and those are counted here.
+    with warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as pool:
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         looks = list(pool.map(lambda row: look_at(listing.files[row], size), rows))
     good = [k for k, look in enumerate(looks) if look.pixels is not None]
     pixels = [looks[k].pixels for k in good]
@@ -141,8 +162,12 @@ def read(
 def look_at(file: Path, size: int) -> Look:
     """Open one file, gently."""
     try:
+        if not stat.S_ISREG(os.stat(file).st_mode):  # a named pipe would be waited on for ever
+            return Look(None)
         with Image.open(file) as image:
             about = (image.width, image.height, image.mode, image.format or "")
+    except PermissionError:
+        return Look(None, forbidden=True)
     except Exception:  # Pillow's decoders raise almost anything on damaged bytes
         return Look(None)
     try:
@@ -190,11 +215,15 @@ def _square(image: Image.Image, size: int) -> np.ndarray:
 
 
 def _other_files(listing: Listing) -> int:
-    """Count the files in the class folders that are not listed as images; hidden ones are not."""
+    """Count the files in the class folders that are no images by their names; no hidden ones."""
     folders = [top / name for top in listing.folders.values() for name in listing.classes]
-    n = sum(
-        not entry.name.startswith(".") and entry.is_file()
-        for folder in folders
-        for entry in os.scandir(folder)
-    )
-    return n - len(listing.files)
+    return sum(_is_other(entry) for folder in folders for entry in os.scandir(folder))
+
+
+def _is_other(entry: os.DirEntry) -> bool:
+    if entry.name.startswith(".") or os.path.splitext(entry.name)[1].lower() in SUFFIXES:
+        return False
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads back to itself
+        return False

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from helpers import datasets
+from helpers import datasets, paths
 from helpers.errors import CourseError
 
 
@@ -15,7 +15,7 @@ def exit_code(work: Callable[[], object]) -> int:
     try:
         work()
     except CourseError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {paths.shown(error)}", file=sys.stderr)
         return 2
     return 0
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import html
 import io
+import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from helpers import cache
+from helpers import cache, paths
 from helpers.errors import CourseError
 
 FORMATS = (".html", ".htm", ".md")
@@ -51,14 +53,25 @@ def check_target(path: Path | None) -> None:
     Raises
     ------
     CourseError
-        When the name ends in another format, or there is no folder to write to.
+        When the name ends in another format, is too long or is that of a folder, or there is no
+        folder to write to, or only one that may not be written to.
     """
     if path is None:
         return
     if path.suffix.lower() not in FORMATS:
         raise CourseError(f"The report {path.name} must end in .html or .md.")
-    if path.is_dir() or not path.absolute().parent.is_dir():
-        raise CourseError(f"There is no folder {path.absolute().parent} to write {path.name} to.")
+    parent = path.absolute().parent
+    if not stat.S_ISDIR(paths.mode(parent)):
+        raise CourseError(f"There is no folder {parent} to write {path.name} to.")
+    if stat.S_ISDIR(paths.mode(path)):
+        raise CourseError(
+            f"{path} is a folder; give the name of a file, such as {path / 'report.html'}."
+        )
+    if not os.access(parent, os.W_OK):
+        raise CourseError(
+            f"The folder {parent} may not be written to. Make it writable, or give another one."
+        )
+    paths.mode(path.with_name(f".{path.name}.12345678.part"))  # as long as what is written first
 
 
 def write(path: Path, title: str, sections: Sequence[Section]) -> None:
@@ -75,7 +88,7 @@ def write(path: Path, title: str, sections: Sequence[Section]) -> None:
 def as_html(title: str, sections: Sequence[Section]) -> str:
     """Return one self-contained page: pictures and style are in it, nothing is fetched."""
     body = "\n".join(section_html(section) for section in sections)
-    return (
+    return paths.shown(
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{_safe(title)}'
         f"</title><style>{STYLE}</style></head>\n<body><h1>{_safe(title)}</h1>\n{body}\n"
         "</body></html>\n"
@@ -100,7 +113,8 @@ def section_html(section: Section) -> str:
 
 def as_markdown(title: str, sections: Sequence[Section]) -> str:
     """Return the report as Markdown, readable as plain text too; without pictures."""
-    return f"# {title}\n\n" + "\n".join(_section_markdown(section) for section in sections)
+    body = "\n".join(_section_markdown(section) for section in sections)
+    return paths.shown(f"# {title}\n\n{body}")
 
 
 def _section_markdown(section: Section) -> str:

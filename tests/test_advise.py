@@ -252,7 +252,20 @@ def test_damaged_empty_and_huge_files_are_skipped(folder, capsys):
     found = census.take(folder, 96)
     odd = [census.look_at(file, 96) for file in found.listing.files if file.stem in names]
     assert [look.pixels for look in odd] == [None] * 4
+    assert found.other_files == 0, "a broken link is an image by its name, and no file"
     assert "million pixels" in " ".join(advice.overview(found).points)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.png")
+    assert census.look_at(tmp_path / "x.png", 16).pixels is None
+
+
+def test_large_images_are_read_without_a_warning(folder, monkeypatch, recwarn):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)  # twice as many are refused
+    assert census.take(folder, 32).unreadable == 0
+    assert not [w for w in recwarn if w.category is Image.DecompressionBombWarning]
 
 
 @pytest.mark.parametrize(
@@ -308,11 +321,28 @@ def test_a_hundred_thousand_files_are_sampled_in_seconds(tmp_path, private_cache
     assert "a sample of 400 training images" in section.text[0]
 
 
+def test_names_that_are_not_utf_8_are_shown_somehow(folder, tmp_path, capsys):
+    odd = os.fsdecode(b"M\xe4dchen")
+    (folder / "dark").rename(folder / odd)
+    folder = folder.rename(folder.with_name(odd))
+    target = tmp_path / f"{odd}.html"
+    text = said(folder, capsys, "--report", str(target))
+    assert "Always saying M\ufffddchen would be right" in text
+    assert "M\ufffddchen.html" in text
+    assert "<td>M\ufffddchen</td>" in target.read_text(encoding="utf-8")
+    assert "There is no folder M\ufffddchen" in refused(odd, capsys)
+
+
 # --- bad folders: one clear sentence each
 
 
 def test_no_such_path(tmp_path, capsys):
     assert "There is no folder" in refused(tmp_path / "nowhere", capsys)
+
+
+@pytest.mark.parametrize("path", ["", " "])
+def test_an_empty_path_is_not_the_current_folder(path, capsys):
+    assert "PATH is empty" in refused(path, capsys)
 
 
 def test_a_file(tmp_path, capsys):
@@ -357,10 +387,38 @@ def test_one_class(folder, capsys):
     assert "nothing to tell apart" in refused(folder, capsys)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_three_images_of_a_class_are_one_for_each_part(folder, seed):
+    for file in sorted((folder / "light").iterdir())[3:]:
+        file.unlink()
+    found = census.take(folder, 32, seed=seed)
+    light = [found.listing.labels[rows].sum() for rows in found.index.values()]
+    assert light == [1, 1, 1]
+
+
 def test_a_class_with_two_images(folder, capsys):
     for file in sorted((folder / "light").iterdir())[2:]:
         file.unlink()
     assert "The class light has 2 images" in refused(folder, capsys)
+
+
+def test_files_that_may_not_be_read_are_not_called_damaged(folder, capsys, monkeypatch):
+    opened, forbidden = Image.open, r"patient1\d?_"
+
+    def guarded(file, *arguments):
+        if re.search(forbidden, str(file)):
+            raise PermissionError(13, "Permission denied")
+        return opened(file, *arguments)
+
+    monkeypatch.setattr(Image, "open", guarded)
+    found = census.take(folder, 96)
+    assert (found.unreadable, found.forbidden) == (0, len(found.looks) - len(found.images))
+    points = " ".join(advise._overview(found).points)
+    assert f"{found.forbidden} of 24 may not be read and were skipped. Check their" in points
+    assert "damaged" not in points
+    forbidden = "light"
+    error = refused(folder, capsys)
+    assert re.search(r"class light .*; 12 of 12 may not be: check their permissions", error)
 
 
 def test_a_class_of_which_nothing_can_be_read(folder, capsys):
@@ -374,14 +432,22 @@ def test_too_few_readable_images(folder, capsys):
         for file in sorted((folder / name).iterdir())[3:]:
             file.unlink()
     error = refused(folder, capsys)
-    assert "Only 2 training images can be read" in error
+    assert "Of 6 images 2 are left for training" in error
 
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("report.pdf", "must end in .html or .md"), ("nowhere/report.md", "There is no folder")],
+    [
+        ("report.pdf", "must end in .html or .md"),
+        ("nowhere/report.md", "There is no folder"),
+        (".", "must end in"),
+        ("here.html", "here.html is a folder; give the name of a file"),
+        (f"{'x' * 300}.html", "cannot be reached (File name too long)"),
+        (f"{'x' * 245}.html", "cannot be reached (File name too long)"),
+    ],
 )
 def test_a_report_that_cannot_be_written_is_said_before_any_work(tmp_path, capsys, name, says):
+    (tmp_path / "here.html").mkdir()
     assert says in refused(tmp_path / "no images either", capsys, "--report", str(tmp_path / name))
 
 
@@ -412,6 +478,43 @@ def test_patients_in_two_part_folders_are_not_said_to_lie_apart(folder, tmp_path
     assert "no group lies on both sides" not in text
     whole = said(folder, capsys, "--group-pattern", r"patient(\d+)")
     assert "20 groups; no group lies on both sides of a split." in whole
+
+
+def test_a_report_where_nothing_may_be_written(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    error = refused(tmp_path / "images", capsys, "--report", str(tmp_path / "a.md"))
+    assert f"The folder {tmp_path} may not be written to" in error
+
+
+@pytest.fixture
+def locked(tmp_path, monkeypatch):
+    """A folder that may not be entered, for root neither."""
+    status = os.stat
+
+    def guarded(path, *arguments, **options):
+        if "locked" in str(path):
+            raise PermissionError(13, "Permission denied")
+        return status(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", guarded)
+    return tmp_path / "locked"
+
+
+def test_folders_that_may_not_be_entered(tmp_path, locked, capsys):
+    assert "cannot be reached (Permission denied)" in refused(locked / "images", capsys)
+    error = refused(tmp_path / "images", capsys, "--report", str(locked / "a.md"))
+    assert "locked cannot be reached (Permission denied)" in error
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("x" * 300, "cannot be reached (File name too long)"),
+        ("~nobodyhere/x", "user that cannot be found"),
+    ],
+)
+def test_paths_that_cannot_be(path, says, capsys):
+    assert says in refused(path, capsys)
 
 
 def test_a_pattern_that_matches_nothing(folder, capsys):

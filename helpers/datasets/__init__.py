@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from helpers import paths
 from helpers.datasets.card import Card, Dataset, Split
 from helpers.datasets.elpv import load_elpv
 from helpers.datasets.folder import load_folder
@@ -60,7 +61,7 @@ def load(name: str | None = None, *, size: int = 128, **options) -> Dataset:
     if size < 8:
         raise CourseError(f"size is {size} pixels; ask for at least 8 (64 to 224 make sense here).")
     if name.startswith("folder:"):
-        path = Path(name.removeprefix("folder:")).expanduser().absolute()
+        path = paths.expanded(name.removeprefix("folder:")).absolute()
         return _call(load_folder, name, path, size=size, **(_group_pattern() | options))
     if name == "elpv":
         return _call(load_elpv, name, size=size, **options)

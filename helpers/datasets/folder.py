@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from helpers import paths
 from helpers.datasets.card import Card, Dataset, Split
 from helpers.datasets.decode import Channels, decode_parts
 from helpers.datasets.known import About
@@ -56,7 +57,7 @@ def load_folder(
     CourseError
         When the folder, its classes, an image, the pattern or an option cannot be used.
     """
-    root = Path(path).expanduser()
+    root = paths.expanded(path)
     _check_options(size, channels, (val_fraction, test_fraction))
     about = about or {}
     pattern = group_pattern or about.get("group_pattern")
@@ -165,9 +166,8 @@ def cut(
 
 def _too_few(part: str, name: str) -> CourseError:
     return CourseError(
-        f"The {part} part would have no image of the class {name}: it has too few images, or they "
-        "belong to too few groups. Add images, try another seed or fraction, or make "
-        "group_pattern narrower."
+        f"The {part} part would have no image of the class {name}: its images belong to too few "
+        "groups. Add images of other groups, try another seed, or make group_pattern narrower."
     )
 
 

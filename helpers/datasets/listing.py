@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from helpers import paths
 from helpers.errors import CourseError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
@@ -51,11 +53,13 @@ def list_folder(root: Path) -> Listing:
     Raises
     ------
     CourseError
-        When there is no such folder, or its parts or classes cannot be used.
+        When there is no such folder, it may not be looked into, or its parts or classes cannot
+        be used.
     """
-    if not root.exists():
+    mode = paths.mode(root)
+    if not mode:
         raise CourseError(f"There is no folder {root}. Check the path.")
-    if not root.is_dir():
+    if not stat.S_ISDIR(mode):
         raise CourseError(f"{root} is a file; give the folder that holds the class folders.")
     folders = _find_parts(root)
     classes = _common_classes(folders)
@@ -102,6 +106,12 @@ def _common_classes(folders: dict[str, Path]) -> tuple[str, ...]:
                 f"them has {', '.join(odd)}."
             )
     if len(classes["train"]) < 2:
+        inner = folders["train"] / classes["train"][0]
+        if len(folders) == 1 and (n_inner := len(_subfolders(inner))) > 1:
+            raise CourseError(
+                f"{folders['train']} holds a single folder, which holds {n_inner} folders itself: "
+                f"that one was probably meant. Give {inner} as the path."
+            )
         raise CourseError(
             f"{folders['train']} has a single class folder, {classes['train'][0]}; there is "
             "nothing to tell apart. Add a folder with images of another class."
@@ -111,7 +121,7 @@ def _common_classes(folders: dict[str, Path]) -> tuple[str, ...]:
 
 def _image_files(folder: Path) -> list[Path]:
     entries = _visible(folder)
-    inner = [entry for entry in entries if entry.is_dir()]
+    inner = [entry for entry in entries if _is_folder(entry)]
     if inner:
         raise CourseError(
             f"The class folder {folder} holds a folder, {inner[0].name}. {EXPECTED}: put "
@@ -140,7 +150,14 @@ def _check_counts(listing: Listing) -> None:
 
 
 def _subfolders(folder: Path) -> list[Path]:
-    return [folder / entry.name for entry in _visible(folder) if entry.is_dir()]
+    return [folder / entry.name for entry in _visible(folder) if _is_folder(entry)]
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads back to itself, or to where one may not look
+        return False
 
 
 def _visible(folder: Path) -> list[os.DirEntry]:

@@ -25,7 +25,8 @@ def holdout(
     -------
     kept, held_out : sorted positions.
 
-    A class too rare for the share may be missing from the held-out part: the caller looks.
+    Without groups every class is on both sides. With groups, a class that lies in too few of them
+    may be missing from one side: the caller looks.
 
     Raises
     ------
@@ -65,4 +66,17 @@ def _holdout_images(strata: np.ndarray, fraction: float, seed: int):
     kept, held_out = train_test_split(
         np.arange(len(strata)), test_size=n_held_out, stratify=strata, random_state=seed
     )
+    for name in np.setdiff1d(names, strata[held_out]):
+        _swap_in(strata, name, kept, held_out)
     return np.sort(kept), np.sort(held_out)
+
+
+def _swap_in(strata: np.ndarray, name: object, kept: np.ndarray, held_out: np.ndarray) -> None:
+    """Exchange, in place, an image of a class too rare for its share for one of the largest.
+
+    At least as many images are held out as there are classes, so the largest class has two.
+    """
+    present, counts = np.unique(strata[held_out], return_counts=True)
+    out = np.flatnonzero(strata[held_out] == present[counts.argmax()])[0]
+    into = np.flatnonzero(strata[kept] == name)[0]  # both parts are shuffled: any is as good
+    kept[into], held_out[out] = held_out[out], kept[into]

@@ -70,6 +70,7 @@ def test_suffixes(root, fill, draw, suffix):
         ({}, ["."], "has no class folders"),
         ({".": 3}, [], "has no class folders"),
         ({"a": 5}, [], "single class folder, a"),
+        ({"all/a": 5, "all/b": 5}, [], "holds 2 folders itself.* Give .*images/all as the path"),
         ({"a": 5, "b": 1}, [], "class b has 1 image in .*at least 3"),
         ({"a": 5, "b": 2}, [], "class b has 2 images in .*at least 3"),
         ({"train/a": 5, "train/b": 1, "test/a": 1, "test/b": 1}, [], "1 image in .*at least 2"),
@@ -96,6 +97,17 @@ def test_no_folder(root, draw):
         list_folder(root / "none")
     with pytest.raises(CourseError, match="is a file"):
         list_folder(draw("x.png"))
+
+
+def test_links_that_lead_back_to_themselves(root, fill):
+    fill({"a": 5, "b": 5})
+    for name in ("loop", "a/loop.png"):
+        (root / name).symlink_to(Path(name).name)
+    listing = list_folder(root)
+    assert listing.classes == ("a", "b")
+    assert len(listing.files) == 11, "what opens the file says that it is none"
+    with pytest.raises(CourseError, match="cannot be reached"):
+        list_folder(root / "loop")
 
 
 @pytest.mark.skipif(

@@ -41,6 +41,16 @@ def test_groups_are_not_torn(seed):
     assert strata[held_out].mean() == pytest.approx(0.5, abs=0.15)
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("counts", [(20, 3), (1000, 2), (50, 2, 2, 2), (3, 3), (2,) * 9])
+def test_a_class_too_rare_for_its_share_is_on_both_sides(counts, seed):
+    strata = np.repeat(np.arange(len(counts)), counts)
+    kept, held_out = holdout(strata, 0.2, seed)
+    np.testing.assert_array_equal(np.sort(np.r_[kept, held_out]), np.arange(len(strata)))
+    assert len(held_out) == max(round(0.2 * len(strata)), len(counts))
+    assert set(strata[kept]) == set(strata[held_out]) == set(range(len(counts)))
+
+
 def test_groups_of_one_image_are_no_groups():
     strata = np.repeat([0, 1], 20)
     for mine, plain in zip(
