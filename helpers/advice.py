@@ -88,6 +88,11 @@ def _of_the_pixels(census: Census) -> list[str]:
             "are no images whatever their names say, damaged, or larger than "
             f"{LARGEST / 1e6:.0f} million pixels. Remove or shrink them first."
         )
+    if census.forbidden:
+        points.append(
+            f"{census.forbidden:,} of {len(census.looks):,} may not be read and were skipped. "
+            "Check their permissions; training stops at such a file."
+        )
     if census.other_files:
         points.append(f"{census.other_files:,} other files lie beside the images and were skipped.")
     return points

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from helpers import advice, census, decide, evidence, paths, race, report, similarity
+from helpers import advice, census, decide, paths, race, report, similarity
 from helpers.decide import Recommendation
 from helpers.errors import CourseError
+from helpers.estimates import passes
 from helpers.report import Section
 
 BASELINE = "feature_extraction"  # raced in any case: cheap, and what the others must beat
@@ -68,19 +69,15 @@ def advise(
     }
     raced = None
     if race_images:
-        rough = sum(seconds.values()) * _passes(min(n, race_images)) / _passes(n)
+        rough = sum(seconds.values()) * passes(min(n, race_images)) / passes(n)
         say(f"racing {len(names)} arms, about {max(1, round(rough / 60))} min ...")
         raced = race.run(found, names, race_images, seed, say)
     sections = [
-        _overview(found), advice.likeness(distances, similar),
+        advice.overview(found), advice.likeness(distances, similar),
         advice.recommendation(chosen), advice.costs(seconds, n),
         *([advice.outcome(raced, n)] if raced else []), advice.next_step(chosen, root, pattern),
     ]  # fmt: skip
     return Advice(found, distances, chosen, seconds, raced, tuple(sections))
-
-
-def _passes(n: int) -> int:
-    return n * evidence.epochs_for(n)
 
 
 def _check_sample(found: census.Census) -> None:
@@ -90,18 +87,6 @@ def _check_sample(found: census.Census) -> None:
             "validation and test and those that cannot be read; at least 5 are needed to compare "
             "them with photographs. Add images."
         )
-
-
-def _overview(found: census.Census) -> Section:
-    """Add to the overview what may not be read: unlike a damaged file, it may be good."""
-    section = advice.overview(found)
-    if not found.forbidden:
-        return section
-    sentence = (
-        f"{found.forbidden:,} of {len(found.looks):,} may not be read and were skipped. Check "
-        "their permissions; training stops at such a file."
-    )
-    return replace(section, points=[*section.points, sentence])
 
 
 def _contenders(chosen: Recommendation) -> list[str]:

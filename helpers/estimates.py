@@ -200,10 +200,11 @@ def _seconds(
     found: Evidence, arm: str, n: int, cells: Mapping[tuple[str, int], float]
 ) -> float:  # per pass over an image, times the passes at n
     return sum(
-        weight * found.seconds[name, size, arm] * _passes(n) / _passes(size)
+        weight * found.seconds[name, size, arm] * passes(n) / passes(size)
         for (name, size), weight in cells.items()
     )
 
 
-def _passes(n: int) -> int:
+def passes(n: int) -> int:
+    """Return how many images pass through the network in a run with the budget of the grid."""
     return n * grid.epochs_for(n)
