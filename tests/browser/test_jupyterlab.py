@@ -1,10 +1,12 @@
 """The course as most people meet it: a notebook in JupyterLab, run with the menu."""
 
+import contextlib
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import nbformat
-import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.servers import ROOT, free_port, running
 
@@ -19,28 +21,38 @@ CELLS = """() => {
 }"""
 
 
-@pytest.fixture
-def jupyterlab(tmp_path):
-    """The address of JupyterLab on a copy of notebook 02 without outputs, and with less to do."""
-    notebook = nbformat.read(NOTEBOOK, 4)
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-        if "parameters" in cell.metadata.get("tags", []):
-            cell.source += SMALLER
-    root = tmp_path / "notebooks"
+WIDGETS = (
+    "from skimage.data import chelsea\nfrom helpers import widgets\n"
+    "widgets.AugmentationGallery({'cat': chelsea()[:96, :96]})",
+    "widgets.Advisor()",
+)
+
+
+@contextlib.contextmanager
+def jupyterlab(notebook: nbformat.NotebookNode, name: str, folder: Path) -> Iterator[str]:
+    """Serve `notebook` in JupyterLab; lend its address."""
+    root = folder / "notebooks"
     root.mkdir()
-    nbformat.write(notebook, root / NOTEBOOK.name)
+    nbformat.write(notebook, root / name)
     arguments = [
         "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.port={free_port()}", f"--ServerApp.root_dir={root}",
         "--LabApp.expose_app_in_browser=True",
         # Not the tabs and settings of whoever runs the tests, in neither direction.
-        f"--LabApp.workspaces_dir={tmp_path / 'tabs'}",
-        f"--LabApp.user_settings_dir={tmp_path / 'settings'}",
+        f"--LabApp.workspaces_dir={folder / 'tabs'}",
+        f"--LabApp.user_settings_dir={folder / 'settings'}",
     ]  # fmt: skip
-    with running(arguments, tmp_path) as url:
-        yield url
+    with running(arguments, folder) as url:
+        yield url.replace("/lab?", f"/lab/tree/{name}?")
+
+
+def run_all(page: Page) -> list[dict]:
+    """Run > Run All Cells; return the outputs, none of which may be an error."""
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    outputs = outputs_once_run(page)
+    assert not [output for output in outputs if output["output_type"] == "error"]
+    return outputs
 
 
 def outputs_once_run(page: Page) -> list[dict]:
@@ -56,15 +68,44 @@ def outputs_once_run(page: Page) -> list[dict]:
     raise AssertionError(f"Not all cells had run after {PATIENCE} s.")
 
 
-def test_notebook_02_runs_in_jupyterlab(jupyterlab: str, page: Page):
-    """Run > Run All Cells: every cell runs, none fails, and the figures can be seen."""
-    page.goto(jupyterlab.replace("/lab?", f"/lab/tree/{NOTEBOOK.name}?"))
-    page.get_by_role("heading", name="Three strategies").first.wait_for()
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    outputs = outputs_once_run(page)
-    assert not [output for output in outputs if output["output_type"] == "error"]
-    assert sum("image/png" in output.get("data", {}) for output in outputs) >= 5
-    picture = page.locator(".jp-OutputArea-output img").last
-    picture.scroll_into_view_if_needed()
-    assert picture.bounding_box()["width"] > 300
+def test_notebook_02_runs_in_jupyterlab(tmp_path: Path, page: Page):
+    """On a copy without outputs and with less to do: every cell runs, the figures can be seen."""
+    notebook = nbformat.read(NOTEBOOK, 4)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        if "parameters" in cell.metadata.get("tags", []):
+            cell.source += SMALLER
+    with jupyterlab(notebook, NOTEBOOK.name, tmp_path) as url:
+        page.goto(url)
+        page.get_by_role("heading", name="Three strategies").first.wait_for()
+        outputs = run_all(page)
+        assert sum("image/png" in output.get("data", {}) for output in outputs) >= 5
+        picture = page.locator(".jp-OutputArea-output img").last
+        picture.scroll_into_view_if_needed()
+        assert picture.bounding_box()["width"] > 300
+
+
+def test_gallery_and_advisor_answer_to_lists_sliders_and_buttons(tmp_path: Path, page: Page):
+    """The widgets of notebooks 04 and 05, moved as a reader would move them."""
+    cells = [nbformat.v4.new_markdown_cell("# Widgets"), *map(nbformat.v4.new_code_cell, WIDGETS)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
+    with jupyterlab(notebook, "widgets.ipynb", tmp_path) as url:
+        page.goto(url)
+        page.get_by_role("heading", name="Widgets").first.wait_for()
+        run_all(page)
+        gallery, advisor = (page.locator(".jp-OutputArea-output").nth(k) for k in (0, 1))
+        drawn = gallery.locator("img").first
+        before = drawn.get_attribute("src")
+        gallery.locator("select").select_option("vertical_flip")
+        gallery.get_by_text("vertical_flip is meant for").wait_for()
+        expect(drawn).not_to_have_attribute("src", before)
+        flipped = drawn.get_attribute("src")
+        gallery.get_by_role("button", name="draw again").click()
+        expect(drawn).not_to_have_attribute("src", flipped)
+        advisor.get_by_text("for 400 training images").first.wait_for()
+        advisor.locator("select").select_option("chest_xray")
+        advisor.get_by_text("measured on chest_xray (n = 200 and 800)").wait_for()
+        advisor.locator(".noUi-handle").first.press("ArrowRight")
+        advisor.get_by_text("for 400 training images").first.wait_for(state="detached")
