@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from matplotlib.patches import Rectangle
 
 from helpers.plots.images import show_image
@@ -179,6 +180,7 @@ def gains(table: pd.DataFrame, runs: pd.DataFrame) -> Figure:
             f"bar: 95 % interval, seeds and n = {here['n_test'].iloc[0]} test images"
         )
         axes.set_title(SET_LABELS.get(name, name), loc="left")
+        axes.xaxis.set_major_locator(MaxNLocator(6))
         axes.grid(axis="x", color=FROZEN)
     panels[0][0].set_yticks(range(len(policies)), [p.replace("_", " ") for p in policies])
     panels[0][0].set_ylim(len(policies) - 0.4, -0.6)
