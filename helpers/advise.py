@@ -47,10 +47,13 @@ def advise(
     Raises
     ------
     CourseError
-        When there is no path, or the folder cannot be trained on; the sentence says what to do.
+        When there is no path, the seed is out of range, or the folder cannot be trained on; the
+        sentence says what to do.
     """
     if not str(path).strip():  # Path("") would be the current folder
         raise CourseError("PATH is empty. Give the folder that holds the class folders.")
+    if not 0 <= seed < 2**32:
+        raise CourseError(f"seed is {seed}; give a whole number from 0 to 4,294,967,295.")
     root = paths.expanded(path)
     say(f"looking at {paths.shown(root)} ...")
     found = census.take(root, similarity.IMAGE_SIZE, pattern, seed)

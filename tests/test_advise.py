@@ -457,6 +457,11 @@ def test_another_seed_draws_another_sample_of_the_same_training_part(folder, mon
     assert not np.array_equal(one.images.images, other.images.images)
 
 
+def test_a_seed_out_of_range_is_not_blamed_on_the_images(folder, capsys):
+    for seed in ("-1", "99999999999"):
+        assert f"seed is {seed}; give a whole number" in refused(folder, capsys, "--seed", seed)
+
+
 def test_a_rare_class_is_in_the_sample(folder, monkeypatch):
     monkeypatch.setattr(census, "SAMPLE", 4)
     rng = np.random.default_rng(1)
