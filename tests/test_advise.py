@@ -412,7 +412,7 @@ def test_files_that_may_not_be_read_are_not_called_damaged(folder, capsys, monke
     monkeypatch.setattr(Image, "open", guarded)
     found = census.take(folder, 96)
     assert (found.unreadable, found.forbidden) == (0, len(found.looks) - len(found.images))
-    points = " ".join(advise._overview(found).points)
+    points = " ".join(advice.overview(found).points)
     assert f"{found.forbidden} of 24 may not be read and were skipped. Check their" in points
     assert "damaged" not in points
     forbidden = "light"
