@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
+from helpers import paths
 from helpers.errors import CourseError
 
 
@@ -23,7 +24,7 @@ def folder(*parts: str) -> Path:
     a read-only machine.
     """
     root = os.environ.get("COURSE_CACHE") or platformdirs.user_cache_dir("transfer-learning-course")
-    return Path(root).expanduser().joinpath(*parts)
+    return paths.expanded(root).joinpath(*parts)
 
 
 @contextlib.contextmanager

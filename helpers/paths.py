@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from helpers.errors import CourseError
@@ -46,6 +47,17 @@ def mode(path: Path) -> int:
             f"{path} cannot be reached ({reason}). Check the name and the permissions of the "
             "folders above it."
         ) from error
+
+
+def is_folder(path: Path) -> bool:
+    """Whether `path` is a folder.
+
+    Raises
+    ------
+    CourseError
+        When it cannot be told, see `mode`.
+    """
+    return stat.S_ISDIR(mode(path))
 
 
 def shown(text: object) -> str:

@@ -6,7 +6,6 @@ import base64
 import html
 import io
 import os
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,9 +60,9 @@ def check_target(path: Path | None) -> None:
     if path.suffix.lower() not in FORMATS:
         raise CourseError(f"The report {path.name} must end in .html or .md.")
     parent = path.absolute().parent
-    if not stat.S_ISDIR(paths.mode(parent)):
+    if not paths.is_folder(parent):
         raise CourseError(f"There is no folder {parent} to write {path.name} to.")
-    if stat.S_ISDIR(paths.mode(path)):
+    if paths.is_folder(path):
         raise CourseError(
             f"{path} is a folder; give the name of a file, such as {path / 'report.html'}."
         )

@@ -92,13 +92,13 @@ def _group_pattern() -> dict[str, str]:
 
 def _local_folders() -> list[Path]:
     root = os.environ.get("COURSE_DATA_DIR")
-    if not root or not Path(root).expanduser().is_dir():
+    if not root or not paths.expanded(root).is_dir():
         return []
-    return sorted(path for path in Path(root).expanduser().iterdir() if path.is_dir())
+    return sorted(path for path in paths.expanded(root).iterdir() if path.is_dir())
 
 
 def _data_dir_state() -> str:
     root = os.environ.get("COURSE_DATA_DIR")
     if not root:
         return "now not set"
-    return f"now {root}" + ("" if Path(root).expanduser().is_dir() else ", which is not a folder")
+    return f"now {root}" + ("" if paths.expanded(root).is_dir() else ", which is not a folder")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers import cache, report
+from helpers import cache, paths, report
 from helpers.errors import CourseError
 from helpers.lab import kept as shelf
 from helpers.lab.kept import Kept
@@ -100,11 +100,11 @@ def save(runs: Sequence[Kept], folder: str) -> tuple[Path, Path]:
     """
     if not runs:
         raise CourseError("Choose one or more kept runs to export.")
-    target = Path(folder.strip()).expanduser() if folder.strip() else None
-    if target is not None and not target.is_dir():
+    target = paths.expanded(folder.strip()) if folder.strip() else None
+    if target is not None and not paths.is_folder(target):
         raise CourseError(f"There is no folder {str(target)!r}. Make it first, or choose another.")
     target = target or cache.folder("lab", "exports")
-    paths = target / "strategy_lab.csv", target / "strategy_lab.html"
-    shelf.write(paths[0], as_csv(runs))
-    shelf.write(paths[1], as_html(runs))
-    return paths
+    written = target / "strategy_lab.csv", target / "strategy_lab.html"
+    shelf.write(written[0], as_csv(runs))
+    shelf.write(written[1], as_html(runs))
+    return written

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
-from helpers import augment, backbones, datasets, strategies
+from helpers import augment, backbones, datasets, paths, strategies
 from helpers.augment import Policy
 from helpers.datasets import Dataset
 from helpers.datasets.known import KNOWN
@@ -215,8 +214,8 @@ class Setup:
             if self.dataset not in datasets.names():
                 raise unknown_name("data set", self.dataset, datasets.names(), FOLDER_HINT)
             return
-        path = Path(self.dataset.removeprefix("folder:").strip()).expanduser()
-        if not self.dataset.removeprefix("folder:").strip() or not path.is_dir():
+        path = paths.expanded(self.dataset.removeprefix("folder:").strip())
+        if not self.dataset.removeprefix("folder:").strip() or not paths.is_folder(path):
             raise CourseError(
                 f"There is no folder {str(path)!r}. Give the path of a folder with one sub-folder "
                 "of images per class."

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers import cache, datasets
 from helpers.datasets.folder import group_codes
 from helpers.datasets.known import KNOWN
 from helpers.datasets.listing import list_folder
@@ -123,3 +124,10 @@ def test_chest_xray_is_what_its_card_says():
     assert len(np.intersect1d(groups[test], groups[~test])) == 170
     with_kind = group_codes(listing.files, r"person\d+_[a-z]+|(?:NORMAL2-)?IM-\d+")
     assert len(np.intersect1d(with_kind[test], with_kind[~test])) == 0
+
+
+@pytest.mark.parametrize("name", ["COURSE_DATA_DIR", "COURSE_CACHE"])
+def test_a_home_that_cannot_be_found_in_a_setting(name, monkeypatch):
+    monkeypatch.setenv(name, "~nobodyhere/images")
+    with pytest.raises(CourseError, match="home folder of a user that cannot be found"):
+        datasets.names() if name == "COURSE_DATA_DIR" else cache.folder("lab")
