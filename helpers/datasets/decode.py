@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -106,10 +107,12 @@ def _decode_all(
 
 def _stamp(root: Path, file: Path) -> tuple[str, int, int]:
     try:
-        stat = file.stat()
+        found = file.stat()
     except OSError as error:
         raise _unreadable(file, error) from error
-    return file.relative_to(root).as_posix(), stat.st_size, stat.st_mtime_ns
+    if not stat.S_ISREG(found.st_mode):  # a named pipe would be waited on for ever
+        raise _unreadable(file, OSError("not a regular file"))
+    return file.relative_to(root).as_posix(), found.st_size, found.st_mtime_ns
 
 
 def _read(file: Path, mode: str, size: int) -> Image.Image:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -144,6 +145,7 @@ def plain(mode: str, colour, **options):
         ("odd.png", lambda path: path.write_bytes(b""), "cannot be read as an image"),
         ("odd.png", cut_off, "cannot be read as an image"),
         ("odd.jpg", lambda path: path.symlink_to("nowhere.jpg"), "cannot be read as an image"),
+        ("odd.png", os.mkfifo, "not a regular file"),
         ("odd.png", plain("I;16", 1000), "8 bits.*intensity window.*np.uint8"),
         ("odd.tif", plain("I", 1000), "8 bits per channel"),
         ("odd.tif", plain("F", 0.5), "8 bits per channel"),
