@@ -14,6 +14,9 @@ NOTEBOOK = ROOT / "notebooks" / "02_three_strategies.ipynb"
 PATIENCE = 170  # seconds; about 40 on two idle cores
 SMALLER = "\nN_TRAIN, SIZE, EPOCHS = 200, 64, 2\n"
 
+READY = """() => window.jupyterapp.shell.currentWidget
+  ?.sessionContext?.session?.kernel?.status === 'idle'"""
+
 CELLS = """() => {
   const notebook = window.jupyterapp.shell.currentWidget.content;
   return notebook.widgets.map(cell => cell.model).filter(model => model.type === "code")
@@ -29,8 +32,8 @@ WIDGETS = (
 
 
 @contextlib.contextmanager
-def jupyterlab(notebook: nbformat.NotebookNode, name: str, folder: Path) -> Iterator[str]:
-    """Serve `notebook` in JupyterLab; lend its address."""
+def opened(page: Page, notebook: nbformat.NotebookNode, name: str, folder: Path) -> Iterator[None]:
+    """Serve `notebook` in JupyterLab and open it; leave it before the server goes."""
     root = folder / "notebooks"
     root.mkdir()
     nbformat.write(notebook, root / name)
@@ -43,11 +46,16 @@ def jupyterlab(notebook: nbformat.NotebookNode, name: str, folder: Path) -> Iter
         f"--LabApp.user_settings_dir={folder / 'settings'}",
     ]  # fmt: skip
     with running(arguments, folder) as url:
-        yield url.replace("/lab?", f"/lab/tree/{name}?")
+        page.goto(url.replace("/lab?", f"/lab/tree/{name}?"))
+        try:
+            yield
+        finally:
+            page.goto("about:blank")  # a page whose server is gone complains in the console
 
 
 def run_all(page: Page) -> list[dict]:
     """Run > Run All Cells; return the outputs, none of which may be an error."""
+    page.wait_for_function(READY)  # cells that are run before the kernel is there may be lost
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     outputs = outputs_once_run(page)
@@ -76,8 +84,7 @@ def test_notebook_02_runs_in_jupyterlab(tmp_path: Path, page: Page):
             cell.outputs, cell.execution_count = [], None
         if "parameters" in cell.metadata.get("tags", []):
             cell.source += SMALLER
-    with jupyterlab(notebook, NOTEBOOK.name, tmp_path) as url:
-        page.goto(url)
+    with opened(page, notebook, NOTEBOOK.name, tmp_path):
         page.get_by_role("heading", name="Three strategies").first.wait_for()
         outputs = run_all(page)
         assert sum("image/png" in output.get("data", {}) for output in outputs) >= 5
@@ -91,8 +98,7 @@ def test_gallery_and_advisor_answer_to_lists_sliders_and_buttons(tmp_path: Path,
     cells = [nbformat.v4.new_markdown_cell("# Widgets"), *map(nbformat.v4.new_code_cell, WIDGETS)]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
-    with jupyterlab(notebook, "widgets.ipynb", tmp_path) as url:
-        page.goto(url)
+    with opened(page, notebook, "widgets.ipynb", tmp_path):
         page.get_by_role("heading", name="Widgets").first.wait_for()
         run_all(page)
         gallery, advisor = (page.locator(".jp-OutputArea-output").nth(k) for k in (0, 1))
