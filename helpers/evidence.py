@@ -228,9 +228,7 @@ class _Round:
             row = job.result()
         except BrokenProcessPool:
             self.stop(_DIED)
-        except (
-            Exception
-        ) as error:  # of any kind: the other cells are worth their hours all the same
+        except Exception as error:  # of any kind: the other cells are worth their hours
             self.failed[cell] = error
             print(f"{cell}: failed, {_reason(error)}", flush=True)
             if not isinstance(error, CourseError):

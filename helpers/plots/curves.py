@@ -127,9 +127,8 @@ def intervals(
     reference : a value to compare with, and its name, e.g. ``(0.5, "guessing")``.
     """
     figure, axes = plt.subplots(figsize=(9, 1.2 + 0.5 * len(values)))
-    form = (
-        "+.3f" if reference is not None and reference[0] == 0 else ".2f"
-    )  # a difference has a sign
+    is_difference = reference is not None and reference[0] == 0
+    form = "+.3f" if is_difference else ".2f"
     for y, (name, (value, low, high)) in enumerate(values.items()):
         color = (colors or {}).get(name, INK)
         axes.plot([low, high], [y, y], color=color, lw=4, solid_capstyle="round")
