@@ -19,7 +19,7 @@ import torch
 from benchmarks import setting
 from benchmarks.throughput import Features, session
 from helpers import backbones, engine
-from helpers.folding import folded, for_inference
+from helpers.folding import folded
 
 N = int(os.environ.get("BENCH_IMAGES", "128"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
@@ -34,13 +34,8 @@ def plain(model: backbones.Backbone) -> Way:
 
 
 def folded_batchnorm(model: backbones.Backbone) -> Way:
-    """Return the network with BatchNorm folded into its convolutions."""
+    """Return the network with BatchNorm folded into its convolutions: what the course does."""
     return Features(folded(model))
-
-
-def fused(model: backbones.Backbone) -> Way:
-    """Return the folded network with each activation in its convolution: what the course does."""
-    return Features(for_inference(model))
 
 
 def default_layout(model: backbones.Backbone) -> Way:
@@ -81,9 +76,8 @@ def onnx_runtime(model: backbones.Backbone) -> Way:
 WAYS = {
     "plain": (plain, BATCH),
     "folded": (folded_batchnorm, BATCH),
-    "folded and fused": (fused, BATCH),
-    "folded and fused, batches of 8": (fused, 8),
-    "folded and fused, batches of 128": (fused, 128),
+    "folded, batches of 8": (folded_batchnorm, 8),
+    "folded, batches of 128": (folded_batchnorm, 128),
     "folded, channels first": (default_layout, BATCH),
     "folded, torch.compile": (compiled, BATCH),
     "TorchScript, optimize_for_inference": (traced, BATCH),

@@ -9,18 +9,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from helpers import fusing
 from helpers.backbones import Backbone
-
-
-def for_inference(model: Backbone, device: torch.device | str = "cpu") -> Backbone:
-    """Return a copy of `model` on `device` that computes the same faster; for inference only.
-
-    BatchNorm is folded, and where the processor allows it (`helpers.fusing`) a convolution and its
-    activation are one operation.
-    """
-    quick = folded(model).to(device)
-    return fusing.fuse(quick) if fusing.available(device) else quick
 
 
 def folded(model: Backbone) -> Backbone:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from helpers import engine, metrics
 from helpers.backbones import Backbone
 from helpers.datasets import Split
-from helpers.folding import for_inference
+from helpers.folding import folded
 
 EVAL_BATCH = 32  # larger ones gain a few per cent at most (benchmarks) and take more memory
 
@@ -60,7 +60,7 @@ def at_rest(
     """
     mode, home = model.training, next(model.parameters()).device
     if isinstance(model, Backbone) and start != "head":
-        yield for_inference(model, device or home)
+        yield folded(model).to(device or home)
         return
     try:
         yield model.eval().to(device or home)

@@ -18,7 +18,6 @@ from tqdm.auto import tqdm
 from helpers import cache, checkpoints, metrics, prefix, strategies
 from helpers.backbones import Backbone
 from helpers.datasets import Dataset, Split
-from helpers.depthwise import QuickGradients
 from helpers.errors import CourseError
 from helpers.inference import Inputs, batch, predict
 from helpers.keeper import Keeper
@@ -160,8 +159,7 @@ class Loop:
             images = self.augment(images)
         # set_to_none: a gradient that nothing cleared would add up and inflate the clipped norm
         self.optimizer.zero_grad(set_to_none=True)
-        with QuickGradients():
-            loss = self.criterion(self.wrapped(images, start=self.train.start), labels)
+        loss = self.criterion(self.wrapped(images, start=self.train.start), labels)
         self.fabric.backward(loss)
         self.fabric.clip_gradients(self.wrapped, self.optimizer, max_norm=self.result.recipe.clip,
                                    error_if_nonfinite=False)  # fmt: skip

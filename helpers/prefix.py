@@ -21,7 +21,7 @@ from lightning_fabric import Fabric
 from helpers import cache, engine
 from helpers.backbones import Backbone
 from helpers.errors import CourseError
-from helpers.folding import for_inference
+from helpers.folding import folded
 from helpers.inference import EVAL_BATCH, Inputs, batch
 
 FORMAT = 1  # raise it when stored entries would mean something else
@@ -104,7 +104,7 @@ def _blocks(
 ) -> Iterator[np.ndarray]:
     """Yield the activations batch by batch; OverflowError when a value does not fit `dtype`."""
     last = model.part_names[model.part_names.index(start) - 1]
-    quick = for_inference(model, fabric.device)
+    quick = folded(model).to(fabric.device)
     for rows in _slices(inputs):
         index = np.arange(rows.start, rows.stop)
         with torch.inference_mode(), fabric.autocast():

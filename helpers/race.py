@@ -20,7 +20,6 @@ from helpers.census import Census, read
 from helpers.datasets import Card, Dataset, Split
 from helpers.datasets.card import stratified_sample
 from helpers.datasets.splits import holdout
-from helpers.depthwise import QuickGradients
 from helpers.errors import CourseError
 from helpers.metrics import Score
 from helpers.paired import auc_difference
@@ -71,8 +70,7 @@ def _time_a_step(model: Backbone, images: Split, start: str) -> tuple[float, flo
         options = {"start": start}
         ahead, x = _timed(lambda: _at_rest(model, x, stop=last))
         x = model.pool(x) if start == "head" else x
-    with QuickGradients():  # as in training
-        step, _ = _timed(lambda: model.train()(x, **options).logsumexp(dim=1).sum().backward())
+    step, _ = _timed(lambda: model.train()(x, **options).logsumexp(dim=1).sum().backward())
     check, _ = _timed(lambda: _at_rest(model, x, **options))
     return ahead / BATCH, step / BATCH, check / BATCH
 

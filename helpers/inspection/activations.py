@@ -165,7 +165,7 @@ def geometry(model: Backbone, size: int) -> pd.DataFrame:
     """
     channels = model.mean.shape[1]
     rows = [(IMAGE, channels, size, size, 1, 1)]
-    quick = folding.folded(model)  # not inference.at_rest: its copy may have other layers to hook
+    quick = folding.folded(model)
     with torch.inference_mode():
         fields = _receptive_fields(quick, channels)
         for name, out in walk(quick, torch.zeros(1, channels, size, size)):

@@ -84,7 +84,7 @@ def maximise(
     spectrum = (START * spectrum).requires_grad_()
     optimizer = torch.optim.Adam([spectrum], lr=RATE, betas=(0.9, 0.99))
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, eta_min=LAST_RATE)
-    quick = folding.folded(model)  # not inference.at_rest, whose copy has no gradients
+    quick = folding.folded(model)
     with torch.enable_grad():
         for step in range(steps):
             picture = torch.sigmoid(_pixels(spectrum, side, fall))
