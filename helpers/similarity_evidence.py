@@ -35,10 +35,8 @@ from helpers import (
 from helpers.datasets import Dataset, Split
 from helpers.errors import CourseError
 
-SIMILARITY, TRANSFERABILITY = (
-    tables.FOLDER / "similarity.csv",
-    tables.FOLDER / "transferability.csv",
-)
+SIMILARITY = tables.FOLDER / "similarity.csv"
+TRANSFERABILITY = tables.FOLDER / "transferability.csv"
 SIMILARITY_COLUMNS = (
     "dataset", "domain", "n_classes", "reference", "n", "seed", "backbone", "image_size",
     "proxy_a_distance", "frechet_distance", "mean_distance", "batchnorm_shift", "versions",

@@ -20,7 +20,7 @@ from helpers import backbones, cache, experiments
 from helpers.errors import CourseError
 from helpers.inspection.maximise import maximise
 
-FOLDER = Path(__file__).parents[2] / "data" / "gallery"
+GALLERY = Path(__file__).parents[2] / "data" / "gallery"
 BACKBONE = "efficientnet_lite0"
 DEPTHS = {"stage1": 16, "stage2": 24, "stage3": 40, "stage5": 112, "stage6": 192, "stage7": 1280}
 PER_DEPTH = 6
@@ -35,7 +35,7 @@ def chosen(channels: int) -> list[int]:
     return [int((k + 0.5) * channels / PER_DEPTH) for k in range(PER_DEPTH)]
 
 
-def load_gallery(folder: Path = FOLDER) -> dict[str, dict[int, np.ndarray]]:
+def load_gallery(folder: Path = GALLERY) -> dict[str, dict[int, np.ndarray]]:
     """Return ``{part: {channel: picture}}``, pictures uint8 ``(H, W, 3)``.
 
     Raises
@@ -46,7 +46,7 @@ def load_gallery(folder: Path = FOLDER) -> dict[str, dict[int, np.ndarray]]:
     try:
         facts = json.loads((folder / "gallery.json").read_text())
         return {
-            part: {c: np.asarray(Image.open(folder / _name(part, c))) for c in channels}
+            part: {c: np.asarray(Image.open(folder / picture_name(part, c))) for c in channels}
             for part, channels in facts["channels"].items()
         }
     except (OSError, ValueError, KeyError) as error:
@@ -57,7 +57,7 @@ def load_gallery(folder: Path = FOLDER) -> dict[str, dict[int, np.ndarray]]:
 
 
 def make(
-    folder: Path = FOLDER,
+    folder: Path = GALLERY,
     depths: Mapping[str, int] = DEPTHS,
     sizes: Mapping[str, int] = SIZES,
     **settings,
@@ -82,7 +82,7 @@ def make(
     _begin(folder, facts)
     model, made = backbones.load(BACKBONE), 0
     for part, channels in depths.items():
-        todo = [c for c in chosen(channels) if not (folder / _name(part, c)).is_file()]
+        todo = [c for c in chosen(channels) if not (folder / picture_name(part, c)).is_file()]
         if todo:
             pictures = maximise(model, part, todo, size=sizes[part], **settings)
             _store(folder, part, todo, pictures)
@@ -111,11 +111,11 @@ def _store(folder: Path, part: str, channels: Sequence[int], pictures: np.ndarra
         Image.fromarray((255 * picture).round().astype(np.uint8)).save(
             buffer, "JPEG", quality=QUALITY
         )
-        with cache.atomic_path(folder / _name(part, channel)) as temporary:
+        with cache.atomic_path(folder / picture_name(part, channel)) as temporary:
             temporary.write_bytes(buffer.getvalue())
 
 
-def _name(part: str, channel: int) -> str:
+def picture_name(part: str, channel: int) -> str:
     return f"{part}_{int(channel):04d}.jpg"
 
 

@@ -22,7 +22,8 @@ from helpers.inspection.probes import probe_parts
 from helpers.inspection.similarity import cka_per_part
 from helpers.runs import Recipe
 
-PROBES, CKA = tables.FOLDER / "layer_probes.csv", tables.FOLDER / "cka.csv"
+PROBES = tables.FOLDER / "layer_probes.csv"
+CKA = tables.FOLDER / "cka.csv"
 PROBE_COLUMNS = (
     "dataset", "domain", "n_train", "n_val", "n_test", "backbone", "image_size", "weights", "seed",
     "part", "depth", "channels", "auc", "auc_lo", "auc_hi", "strength", "versions",

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from helpers.lab import worker
 from helpers.lab.lanes import Result
-
-if TYPE_CHECKING:
-    from helpers.lab.state import Lab
 
 Change = Literal["setup", "race", "progress", "kept"]
 

@@ -73,7 +73,7 @@ def test_the_stored_gallery_shows_24_channels_or_more_at_5_depths_or_more():
     assert {part: list(pictures) for part, pictures in stored.items()} == {
         part: gallery.chosen(channels) for part, channels in gallery.DEPTHS.items()
     }
-    size = sum(path.stat().st_size for path in gallery.FOLDER.iterdir())
+    size = sum(path.stat().st_size for path in gallery.GALLERY.iterdir())
     assert size < 600_000
 
 
@@ -111,7 +111,7 @@ def test_the_stored_pictures_lie_far_above_noise():
 
 
 def test_pictures_are_real_files_of_the_size_of_their_depth():
-    for path in gallery.FOLDER.glob("*.jpg"):
+    for path in gallery.GALLERY.glob("*.jpg"):
         with Image.open(path) as image:
             assert image.size == (gallery.SIZES[path.stem.split("_")[0]],) * 2
 
