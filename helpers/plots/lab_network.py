@@ -16,7 +16,7 @@ from helpers.plots.style import ACCENT, FROZEN, color_of
 
 SHOWN_PIXELS = 112  # side of an image of the grid
 STRONGEST = 0.75  # how opaque the hottest place is laid over
-STYLE = """
+NETWORK_STYLE = """
 .lab .lab-network td, .lab .lab-network th { padding: 2px; border: none; text-align: center; }
 .lab .lab-network th:first-child, .lab .lab-network td:first-child { text-align: left;
   padding-right: 12px; white-space: normal; }

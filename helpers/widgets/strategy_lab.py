@@ -152,4 +152,4 @@ class StrategyLab(widgets.VBox):
 
 
 def _style() -> str:
-    return lab_style() + f"<style>{drawings.STYLE}{lab_network.STYLE}</style>"
+    return lab_style() + f"<style>{drawings.STYLE}{lab_network.NETWORK_STYLE}</style>"
