@@ -17,7 +17,7 @@ lab: $(READY)
 
 # The strategy lab alone, as a page: no code, no files. PORT=9000 and APP_ARGS=--no-browser are yours.
 app: $(READY)
-	$(BIN)/python -m helpers.app --port=$(PORT) $(APP_ARGS)
+	$(BIN)/python -m helpers.lab.app --port=$(PORT) $(APP_ARGS)
 
 test: lint unit nbval
 
@@ -51,7 +51,7 @@ record: $(READY)
 
 # Hours of measuring, resumable; COURSE_DATA_DIR names the folder with the image sets besides elpv.
 evidence: $(READY)
-	OMP_NUM_THREADS=1 THP_MEM_ALLOC_ENABLE=1 $(BIN)/python -m helpers evidence $(EVIDENCE_ARGS)
+	OMP_NUM_THREADS=1 THP_MEM_ALLOC_ENABLE=1 $(BIN)/python -m measure $(EVIDENCE_ARGS)
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'

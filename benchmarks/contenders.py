@@ -21,7 +21,9 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms as T
 
 from benchmarks import setting
-from helpers import backbones, inference, strategies, training
+from helpers.networks import backbones
+from helpers.training import loop, predict, strategies
+from helpers.training.recipe import Recipe
 
 TASKS = {
     "feature_extraction": strategies.feature_extraction(),
@@ -34,12 +36,12 @@ def ours(task: str) -> tuple[float, float]:
     """Run the course's own loop; its cache is whatever COURSE_CACHE holds."""
     strategy = TASKS[task]
     model = strategies.build(strategy, n_classes=2, channels=1, seed=setting.SEED)
-    recipe = training.Recipe(epochs=setting.EPOCHS, batch_size=setting.BATCH)
+    recipe = Recipe(epochs=setting.EPOCHS, batch_size=setting.BATCH)
     start = time.perf_counter()
     data = setting.arrays()
-    run = training.fit(model, data, strategy, recipe, seed=setting.SEED)
+    run = loop.fit(model, data, strategy, recipe, seed=setting.SEED)
     seconds = time.perf_counter() - start
-    return seconds, inference.evaluate(run.model, data.val).auc
+    return seconds, predict.evaluate(run.model, data.val).auc
 
 
 class ImageFiles(Dataset):

@@ -18,8 +18,9 @@ import torch
 
 from benchmarks import setting
 from benchmarks.throughput import Features, session
-from helpers import backbones, engine
-from helpers.folding import folded
+from helpers.networks import backbones
+from helpers.networks.fold import folded
+from helpers.training import devices
 
 N = int(os.environ.get("BENCH_IMAGES", "128"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
@@ -102,7 +103,7 @@ def prepare(make: Callable, batch: int, images: torch.Tensor) -> tuple[Callable,
 def main() -> None:
     """Time every way in turn on the same images."""
     warnings.simplefilter("ignore")
-    engine.start("cpu")
+    devices.start("cpu")
     pixels = setting.arrays().train.images[:N]
     images = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
     runs = {name: prepare(make, batch, images) for name, (make, batch) in WAYS.items()}

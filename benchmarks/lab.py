@@ -20,7 +20,8 @@ import psutil
 import torch
 
 from benchmarks.run import HERE, write_readme
-from helpers.lab import PREPARED, Lab
+from helpers.lab.engine import Lab
+from helpers.lab.races import PREPARED
 
 RESULTS = HERE / "lab.json"
 

@@ -16,11 +16,15 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.run import write_readme
-from helpers import cache, inference, metrics, strategies, training, views
-from helpers.backbones import Backbone
+from helpers import files
 from helpers.datasets import Dataset, Split, load
+from helpers.datasets import views as datasets_views
 from helpers.datasets.elpv import read_labels
-from helpers.inference import Inputs
+from helpers.datasets.views import Seen, View
+from helpers.networks.backbones import Backbone
+from helpers.training import loop, metrics, strategies
+from helpers.training.predict import Inputs, predict
+from helpers.training.recipe import Recipe
 
 HERE = Path(__file__).parent
 RECORD, TRIED = HERE / "record.json", HERE / "record_tried.json"
@@ -61,9 +65,9 @@ class Setup:
         )
 
     @property
-    def looks(self) -> list[views.View]:
+    def looks(self) -> list[View]:
         """The views themselves."""
-        return getattr(views, self.views)(self.n_views)
+        return getattr(datasets_views, self.views)(self.n_views)
 
 
 RECIPES = {
@@ -113,11 +117,9 @@ def fit(setup: Setup, data: Dataset, seed: int) -> Backbone:
     model = strategies.build(
         setup.strategy, n_classes=len(data.card.classes), channels=data.card.channels, seed=seed
     )
-    recipe = training.Recipe(
-        epochs=setup.epochs, average=setup.average, class_weights=setup.class_weights
-    )
+    recipe = Recipe(epochs=setup.epochs, average=setup.average, class_weights=setup.class_weights)
     targets = soft_targets(data.train) if setup.soft else None
-    run = training.fit(
+    run = loop.fit(
         model, data, setup.strategy, recipe, seed=seed, views=setup.looks, targets=targets
     )
     return run.model
@@ -125,8 +127,8 @@ def fit(setup: Setup, data: Dataset, seed: int) -> Backbone:
 
 def score(setup: Setup, model: Backbone, split: Split) -> metrics.Score:
     """Score the mean of the predictions over the views that the network was trained on."""
-    looks = [Inputs(views.Seen(split.images, view), split.labels) for view in setup.looks]
-    probabilities = np.mean([inference.predict(model, look) for look in looks], axis=0)
+    looks = [Inputs(Seen(split.images, view), split.labels) for view in setup.looks]
+    probabilities = np.mean([predict(model, look) for look in looks], axis=0)
     return metrics.score(split.labels, probabilities, split.groups)
 
 
@@ -167,7 +169,7 @@ def collect(path: Path, jobs: list[tuple[Setup, int, bool]]) -> list[dict]:
             continue
         rows.append(run(setup, seed, final))
         print({k: v for k, v in rows[-1].items() if k != "setup"}, flush=True)
-        with cache.atomic_path(path) as temporary:
+        with files.atomic_path(path) as temporary:
             temporary.write_text(json.dumps(rows, indent=1) + "\n")
     return rows
 

@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from helpers import strategies, training
-from helpers.backbones import Backbone
 from helpers.datasets import Card, Dataset, Split
+from helpers.networks.backbones import Backbone
+from helpers.training import loop, recipe, strategies
 
 SIZE, EPOCHS, N_VAL = 64, 5, 100
 
@@ -78,7 +78,7 @@ def main() -> None:
 def seconds_of(model: Backbone, data: Dataset, strategy: strategies.Strategy) -> float:
     """Return the seconds of one run of `fit`."""
     start = time.perf_counter()
-    training.fit(model, data, strategy, training.Recipe(epochs=EPOCHS))
+    loop.fit(model, data, strategy, recipe.Recipe(epochs=EPOCHS))
     return time.perf_counter() - start
 
 

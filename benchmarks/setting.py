@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from helpers.datasets import Dataset, load
+from helpers.datasets.dataset import holdout
 from helpers.datasets.elpv import TEST_FRACTION, VAL_FRACTION, read_labels
-from helpers.datasets.splits import holdout
 
 SIZE = int(os.environ.get("BENCH_SIZE", "128"))
 EPOCHS = int(os.environ.get("BENCH_EPOCHS", "10"))

@@ -19,7 +19,8 @@ import torch
 from torch import nn
 
 from benchmarks import setting
-from helpers import backbones, engine, inference
+from helpers.networks import backbones
+from helpers.training import devices, predict
 
 ROUNDS = 7
 BATCH = 64
@@ -54,11 +55,11 @@ def main() -> None:
     warnings.simplefilter("ignore")
     images = setting.arrays().train
     model = backbones.load("efficientnet_lite0", channels=1).eval()
-    fabric, peer = engine.start("cpu"), session(model)
+    fabric, peer = devices.start("cpu"), session(model)
     planes = np.ascontiguousarray(images.images.transpose(0, 3, 1, 2))
 
     def ours() -> np.ndarray:
-        return inference.features(model, images, fabric)
+        return predict.features(model, images, fabric)
 
     def theirs() -> np.ndarray:
         parts = range(0, len(planes), BATCH)

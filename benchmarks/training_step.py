@@ -16,7 +16,7 @@ from collections.abc import Callable
 import torch
 
 from benchmarks import setting
-from helpers import engine, strategies
+from helpers.training import devices, strategies
 
 STEPS = int(os.environ.get("BENCH_STEPS", "30"))
 WAYS = {
@@ -68,7 +68,7 @@ def milliseconds(name: str) -> dict[str, float]:
 def main() -> None:
     """Time every way of both strategies."""
     torch.set_num_threads(1)
-    engine.start("cpu")
+    devices.start("cpu")
     found = {name: milliseconds(name) for name in STRATEGIES}
     rows = [{"way": way, **{name: found[name][way] for name in STRATEGIES}} for way in WAYS]
     print(json.dumps({"rows": rows, "size": setting.SIZE}))

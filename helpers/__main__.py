@@ -3,58 +3,42 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from helpers import (
-    advise,
-    backbones,
-    checkpoints,
-    commands,
-    engine,
-    evidence,
-    experiments,
-    strategies,
-)
+from helpers import files
+from helpers.advise import command
 from helpers.datasets import default_name
-from helpers.grayscale import METHODS
+from helpers.errors import CourseError
+from helpers.evidence import grid, tables
+from helpers.networks import backbones
+from helpers.networks.gray import METHODS
+from helpers.training import checkpoints, devices, experiments, recipe
+from helpers.training.strategies import POLICIES, STRATEGIES, by_name
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; return the exit code (2 after an error the user can put right)."""
     arguments = _parser().parse_args(argv)
-    return commands.exit_code(lambda: arguments.run(arguments))
+    return exit_code(lambda: arguments.run(arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_train(commands.add_parser("train", help="train one strategy and score it"))
-    advise.add_arguments(commands.add_parser("advise", help="say how to start on your images"))
-    _add_evidence(commands.add_parser("evidence", help="measure the evidence of the course"))
+    command.add_arguments(commands.add_parser("advise", help="say how to start on your images"))
     return parser
-
-
-def _add_evidence(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--workers", type=int, default=os.cpu_count() or 1, help="cells at a time (%(default)s)")
-    commands.add_datasets(parser, evidence.DATASETS)
-    parser.set_defaults(run=_evidence)
-
-
-def _evidence(arguments: argparse.Namespace) -> None:
-    names = arguments.datasets or commands.here(evidence.DATASETS)
-    evidence.run(evidence.cells(names), max(1, arguments.workers))
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--dataset", default=default_name(), help="elpv, pneumonia, folder:PATH ... (%(default)s)")
-    add("--strategy", required=True, help=", ".join(strategies.STRATEGIES))
+    add("--strategy", required=True, help=", ".join(STRATEGIES))
     add("--last", type=int, help="partial_finetune: how many of the last stages train (2)")
     add("--head", choices=list(backbones.HEADS), default="linear", help="%(default)s")
-    add("--batchnorm", choices=strategies.POLICIES, help="(the strategy's own)")
+    add("--batchnorm", choices=POLICIES, help="(the strategy's own)")
     add("--backbone", default="efficientnet_lite0", help=", ".join(backbones.LAYOUTS))
     add("--weights", default="imagenet", help="imagenet, a torchvision version, or a file")
     add("--gray", choices=[*METHODS, "replicate"], default="sum", help="gray stem (%(default)s)")
@@ -71,16 +55,16 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--precision", default="32-true", help="32-true, bf16-mixed, 16-mixed")
     add("--folder", type=Path, help="keep the state here; the same command then resumes")
     add("--checkpoint", type=Path, help="write the trained weights here, as safetensors")
-    add("--results", type=Path, nargs="?", const=experiments.RESULTS,
+    add("--results", type=Path, nargs="?", const=tables.RESULTS,
         help="add a row to this CSV (without a path: the course's own table)")  # fmt: skip
     parser.set_defaults(run=_train)
 
 
 def _train(arguments: argparse.Namespace) -> None:
     experiment = _experiment(arguments)
-    if arguments.results and arguments.results.resolve() == experiments.RESULTS.resolve():
-        evidence.check_free(experiment)
-    fabric = engine.start(arguments.accelerator, arguments.precision)
+    if arguments.results and arguments.results.resolve() == tables.RESULTS.resolve():
+        grid.check_free(experiment)
+    fabric = devices.start(arguments.accelerator, arguments.precision)
     outcome = experiments.measure(experiment, fabric=fabric, folder=arguments.folder)
     if fabric.global_rank > 0:
         return
@@ -93,20 +77,20 @@ def _train(arguments: argparse.Namespace) -> None:
         )  # fmt: skip
         print("weights:", path)
     if arguments.results:
-        experiments.append_row(outcome.row(), arguments.results)
+        tables.append_row(outcome.row(), arguments.results)
         print("row added to", arguments.results)
 
 
 def _experiment(arguments: argparse.Namespace) -> experiments.Experiment:
     given = {name: getattr(arguments, name) for name in ("last", "batchnorm")}
     options = {name: value for name, value in given.items() if value is not None}
-    strategy = strategies.by_name(arguments.strategy, head=arguments.head, **options)
+    strategy = by_name(arguments.strategy, head=arguments.head, **options)
     given = {name: getattr(arguments, name) for name in ("split", "threshold", "group_pattern")}
     weights = {"weights": arguments.weights} if strategy.pretrained else {}
     return experiments.Experiment(
         strategy=strategy, dataset=arguments.dataset, n_train=arguments.n,
         backbone=arguments.backbone, image_size=arguments.size, seed=arguments.seed,
-        recipe=experiments.Recipe(
+        recipe=recipe.Recipe(
             epochs=arguments.epochs, batch_size=arguments.batch_size, patience=arguments.patience
         ),
         dataset_options={name: value for name, value in given.items() if value is not None},
@@ -128,6 +112,16 @@ def _report(outcome: experiments.Outcome, device: str) -> str:
         f"test     {outcome.score}",
     ]
     return "\n".join([*lines, *([run.stopped] if run.stopped else [])])
+
+
+def exit_code(work: Callable[[], object]) -> int:
+    """Do the work of a command; return 0, or 2 after an error the user can put right."""
+    try:
+        work()
+    except CourseError as error:
+        print(f"error: {files.shown(error)}", file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from helpers.backbones import Backbone, Layout
 from helpers.datasets import Card, Dataset, Split
+from helpers.networks.backbones import Backbone, Layout
 
 # The networks here are so small that handing work to a second thread costs more than the work.
 torch.set_num_threads(1)

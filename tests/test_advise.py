@@ -11,21 +11,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from helpers import (
-    advice,
-    advise,
-    census,
-    datasets,
-    evidence,
-    metrics,
-    plots,
-    race,
-    report,
-    strategies,
-    verdicts,
-)
+from helpers import datasets, plots
 from helpers.__main__ import _parser, main
+from helpers.advise import census, command, race, sections
 from helpers.errors import CourseError
+from helpers.evidence import grid, tables, verdicts
+from helpers.plots import report
+from helpers.training import metrics, predict, strategies
 from tests.conftest import make_split
 
 
@@ -149,7 +141,7 @@ def test_the_others_are_behind_the_favourite_by_the_difference_of_the_aucs(
     """The favourite is right everywhere here, the other one nowhere."""
     turns = iter([np.eye(2), np.eye(2)[::-1]])
     monkeypatch.setattr(
-        race.inference, "evaluate",
+        predict, "evaluate",
         lambda model, test: metrics.score(test.labels, next(turns)[test.labels], test.groups),
     )  # fmt: skip
     found = census.take(folder, 32)
@@ -175,8 +167,8 @@ def test_a_race_keeps_its_hands_off_the_test_part(folder):
 def test_a_race_compares_by_groups(folder, quick, monkeypatch):
     given = []
     monkeypatch.setattr(
-        race, "auc_difference",
-        lambda labels, before, after, groups: given.append(groups) or verdicts.Interval(0, 0, 0),
+        metrics, "auc_difference",
+        lambda labels, before, after, groups: given.append(groups) or metrics.Interval(0, 0, 0),
     )  # fmt: skip
     found = census.take(folder, 32, r"patient(\d+)")
     race.run(found, ["feature_extraction", "partial_finetune"], 16, say=lambda line: None)
@@ -252,7 +244,7 @@ def test_damaged_empty_and_huge_files_are_skipped(folder, capsys):
     odd = [census.look_at(file, 96) for file in found.listing.files if file.stem in names]
     assert [look.pixels for look in odd] == [None] * 4
     assert found.other_files == 0, "a broken link is an image by its name, and no file"
-    assert "million pixels" in " ".join(advice.overview(found).points)
+    assert "million pixels" in " ".join(sections.overview(found).points)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
@@ -315,7 +307,7 @@ def test_a_hundred_thousand_files_are_sampled_in_seconds(tmp_path, private_cache
     assert time.process_time() - began < 15
     assert found.n == 100_000
     assert len(found.looks) == census.SAMPLE
-    section = advice.overview(found)
+    section = sections.overview(found)
     assert "100,000 images by their names" in section.text[0]
     assert "a sample of 400 training images" in section.text[0]
 
@@ -412,7 +404,7 @@ def test_files_that_may_not_be_read_are_not_called_damaged(folder, capsys, monke
     monkeypatch.setattr(Image, "open", guarded)
     found = census.take(folder, 96)
     assert (found.unreadable, found.forbidden) == (0, len(found.looks) - len(found.images))
-    points = " ".join(advice.overview(found).points)
+    points = " ".join(sections.overview(found).points)
     assert f"{found.forbidden} of 24 may not be read and were skipped. Check their" in points
     assert "damaged" not in points
     forbidden = "light"
@@ -535,8 +527,8 @@ def test_a_race_with_a_part_that_cannot_be_read(folder):
 
 
 def test_without_evidence_it_names_the_command(folder, capsys, monkeypatch):
-    empty = pd.DataFrame(columns=list(verdicts.experiments.COLUMNS))
-    monkeypatch.setattr(verdicts.experiments, "read_rows", lambda: empty)
+    empty = pd.DataFrame(columns=list(tables.COLUMNS))
+    monkeypatch.setattr(tables, "read_rows", lambda: empty)
     assert "make evidence" in refused(folder, capsys)
 
 
@@ -546,7 +538,7 @@ def test_without_evidence_it_names_the_command(folder, capsys, monkeypatch):
 @pytest.mark.parametrize("name", verdicts.ARMS)
 def test_every_arm_has_a_strategy_and_the_budget_of_the_grid(name):
     strategy, epochs = race.arm(name, 100)
-    assert epochs == evidence.epochs_for(100) * (3 if name == "scratch_longer" else 1)
+    assert epochs == grid.epochs_for(100) * (3 if name == "scratch_longer" else 1)
     assert strategy.pretrained == (not name.startswith("scratch"))
     assert strategy.key == name.removesuffix("_longer")
 
@@ -554,7 +546,7 @@ def test_every_arm_has_a_strategy_and_the_budget_of_the_grid(name):
 def test_times_add_up(monkeypatch):
     """Ahead once an image; then per epoch a step for each training image, a pass for the others."""
     monkeypatch.setattr(race, "_time_a_step", lambda model, images, start: (100.0, 10.0, 1.0))
-    images, epochs = make_split(8, size=96), evidence.epochs_for(500)
+    images, epochs = make_split(8, size=96), grid.epochs_for(500)
     once, per_epoch = (500 + 70) * 100, 500 * 10 + 70
     times = {name: race.seconds_for(name, images, 500, 70, 2) for name in verdicts.ARMS}
     assert times["full_finetune"] == once + epochs * per_epoch
@@ -582,7 +574,7 @@ def test_what_is_frozen_is_timed_ahead_and_trains_faster():
 )
 def test_the_verdict_of_a_race(leads, word):
     lanes = tuple(race.Lane(name, None, 1.0, 1, 1) for name in "ab")
-    behind = {"b": verdicts.Interval(*leads[0])}
+    behind = {"b": metrics.Interval(*leads[0])}
     assert race.Race(lanes, {}, behind, rarest=5).verdict.startswith(word)
     assert race.Race(lanes, {}, behind, rarest=4).verdict.startswith("No verdict: of some class")
 
@@ -607,8 +599,8 @@ def test_contenders_are_two_or_three_with_the_favourite_first():
     class Chosen:
         strategy, runner_up = "lp_ft", "feature_extraction"
 
-    assert advise._contenders(Chosen) == ["lp_ft", "feature_extraction"]
+    assert command._contenders(Chosen) == ["lp_ft", "feature_extraction"]
     Chosen.runner_up = None
-    assert advise._contenders(Chosen) == ["lp_ft", "feature_extraction"]
+    assert command._contenders(Chosen) == ["lp_ft", "feature_extraction"]
     Chosen.runner_up = "scratch"
-    assert advise._contenders(Chosen) == ["lp_ft", "scratch", "feature_extraction"]
+    assert command._contenders(Chosen) == ["lp_ft", "scratch", "feature_extraction"]

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from helpers import backbones, strategies
 from helpers.__main__ import _parser
-from helpers.datasets.medmnist import MEDMNIST
-from helpers.experiments import COLUMNS
+from helpers.datasets.medmnist_info import MEDMNIST
+from helpers.evidence.tables import COLUMNS
+from helpers.networks import backbones
+from helpers.training import strategies
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

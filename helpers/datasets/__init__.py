@@ -13,15 +13,16 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from helpers import paths
-from helpers.datasets.card import Card, Dataset, Split
+from helpers import files as paths
+from helpers.datasets.dataset import Card, Dataset, Split
 from helpers.datasets.elpv import load_elpv
-from helpers.datasets.folder import load_folder
-from helpers.datasets.known import KNOWN
-from helpers.datasets.medmnist import MEDMNIST, load_medmnist
+from helpers.datasets.folder import KNOWN, load_folder
+from helpers.datasets.medmnist import load_medmnist
+from helpers.datasets.medmnist_info import MEDMNIST
 from helpers.errors import CourseError, unknown_name
 
 __all__ = ["Card", "Dataset", "Split", "default_name", "load", "names"]
+
 
 FOLDER_HINT = (
     "For your own images use 'folder:PATH', with one sub-folder per class; a bare name is also "

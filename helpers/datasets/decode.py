@@ -5,20 +5,28 @@ from __future__ import annotations
 import stat
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from helpers import cache
+from helpers.datasets.dataset import Dataset, Split
 from helpers.errors import CourseError
+from helpers.files import array, digest, folder
 
 Channels = Literal["auto", 1, 3]
 
+
 FORMAT = 1  # raise it when the decoding below changes, so that old cache files are left alone
+
+
 THREADS = 4  # Pillow decodes outside Python's lock, so threads help without copies of the data
+
+
 GRAY_TOLERANCE = 2  # JPEG may store gray as colour with channels a rounding error apart
+
 
 WINDOW_EXAMPLE = (
     "Image.fromarray(np.uint8(255 * np.clip((a - low) / (high - low), 0, 1))).save('new.png') "
@@ -50,7 +58,7 @@ def decode_parts(
         a stack of pages.
     """
     stamps = [(part, _stamp(root, file)) for part, files in parts.items() for file in files]
-    key = cache.digest(FORMAT, str(root.resolve()), size, channels, stamps)
+    key = digest(FORMAT, str(root.resolve()), size, channels, stamps)
     fresh: dict[str, np.ndarray] = {}
 
     def make(part: str) -> np.ndarray:
@@ -59,9 +67,9 @@ def decode_parts(
         return fresh.pop(part)
 
     def path(part: str) -> Path:
-        return cache.folder("images", f"{root.name}-{size}px-{key}-{part}.npy")
+        return folder("images", f"{root.name}-{size}px-{key}-{part}.npy")
 
-    return {part: cache.array(path(part), lambda part=part: make(part)) for part in parts}
+    return {part: array(path(part), lambda part=part: make(part)) for part in parts}
 
 
 def decode_files(files: Sequence[Path], size: int, channels: Literal[1, 3]) -> np.ndarray:
@@ -164,3 +172,23 @@ def _unreadable(file: Path, error: Exception) -> CourseError:
         f"{file} cannot be read as an image ({type(error).__name__}: {error}). Replace the file or "
         "delete it."
     )
+
+
+def as_gray(data: Dataset) -> Dataset:
+    """Return `data` with one channel: Pillow's luminance, .299 R + .587 G + .114 B (ITU-R 601).
+
+    Raises
+    ------
+    CourseError
+        When the images are gray already.
+    """
+    if data.card.channels == 1:
+        raise CourseError(f"The images of {data.card.name} are gray already; use them as they are.")
+    parts = {part: _gray_split(getattr(data, part)) for part in ("train", "val", "test")}
+    return replace(data, card=replace(data.card, channels=1), **parts)
+
+
+def _gray_split(split: Split) -> Split:
+    rows = (split.images[i] for i in range(len(split)))
+    gray = [np.asarray(Image.fromarray(image).convert("L")) for image in rows]
+    return replace(split, images=np.stack(gray)[..., None])

@@ -13,15 +13,21 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from helpers import cache
-from helpers.datasets.card import Card, Dataset, Split
-from helpers.datasets.splits import holdout
+from helpers.datasets.dataset import Card, Dataset, Split, holdout
 from helpers.errors import CourseError
+from helpers.files import array, folder
 
 TEST_FRACTION = 0.25  # as in Deitsch 2019: 1,968 cells to train on, 656 to test
+
+
 VAL_FRACTION = 0.2  # of those 1,968
+
+
 BLOCK = 32  # neighbouring files per block of the "blocks" split
+
+
 FORMAT = 1  # raise it when the decoding below changes, so that old cache files are left alone
+
 
 SPLIT_RULES = {
     "random": (
@@ -59,9 +65,7 @@ def load_elpv(
     if not 0 < threshold <= 1:
         raise CourseError(f"threshold must lie in (0, 1], it is {threshold}; 0.5 is the default.")
     files, probability, module_type = read_labels()
-    images = cache.array(
-        cache.folder("images", f"elpv-{size}px-v{FORMAT}.npy"), lambda: _decode(files, size)
-    )
+    images = array(folder("images", f"elpv-{size}px-v{FORMAT}.npy"), lambda: _decode(files, size))
     labels = (probability >= threshold).astype(np.int64)
     blocks = _blocks(module_type)
     strata = np.char.add(labels.astype(str), module_type)

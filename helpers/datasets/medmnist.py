@@ -15,16 +15,20 @@ import pooch
 from PIL import Image
 from requests.exceptions import RequestException
 
-from helpers import cache
-from helpers.datasets.card import Card, Dataset, Split
+from helpers import files
+from helpers.datasets.dataset import Card, Dataset, Split
 from helpers.datasets.medmnist_info import MEDMNIST, SIZES, MedMNISTInfo
 from helpers.errors import CourseError, unknown_name
 
-__all__ = ["BASE_URL", "MEDMNIST", "load_medmnist"]
-
 BASE_URL = "https://zenodo.org/records/10519652/files"
+
+
 RETRIES = 3
+
+
 PARTS = ("train", "val", "test")
+
+
 DAMAGED = (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
@@ -77,7 +81,7 @@ def fetch(file_name: str, md5: str, base_url: str) -> Path:
     CourseError
         When the file cannot be had, with what to do by hand.
     """
-    target = cache.folder("downloads", file_name)
+    target = files.folder("downloads", file_name)
     url = f"{base_url.rstrip('/')}/{file_name}?download=1"
     store = pooch.create(
         path=target.parent,
@@ -127,10 +131,10 @@ def _arrays(name: str, info: MedMNISTInfo, size: int, base_url: str) -> dict[str
     def archive() -> Path:
         return fetch(f"{stem}.npz", md5, base_url)
 
-    folder = cache.folder("images", f"{stem}-{md5[:8]}")
+    folder = files.folder("images", f"{stem}-{md5[:8]}")
     keys = [f"{part}_{kind}" for part in PARTS for kind in ("images", "labels")]
     arrays = {
-        key: cache.array(
+        key: files.array(
             folder / f"{key}.npy", lambda key=key: _read(archive(), key, info, published)
         )
         for key in keys
@@ -138,7 +142,7 @@ def _arrays(name: str, info: MedMNISTInfo, size: int, base_url: str) -> dict[str
     if size == published:
         return arrays
     smaller = {
-        key: cache.array(folder / f"{key}-{size}px.npy", lambda key=key: shrink(arrays[key], size))
+        key: files.array(folder / f"{key}-{size}px.npy", lambda key=key: shrink(arrays[key], size))
         for key in keys
         if key.endswith("images")
     }

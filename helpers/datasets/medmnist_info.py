@@ -40,16 +40,26 @@ def _names(text: str) -> tuple[str, ...]:
 
 SIZES = (28, 64, 128, 224)
 
+
 ORGANS = _names(
     "bladder; left femur; right femur; heart; left kidney; right kidney; liver; left lung; "
     "right lung; pancreas; spleen"
 )
+
+
 BY_TEN = "the set's own split at 7:1:2"
+
+
 BY_SCAN = "the set's own split by CT scan: 115 scans to train, 16 to validate, 70 to test"
+
+
 UNNUMBERED = "No scan numbers are published: slices of one scan count as unrelated."
+
+
 OWN_TEST = (
     "test is the validation part of the source; train and validation are its training part at 9:1"
 )
+
 
 MEDMNIST: dict[str, MedMNISTInfo] = {
     "path": MedMNISTInfo(

@@ -6,22 +6,51 @@ representations, heat maps.
 >>> inspection.geometry(model, size=96)
 """
 
-from helpers.inspection.activations import (
-    feature_maps,
-    flattened,
-    geometry,
-    pooled,
+from helpers.inspection.activations import feature_maps, flattened, geometry, pooled
+from helpers.inspection.augmentation import (
+    Share,
+    agreement,
+    changed,
+    defect_cut_away,
+    kept_share,
+    paste_defect,
+    random_crops,
+    share_of,
 )
+from helpers.inspection.cka import Similarity, cka_per_part, compare, linear_cka
 from helpers.inspection.filters import stem_filters, stem_strengths
 from helpers.inspection.gradcam import gradcam
 from helpers.inspection.maximise import maximise, response
 from helpers.inspection.patches import Patches, Places, strongest_patches, strongest_places
 from helpers.inspection.probes import Probe, probe, probe_parts
-from helpers.inspection.similarity import Similarity, cka_per_part, compare, linear_cka
 
 __all__ = [
-    "Patches", "Places", "Probe", "Similarity", "cka_per_part", "compare", "feature_maps",
-    "flattened", "geometry", "gradcam", "linear_cka", "maximise", "pooled", "probe",
-    "probe_parts", "response", "stem_filters", "stem_strengths", "strongest_patches",
+    "Patches",
+    "Places",
+    "Probe",
+    "Share",
+    "Similarity",
+    "agreement",
+    "changed",
+    "cka_per_part",
+    "compare",
+    "defect_cut_away",
+    "feature_maps",
+    "flattened",
+    "geometry",
+    "gradcam",
+    "kept_share",
+    "linear_cka",
+    "maximise",
+    "paste_defect",
+    "pooled",
+    "probe",
+    "probe_parts",
+    "random_crops",
+    "response",
+    "share_of",
+    "stem_filters",
+    "stem_strengths",
+    "strongest_patches",
     "strongest_places",
 ]  # fmt: skip

@@ -10,13 +10,16 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from helpers import folding, inference
-from helpers.backbones import Backbone
 from helpers.datasets import Split
 from helpers.errors import CourseError, unknown_name
-from helpers.inference import EVAL_BATCH
+from helpers.networks import fold
+from helpers.networks.backbones import Backbone
+from helpers.training import predict
+from helpers.training.predict import EVAL_BATCH
 
 IMAGE = "image"  # the name of what stands before the stem
+
+
 PROBE_SIZE = 512  # pixels; every stride of the networks here divides it, so ratios are exact
 
 
@@ -101,7 +104,7 @@ def feature_maps(
             f"An image is a uint8 array (H, W, 1 or 3); this one is {image.dtype} {image.shape}."
         )
     x = torch.from_numpy(np.array(image)).permute(2, 0, 1).unsqueeze(0)
-    with inference.at_rest(model) as quick, torch.inference_mode():
+    with predict.at_rest(model) as quick, torch.inference_mode():
         return {name: out[0].float().numpy() for name, out in walk(quick, x, wanted)}
 
 
@@ -116,9 +119,9 @@ def pooled(
         told from brightness and colour alone.
     """
     found: dict[str, list[np.ndarray]] = {}
-    with inference.at_rest(model) as quick, torch.inference_mode():
+    with predict.at_rest(model) as quick, torch.inference_mode():
         for index in _batches(len(split)):
-            x = inference.batch(split, index)
+            x = predict.batch(split, index)
             if image:
                 found.setdefault(IMAGE, []).append(x.float().mean(dim=(2, 3)).numpy() / 255)
             for name, out in walk(quick, x, wanted):
@@ -134,9 +137,9 @@ def flattened(
     This is large: about 0.5 MB per image of 96 x 96 pixels for all parts of EfficientNet-Lite0.
     """
     found: dict[str, list[np.ndarray]] = {}
-    with inference.at_rest(model) as quick, torch.inference_mode():
+    with predict.at_rest(model) as quick, torch.inference_mode():
         for index in _batches(len(split)):
-            for name, out in walk(quick, inference.batch(split, index), wanted):
+            for name, out in walk(quick, predict.batch(split, index), wanted):
                 found.setdefault(name, []).append(out.flatten(1).numpy())
     return {name: np.concatenate(parts) for name, parts in found.items()}
 
@@ -165,7 +168,7 @@ def geometry(model: Backbone, size: int) -> pd.DataFrame:
     """
     channels = model.mean.shape[1]
     rows = [(IMAGE, channels, size, size, 1, 1)]
-    quick = folding.folded(model)
+    quick = fold.folded(model)
     with torch.inference_mode():
         fields = _receptive_fields(quick, channels)
         for name, out in walk(quick, torch.zeros(1, channels, size, size)):

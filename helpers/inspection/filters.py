@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from torch import nn
 
-from helpers.backbones import Backbone
 from helpers.errors import CourseError
+from helpers.networks.backbones import Backbone
 
 
 def stem_filters(model: Backbone) -> np.ndarray:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from helpers import inference
-from helpers.backbones import Backbone
 from helpers.errors import CourseError
-from helpers.inference import EVAL_BATCH, Inputs
+from helpers.networks.backbones import Backbone
+from helpers.training import predict
+from helpers.training.predict import EVAL_BATCH, Inputs
 
 
 def gradcam(
@@ -44,10 +44,10 @@ def gradcam(
     height, width = images.shape[1:3]
     maps = np.zeros((len(images), height, width), np.float32)
     device = next(model.parameters()).device
-    with torch.inference_mode(False), inference.at_rest(model) as quick:
+    with torch.inference_mode(False), predict.at_rest(model) as quick:
         for start in range(0, len(images), EVAL_BATCH):
             index = np.arange(start, min(start + EVAL_BATCH, len(images)))
-            batch = inference.batch(Inputs(images, np.empty(len(images))), index, device)
+            batch = predict.batch(Inputs(images, np.empty(len(images))), index, device)
             heat = _heat(quick, batch, None if chosen is None else chosen[index])
             heat = functional.interpolate(heat, (height, width), mode="bilinear")
             maps[index] = heat[:, 0].cpu().numpy()

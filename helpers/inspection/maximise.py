@@ -8,31 +8,51 @@ excites a network and says nothing to a person. Steps that shrink to the end smo
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from helpers import folding
-from helpers.backbones import Backbone
+from helpers import files
 from helpers.errors import CourseError
 from helpers.inspection.activations import check_channel, part_names
 from helpers.inspection.filters import image_conv
+from helpers.networks import fold
+from helpers.networks.backbones import Backbone
 
 # Three axes of colour (brightness, orange-blue, green-magenta), each as long as the deviation of
 # photographs along it: measured over scikit-image's chelsea, astronaut, coffee and rocket.
 AXES = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 2.0, -1.0]])
+
+
 SPREAD = torch.tensor([0.39, 0.19, 0.05])
+
+
 # Amplitudes start out as frequency to the power -FALL; photographs have about -1.
 FALL, LATE_FALL = 1.25, 1.5
+
+
 RATE, LAST_RATE = 0.1, 0.005  # Adam's first and last rate, along a cosine
+
+
 START = 0.1  # deviation of the first spectrum
+
+
 SCALE, TURN, SHIFT = 0.2, 10.0, 8.0  # at most: share of the size, degrees, pixels
+
+
 MARGIN = 8  # pixels cut off at the end: next to zero padding a channel answers to the padding
+
+
 CONTRAST = 1.1  # deviation, before the sigmoid, up to which a pale picture is stretched
+
+
 LATE = 2  # so many last parts look for objects: only the middle of their map is asked for
 
 
@@ -84,7 +104,7 @@ def maximise(
     spectrum = (START * spectrum).requires_grad_()
     optimizer = torch.optim.Adam([spectrum], lr=RATE, betas=(0.9, 0.99))
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, eta_min=LAST_RATE)
-    quick = folding.folded(model)
+    quick = fold.folded(model)
     with torch.enable_grad():
         for step in range(steps):
             picture = torch.sigmoid(_pixels(spectrum, side, fall))
@@ -107,7 +127,7 @@ def response(model: Backbone, part: str, channel: int, pictures: np.ndarray) -> 
     _check(model, part, [channel], pictures.shape[1])
     images = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float()
     with torch.inference_mode():
-        seen = _before_activation(folding.folded(model), images, part)
+        seen = _before_activation(fold.folded(model), images, part)
     return seen[:, channel].mean(dim=(1, 2)).numpy()
 
 
@@ -121,7 +141,7 @@ def _check(model: Backbone, part: str, channels: Sequence[int], size: int) -> No
     if size < 32:
         raise CourseError(f"size is {size} pixels; a picture needs at least 32.")
     with torch.inference_mode():
-        width = folding.folded(model)(torch.zeros(1, 3, 32, 32), stop=part).shape[1]
+        width = fold.folded(model)(torch.zeros(1, 3, 32, 32), stop=part).shape[1]
     if isinstance(channels, int) or not len(channels):
         raise CourseError(f"channels={channels!r}: give a list of at least one, e.g. [0, 3].")
     for channel in channels:
@@ -183,3 +203,35 @@ def _stretched(pixels: Tensor) -> Tensor:
     mean = pixels.mean(dim=(1, 2, 3), keepdim=True)
     spread = pixels.std(dim=(1, 2, 3), keepdim=True).clamp_min(1e-6)
     return torch.sigmoid(0.5 * mean + (pixels - mean) * (CONTRAST / spread).clamp_min(1))
+
+
+GALLERY = files.resource("gallery")
+
+
+# Pixels: a few times what a position sees, so that early patterns are not lost among their copies.
+SIZES = {"stage1": 48, "stage2": 64, "stage3": 96, "stage5": 128, "stage6": 160, "stage7": 160}
+
+
+def load_gallery(folder: Path = GALLERY) -> dict[str, dict[int, np.ndarray]]:
+    """Return ``{part: {channel: picture}}``, pictures uint8 ``(H, W, 3)``.
+
+    Raises
+    ------
+    CourseError
+        When there is no gallery, or a picture of it cannot be read.
+    """
+    try:
+        facts = json.loads((folder / "gallery.json").read_text())
+        return {
+            part: {c: np.asarray(Image.open(folder / picture_name(part, c))) for c in channels}
+            for part, channels in facts["channels"].items()
+        }
+    except (OSError, ValueError, KeyError) as error:
+        raise CourseError(
+            f"The gallery in {folder.name}/ is missing or damaged ({type(error).__name__}). Make "
+            "it again: python -m measure.gallery"
+        ) from error
+
+
+def picture_name(part: str, channel: int) -> str:
+    return f"{part}_{int(channel):04d}.jpg"

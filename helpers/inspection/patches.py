@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from helpers import inference
-from helpers.backbones import Backbone
 from helpers.datasets import Split
 from helpers.errors import CourseError
 from helpers.inspection.activations import check_channel, geometry, part_names, walk
+from helpers.networks.backbones import Backbone
+from helpers.training import predict
 
 SMALLEST = 16  # pixels; less than that shows nothing
 
@@ -81,9 +81,9 @@ def strongest_places(model: Backbone, part: str, split: Split) -> Places:
     row = geometry(model, size).loc[part]
     side = int(min(max(row["receptive_field"], SMALLEST), size // 2))
     scores, positions = [], []
-    with inference.at_rest(model) as quick, torch.inference_mode():
-        for index in np.array_split(np.arange(len(split)), -(-len(split) // inference.EVAL_BATCH)):
-            maps = next(walk(quick, inference.batch(split, index), [part]))[1]
+    with predict.at_rest(model) as quick, torch.inference_mode():
+        for index in np.array_split(np.arange(len(split)), -(-len(split) // predict.EVAL_BATCH)):
+            maps = next(walk(quick, predict.batch(split, index), [part]))[1]
             values, places = maps.flatten(2).max(dim=2)
             width = maps.shape[3]
             scores.append(values.numpy())

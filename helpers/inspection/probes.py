@@ -15,12 +15,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from helpers import metrics
-from helpers.backbones import Backbone
 from helpers.datasets import Dataset
 from helpers.errors import CourseError
 from helpers.inspection.activations import pooled
-from helpers.metrics import Score
+from helpers.networks.backbones import Backbone
+from helpers.training import metrics
+from helpers.training.metrics import Score
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)  # scikit-learn's C: small is strongly regularised
 

@@ -3,9 +3,10 @@
 It knows no widgets: `helpers.widgets.StrategyLab` shows it.
 """
 
-from helpers.lab.lanes import Lane, Result
+from helpers.lab.engine import Lab
+from helpers.lab.page import StrategyLab
+from helpers.lab.race import Lane, Result
 from helpers.lab.races import PREPARED, names
 from helpers.lab.setup import Arm, Setup
-from helpers.lab.state import Lab
 
-__all__ = ["PREPARED", "Arm", "Lab", "Lane", "Result", "Setup", "names"]
+__all__ = ["PREPARED", "Arm", "Lab", "Lane", "Result", "Setup", "StrategyLab", "names"]

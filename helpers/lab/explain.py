@@ -5,23 +5,26 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 
-from helpers import decide, evidence
+import numpy as np
+
 from helpers.errors import CourseError
-from helpers.lab import progress
-from helpers.lab.lanes import Race, Result
+from helpers.evidence import grid, verdicts
+from helpers.evidence.recommend import NAMES, recommend
+from helpers.evidence.verdicts import Evidence
+from helpers.lab.race import Race, Result, cost
 from helpers.lab.setup import Arm
-from helpers.lab.verdict import NONE, comparable, difference, leader, ranked
-from helpers.reasons import NAMES
-from helpers.verdicts import Evidence, Interval
+from helpers.training.metrics import Interval, auc_difference
 
 FEW_TESTED = 100  # test images below which an interval says little
+
+
 KNOBS = ("strategy", "last", "head_lr", "backbone_lr", "decay", "batchnorm", "gray", "augment")
 
 
 @functools.cache
 def _stored() -> Evidence | None:
     try:
-        return decide.evidence()
+        return verdicts.evidence()
     except CourseError:
         return None
 
@@ -83,16 +86,15 @@ def _scale(results: Mapping[str, Result], a: str, b: str) -> str:
 
 
 def _worth(race: Race, first: str, second: str, ahead: Interval) -> str:
-    if ahead.mean > decide.WORTH or _cost(race, first) <= _cost(race, second):
+    if ahead.mean > verdicts.WORTH or _cost(race, first) <= _cost(race, second):
         return ""
-    return (
-        f"; clear, but less than the {decide.WORTH:g} that the decision table asks of a dearer arm"
-    )
+    worth = f"{verdicts.WORTH:g}"
+    return f"; clear, but less than the {worth} that the decision table asks of a dearer arm"
 
 
 def _cost(race: Race, label: str) -> float:
     arm = next(lane.arm for lane in race.lanes if lane.label == label)
-    return progress.cost(race.setup, arm)
+    return cost(race.setup, arm)
 
 
 def _saving(race: Race, cheap: str, dear: str) -> str:
@@ -192,12 +194,12 @@ def _caution(race: Race) -> str:
 def beside_the_evidence(race: Race, found: Evidence | None) -> str:
     """Say what the decision table recommends here, and whether this race speaks against it."""
     setup, n = race.setup, max(result.n_train for result in race.results.values())
-    if found is None or setup.backbone != evidence.BACKBONE or setup.shared_strategy:
+    if found is None or setup.backbone != grid.BACKBONE or setup.shared_strategy:
         return "One run of each arm: another seed may change the order."
     known = {name for name, _ in found.auc}
     place = {"dataset": setup.dataset} if setup.dataset in known else {}
     try:
-        advice = decide.recommend(n, found=found, **place)
+        advice = recommend(n, found=found, **place)
     except CourseError:
         return "One run of each arm: another seed may change the order."
     where = f"at n = {n:,}" + (f" on {setup.dataset}" if place else " over all measured data sets")
@@ -226,3 +228,49 @@ def _agreement(race: Race, advised: str) -> str:
     if beaten:
         return f"; here {beaten[0]} clearly beat it, in one run."
     return "; this race, one run of each arm, does not speak against it."
+
+
+NONE = "no clear winner"
+
+
+def comparable(a: Result, b: Result) -> bool:
+    """Whether both have predictions on the same test images."""
+    return (
+        a.score is not None
+        and b.score is not None
+        and np.array_equal(a.score.labels, b.score.labels)
+    )
+
+
+def difference(a: Result, b: Result) -> Interval:
+    """Return the AUC of `a` minus that of `b` with a 95 % interval.
+
+    Paired over the same test images (whole groups where they are known) where both have
+    predictions. A row of the evidence has none: then the two intervals are combined as if they
+    were independent, which is wider, so that less is called clear.
+    """
+    if comparable(a, b):
+        return auc_difference(
+            a.score.labels, b.score.probabilities, a.score.probabilities, a.groups
+        )
+    value = a.auc - b.auc
+    down = np.hypot(a.auc - a.auc_lo, b.auc_hi - b.auc)
+    up = np.hypot(a.auc_hi - a.auc, b.auc - b.auc_lo)
+    return Interval(value, float(value - down), float(value + up))
+
+
+def ranked(results: Mapping[str, Result]) -> list[str]:
+    """Return the arms, best AUC first."""
+    return sorted(results, key=lambda label: results[label].auc, reverse=True)
+
+
+def leader(results: Mapping[str, Result]) -> str | None:
+    """Return the arm that clearly beats every other, `NONE`, or None with fewer than two results.
+
+    Clearly: the 95 % interval of the difference lies above 0.
+    """
+    if len(results) < 2:
+        return None
+    first, *others = ranked(results)
+    clear = all(difference(results[first], results[other]).lo > 0 for other in others)
+    return first if clear else NONE

@@ -16,32 +16,40 @@ from pathlib import Path
 import numpy as np
 import torch
 
-import helpers
-from helpers import cache, experiments, strategies
+from helpers import files
 from helpers.datasets import Dataset, Split
-from helpers.lab.lanes import Mistakes, Result
+from helpers.lab.race import Mistakes, Result
 from helpers.lab.setup import Arm, Setup
-from helpers.metrics import Score
+from helpers.training import experiments, strategies
+from helpers.training.metrics import Score
 
 FORMAT = 1  # raise it when what is stored would mean something else
+
+
 MOST = 300  # entries, about 100 kB each
+
+
 CODE = (
-    "*.py",
-    "augment/*.py",
     "datasets/*.py",
+    "networks/*.py",
+    "training/*.py",
     "inspection/gradcam.py",
-    "plots/errors.py",
+    "plots/images.py",
     "lab/memo.py",
     "lab/setup.py",
     "lab/worker.py",
 )  # of helpers: what decides a result
+
+
 NUMBERS = ("auc", "auc_lo", "auc_hi", "accuracy", "trainable", "seconds", "best_epoch", "n_train")
+
+
 SCORE = ("auc", "auc_lo", "auc_hi", "accuracy", "accuracy_lo", "accuracy_hi", "n", "n_groups")
 
 
 def folder() -> Path:
     """Return where the results are kept."""
-    return cache.folder("lab", "results")
+    return files.folder("lab", "results")
 
 
 def key(setup: Setup, arm: Arm, data: Dataset) -> str:
@@ -55,7 +63,7 @@ def key(setup: Setup, arm: Arm, data: Dataset) -> str:
                torch.get_num_threads(), torch.cuda.is_available())  # fmt: skip
     weights = [value.contiguous().numpy().tobytes() for value in model.state_dict().values()]
     parts = [chunk for part in (data.train, data.val, data.test) for chunk in _contents(part)]
-    return cache.digest(
+    return files.digest(
         FORMAT, repr(experiment), repr(arm.policy), data.card.classes, experiments.versions(),
         code(), machine, model.mean.tolist(), model.std.tolist(), *weights, *parts,
     )  # fmt: skip
@@ -69,9 +77,9 @@ def _contents(part: Split) -> list[bytes]:
 @functools.cache
 def code() -> str:
     """Return a digest of the source that decides a result."""
-    root = Path(helpers.__file__).parent
+    root = Path(__file__).parents[1]
     files = [path for pattern in CODE for path in root.glob(pattern)]
-    return cache.digest(*(path.read_bytes() for path in sorted(files)))
+    return files.digest(*(path.read_bytes() for path in sorted(files)))
 
 
 def read(name: str) -> tuple[Result, list[dict]] | None:
@@ -85,9 +93,9 @@ def read(name: str) -> tuple[Result, list[dict]] | None:
     except FileNotFoundError:
         return None
     except Exception:  # a damaged file raises a dozen different types; it is made again
-        cache.remove(path)
+        files.remove(path)
         return None
-    cache.touch(path)
+    files.touch(path)
     return found
 
 
@@ -117,7 +125,7 @@ def write(name: str, result: Result, history: list[dict]) -> None:
     )  # fmt: skip
     path = folder() / f"{name}.npz"
     with contextlib.suppress(OSError):
-        with cache.atomic_path(path) as temporary:
+        with files.atomic_path(path) as temporary:
             temporary.write_bytes(buffer.getvalue())
         _drop_oldest()
 
@@ -125,4 +133,4 @@ def write(name: str, result: Result, history: list[dict]) -> None:
 def _drop_oldest() -> None:
     entries = sorted(folder().glob("*.npz"), key=lambda path: path.stat().st_mtime)
     for path in entries[:-MOST]:
-        cache.remove(path)
+        files.remove(path)

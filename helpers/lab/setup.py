@@ -5,20 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from helpers import augment, backbones, datasets, paths, strategies
-from helpers.augment import Policy
+from helpers import datasets, files
 from helpers.datasets import Dataset
-from helpers.datasets.known import KNOWN
+from helpers.datasets.augment import Policy, by_name
+from helpers.datasets.folder import KNOWN
 from helpers.errors import CourseError, unknown_name
-from helpers.experiments import Experiment
+from helpers.networks import backbones
 from helpers.plots.style import LABELS as NAMES
-from helpers.runs import Recipe, phase_ends
-from helpers.strategies import Phase, Strategy
+from helpers.training import strategies
+from helpers.training.experiments import Experiment
+from helpers.training.recipe import Recipe, phase_ends
+from helpers.training.strategies import Phase, Strategy
 
 FEWEST_ARMS, MOST_ARMS = 2, 5
+
+
 SIZES = (48, 64, 96, 128, 160, 224)  # pixels offered in the page; any from 32 to 224 is taken
+
+
 MOST_EPOCHS = 100
+
+
 GRAYS = ("sum", "mean", "random", "replicate")
+
+
 BATCHNORM_WORDS = {"eval": "BN rests", "follow": "BN follows", "train": "BN moves"}
 
 
@@ -28,14 +38,15 @@ class Arm:
 
     Attributes
     ----------
-    strategy : a name that `helpers.strategies.by_name` takes.
+    strategy : a name that `helpers.training.strategies.by_name` takes.
     last : stages that train with the head; of ``partial_finetune`` only.
     head_lr, backbone_lr, decay : peak rates of the head and of the last stage, and the factor
         from each stage to the one in front of it; None: the strategy's own.
-    batchnorm : ``"eval"``, ``"follow"``, ``"train"`` (`helpers.strategies.Strategy`); None: the
-        strategy's own.
-    gray : how a colour stem takes gray images (`helpers.backbones.load`); gray images only.
-    augment : name of a policy of `helpers.augment`.
+    batchnorm : ``"eval"``, ``"follow"``, ``"train"`` (`helpers.training.strategies.Strategy`);
+        None: the strategy's own.
+    gray : how a colour stem takes gray images (`helpers.networks.backbones.load`); gray images
+        only.
+    augment : name of a policy of `helpers.datasets.augment`.
     """
 
     strategy: str = "feature_extraction"
@@ -76,7 +87,7 @@ class Arm:
     @property
     def policy(self) -> Policy | None:
         """The augmentation; None where images stay as they are, so that frozen work is kept."""
-        policy = augment.by_name(self.augment)
+        policy = by_name(self.augment)
         return None if self.augment == "none" else policy
 
     def marks(self) -> dict[str, str]:
@@ -214,8 +225,8 @@ class Setup:
             if self.dataset not in datasets.names():
                 raise unknown_name("data set", self.dataset, datasets.names(), FOLDER_HINT)
             return
-        path = paths.expanded(self.dataset.removeprefix("folder:").strip())
-        if not self.dataset.removeprefix("folder:").strip() or not paths.is_folder(path):
+        path = files.expanded(self.dataset.removeprefix("folder:").strip())
+        if not self.dataset.removeprefix("folder:").strip() or not files.is_folder(path):
             raise CourseError(
                 f"There is no folder {str(path)!r}. Give the path of a folder with one sub-folder "
                 "of images per class."

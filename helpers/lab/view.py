@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from helpers.lab import anatomy
-from helpers.lab.lanes import SOURCE_WORDS, Lane, Race, Result
+from helpers.lab import race as lab_race
+from helpers.lab.drawings import dashes
+from helpers.lab.engine import Lab
+from helpers.lab.explain import NONE, ranked
+from helpers.lab.race import SOURCE_WORDS, Lane, Race, Result
 from helpers.lab.setup import Setup
-from helpers.lab.state import Lab
-from helpers.lab.verdict import NONE, ranked
-from helpers.plots.lab import dashes
 
 SCORES = ("auc", "auc_lo", "auc_hi", "accuracy", "trainable", "seconds")
+
+
 LOOKS = ("curves", "network", "winner's errors", "kept runs")
+
+
 STEPS = ("1 question", "2 network", "3 race", "4 explanation", "5 errors")
+
+
 IN_STEP = {
     "1 question": {"question", "guess", "start"},
     "2 network": {"question", "network"},
@@ -21,6 +27,8 @@ IN_STEP = {
     "4 explanation": {"verdict", "table", "explanation"},
     "5 errors": {"errors"},
 }
+
+
 IN_LOOK = {"curves": "curves", "network": "network", "winner's errors": "errors",
            "kept runs": "kept"}  # fmt: skip
 
@@ -44,7 +52,7 @@ def shown_setup(lab: Lab) -> Setup:
 
 
 def rows(lab: Lab) -> list[dict]:
-    """Return a row per arm as `helpers.plots.lab.table` and `curves` take them."""
+    """Return a row per arm as `helpers.lab.drawings.table` and `curves` take them."""
     lanes: Sequence[Lane] = lab.lanes
     if lab.showing == "setup":
         setup = lab.setup
@@ -70,12 +78,12 @@ def _row(lane: Lane, dash: str) -> dict:
 def network(lab: Lab) -> list[dict]:
     """Return the rows of the drawing of the network; raises CourseError for a setup that cannot be.
 
-    See `helpers.plots.lab_network.network`.
+    See `helpers.lab.drawings.network`.
     """
     setup = shown_setup(lab)
     setup.check()
     patterns = dashes([arm.strategy for arm in setup.arms])
-    return [row | {"dash": dash} for row, dash in zip(anatomy.rows(setup), patterns, strict=True)]
+    return [row | {"dash": dash} for row, dash in zip(lab_race.rows(setup), patterns, strict=True)]
 
 
 def question(lab: Lab) -> str:

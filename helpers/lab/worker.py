@@ -12,17 +12,19 @@ from typing import Protocol
 
 import numpy as np
 
-from helpers import experiments
 from helpers.datasets import Dataset
 from helpers.errors import CourseError
-from helpers.experiments import Outcome
 from helpers.inspection.gradcam import gradcam
 from helpers.lab import memo
-from helpers.lab.lanes import Mistakes, Result
+from helpers.lab.race import Mistakes, Result
 from helpers.lab.setup import Arm, Setup
-from helpers.plots.errors import confident_errors
+from helpers.plots.images import confident_errors
+from helpers.training import experiments
+from helpers.training.experiments import Outcome
 
 SHOWN_MISTAKES = 12
+
+
 log = logging.getLogger(__name__)
 
 
@@ -45,7 +47,7 @@ class Worker:
     """Does one job after the other in a thread, which ends when there is nothing left to do.
 
     A thread that stayed would keep what it once needed: its OpenMP team, and its own share of the
-    heap, from which `helpers.engine` gives nothing back.
+    heap, from which `helpers.training.devices` gives nothing back.
     """
 
     def __init__(self) -> None:

@@ -1,13 +1,5 @@
 """Figures: arrays and tables in, one matplotlib figure out. Nothing here knows a model."""
 
-from helpers.plots.arms import (
-    arm_color,
-    arm_curves,
-    arm_label,
-    continued_curves,
-    cost_quality,
-    set_label,
-)
 from helpers.plots.augmentation import (
     before_after,
     crops_and_defect,
@@ -15,11 +7,18 @@ from helpers.plots.augmentation import (
     gains,
     kept_predictions,
 )
-from helpers.plots.channels import as_jpeg, channel_gallery, channel_study
-from helpers.plots.curves import LiveCurves, drift, intervals, learning_curves, results
 from helpers.plots.decision import decision_map, lesson_map
-from helpers.plots.errors import confident_errors, errors_grid
-from helpers.plots.foresight import distances, foretold, scores_by_part
+from helpers.plots.evidence import (
+    arm_color,
+    arm_curves,
+    arm_label,
+    continued_curves,
+    cost_quality,
+    distances,
+    foretold,
+    scores_by_part,
+    set_label,
+)
 from helpers.plots.grayscale import (
     gray_auc,
     gray_borders,
@@ -28,18 +27,34 @@ from helpers.plots.grayscale import (
     gray_logits,
     gray_look,
 )
-from helpers.plots.images import class_examples, feature_maps, top_classes
-from helpers.plots.inspection import (
+from helpers.plots.images import (
+    class_examples,
+    confident_errors,
+    errors_grid,
+    feature_maps,
+    notice,
+    top_classes,
+)
+from helpers.plots.strategies import (
+    LiveCurves,
+    drift,
+    intervals,
+    learning_curves,
+    results,
+    strategy_map,
+)
+from helpers.plots.style import COLORS, LABELS, color_of, label_of
+from helpers.plots.transfer import (
+    as_jpeg,
+    channel_gallery,
     channel_maps,
+    channel_study,
     cka_per_stage,
     gap_by_n,
     kernels,
-    notice,
     probe_curves,
     receptive_fields,
 )
-from helpers.plots.networks import strategy_map
-from helpers.plots.style import COLORS, LABELS, color_of, label_of
 
 __all__ = [
     "COLORS", "LABELS", "LiveCurves", "arm_color", "arm_curves", "arm_label", "as_jpeg",

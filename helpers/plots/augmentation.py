@@ -16,7 +16,11 @@ from helpers.plots.images import show_image
 from helpers.plots.style import ACCENT, FROZEN, INK, draws
 
 SET_COLORS = {"elpv": "#0072B2", "chest_xray": "#E69F00"}
+
+
 SET_LABELS = {"elpv": "solar cells (elpv)", "chest_xray": "chest X-rays"}
+
+
 KEPT, LOST = "#009E73", ACCENT
 
 
@@ -109,7 +113,7 @@ def cut_away(
 
 def _nothing_yet() -> Figure:
     figure, axes = plt.subplots(figsize=(9, 1.2))
-    axes.text(0.5, 0.5, "Not measured yet: python -m helpers.augment_evidence", ha="center")
+    axes.text(0.5, 0.5, "Not measured yet: python -m measure.augmentation", ha="center")
     axes.axis("off")
     return figure
 

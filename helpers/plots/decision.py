@@ -12,9 +12,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from helpers.datasets.known import SHORT_CAVEATS as CAVEATS
-from helpers.plots.arms import arm_color, arm_label
+from helpers.plots.evidence import arm_color, arm_label
 from helpers.plots.style import ACCENT, COLORS, FROZEN, INK, draws
+from helpers.plots.style import SHORT_CAVEATS as CAVEATS
 
 VERDICTS = {"wins": COLORS["full_finetune"], "loses": ACCENT, "no clear difference": FROZEN,
             "not measured": "#FFFFFF"}  # fmt: skip
@@ -30,7 +30,7 @@ def decision_map(cells: pd.DataFrame, n_arms: int = 7) -> Figure:
 
     Parameters
     ----------
-    cells : table of `helpers.verdicts.Evidence`.
+    cells : table of `helpers.evidence.verdicts.Evidence`.
     n_arms : arms in the grid; a cell with fewer says how many took part.
     """
     domains = {row.dataset: row.domain for row in cells.itertuples()}
@@ -83,7 +83,7 @@ def lesson_map(table: pd.DataFrame) -> Figure:
 
     Parameters
     ----------
-    table : of `helpers.rules.against_lesson`.
+    table : of `helpers.evidence.rules.against_lesson`.
     """
     likeness = {row.dataset: row.likeness for row in table.itertuples()}
     figure, axes, at = _board(table, likeness)

@@ -17,8 +17,14 @@ from helpers.plots.style import ACCENT, FROZEN, INK, draws, label_of
 METHOD_COLORS = {
     "replicate": INK, "sum": "#56B4E9", "mean": ACCENT, "random": "#999999", "swapped": ACCENT,
 }  # fmt: skip
+
+
 METHOD_MARKERS = {"replicate": "o", "sum": "D", "mean": "v", "random": "X", "swapped": "P"}
+
+
 METHOD_LABELS = {"swapped": "sum, mean after training"}
+
+
 BATCHNORM_LABELS = {"eval": "BatchNorm at rest", "train": "BatchNorm moves"}
 
 
@@ -64,7 +70,7 @@ def gray_drift(
 
     Parameters
     ----------
-    tables : case -> method -> table of `helpers.grayscale.drift`.
+    tables : case -> method -> table of `helpers.networks.gray`.
     labels : a short name for every layer in the tables. note : e.g. the number of images.
     """
     figure, panels = plt.subplots(
@@ -137,7 +143,7 @@ def gray_auc(table: pd.DataFrame, note: str = "") -> Figure:
 
     Parameters
     ----------
-    table : of `helpers.gray_evidence`, one data set: ``strategy``, ``batchnorm``, ``gray``,
+    table : of `measure.gray`, one data set: ``strategy``, ``batchnorm``, ``gray``,
         ``seed``, ``auc``, ``auc_lo``, ``auc_hi``.
     note : a line under the axis, e.g. n and the number of epochs.
     """

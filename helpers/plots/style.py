@@ -18,6 +18,8 @@ COLORS = {
     "full_finetune": "#009E73",
     "lp_ft": "#CC79A7",
 }
+
+
 LABELS = {
     "scratch": "from scratch",
     "feature_extraction": "feature extraction",
@@ -25,9 +27,16 @@ LABELS = {
     "full_finetune": "full fine-tune",
     "lp_ft": "LP-FT",
 }
+
+
 FROZEN = "#DDE3EA"
+
+
 INK = "#222222"
+
+
 ACCENT = "#D55E00"
+
 
 RC = {
     "figure.dpi": 100,
@@ -75,3 +84,7 @@ def label_of(strategy: str) -> str:
     depth = re.search(r"_last(\d+)$", strategy)
     label = LABELS.get(base_name(strategy), strategy.replace("_", " "))
     return f"{label}, last {depth[1]}" if depth else label
+
+
+# For figures and tables: what has to stand beside the numbers of a set.
+SHORT_CAVEATS = {"hymenoptera": "drawn from ImageNet"}

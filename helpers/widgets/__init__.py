@@ -7,9 +7,8 @@ from helpers.widgets.feature_maps import FeatureMaps
 from helpers.widgets.gray_explorer import GrayExplorer
 from helpers.widgets.prediction import Prediction
 from helpers.widgets.strategy_explorer import StrategyExplorer
-from helpers.widgets.strategy_lab import StrategyLab
 
 __all__ = [
     "Advisor", "AugmentationGallery", "ChannelExplorer", "FeatureMaps", "GrayExplorer",
-    "Prediction", "StrategyExplorer", "StrategyLab",
+    "Prediction", "StrategyExplorer",
 ]  # fmt: skip

@@ -8,12 +8,17 @@ from dataclasses import replace
 
 import ipywidgets as widgets
 
-from helpers import advice, decide, plots, report
-from helpers.decide import Evidence, Recommendation
+from helpers import plots
 from helpers.errors import CourseError
+from helpers.evidence import recommend, verdicts
+from helpers.evidence.recommend import Recommendation
+from helpers.evidence.verdicts import Evidence
+from helpers.plots import report
 from helpers.widgets.figures import figure_box, show
 
 BY_SIMILARITY = "by similarity"
+
+
 WIDE = {"layout": widgets.Layout(width="46rem"), "style": {"description_width": "14rem"}}
 
 
@@ -22,14 +27,15 @@ class Advisor(widgets.VBox):
 
     Parameters
     ----------
-    found, similar : the evidence and `helpers.decide.similarities`; None: those in data/results.
+    found, similar : the evidence and `helpers.evidence.recommend.similarities`; None: those in
+        data/results.
     """
 
     def __init__(
         self, found: Evidence | None = None, similar: Mapping[str, float] | None = None
     ) -> None:
-        self.found = decide.evidence() if found is None else found
-        self.similar = decide.similarities() if similar is None else similar
+        self.found = verdicts.evidence() if found is None else found
+        self.similar = recommend.similarities() if similar is None else similar
         self.data = widgets.Dropdown(
             options=[BY_SIMILARITY, *sorted(set(self.found.cells["dataset"]))],
             description="images like those of", **WIDE,
@@ -43,7 +49,7 @@ class Advisor(widgets.VBox):
             continuous_update=False, **WIDE,
         )  # fmt: skip
         self.worth = widgets.FloatSlider(
-            value=decide.WORTH, min=0, max=0.05, step=0.005, readout_format=".3f",
+            value=verdicts.WORTH, min=0, max=0.05, step=0.005, readout_format=".3f",
             description="AUC worth paying for", continuous_update=False, **WIDE,
         )  # fmt: skip
         self.text, self.curves = widgets.HTML(), figure_box()
@@ -69,7 +75,7 @@ class Advisor(widgets.VBox):
         place = {"similarity": self.similarity.value} if by_similarity else {
             "dataset": self.data.value}  # fmt: skip
         try:
-            self.advice = decide.recommend(
+            self.advice = recommend.recommend(
                 round(self.n.value), worth=self.worth.value, found=self.found,
                 similar=self.similar, **place,
             )  # fmt: skip
@@ -77,7 +83,7 @@ class Advisor(widgets.VBox):
             self.advice = None
             self.text.value, self.curves.value = f"<p>{html.escape(str(error))}</p>", ""
             return
-        section = advice.recommendation(self.advice)
+        section = recommend.recommendation(self.advice)
         self.text.value = report.section_html(replace(section, figure=None, table=None))
         names = self.advice.evidence["dataset"]
         arms = self.found.arms[self.found.arms["dataset"].isin(set(names))]

@@ -8,8 +8,10 @@ import ipywidgets as widgets
 import numpy as np
 import torch
 
-from helpers import augment, plots
+from helpers import plots
+from helpers.datasets import augment
 from helpers.errors import CourseError
+from helpers.inspection import augmentation
 from helpers.widgets.figures import figure_box, show
 
 
@@ -19,7 +21,7 @@ class AugmentationGallery(widgets.VBox):
     Parameters
     ----------
     images : title -> uint8 image ``(H, W, 1 or 3)``.
-    policies : names to choose from; all that `helpers.augment` knows by default.
+    policies : names to choose from; all that `helpers.datasets.augment` knows by default.
     draws : how many changed versions of each image to show.
     """
 
@@ -57,6 +59,9 @@ class AugmentationGallery(widgets.VBox):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             for title, image in self.images.items():
-                rows[title] = (image, augment.changed(np.stack([image] * self.n_draws), policy))
+                rows[title] = (
+                    image,
+                    augmentation.changed(np.stack([image] * self.n_draws), policy),
+                )
         self.text.value = f"<b>{policy.name}</b> is meant for {policy.legitimate_for}."
         show(self.figure, plots.before_after(rows), f"images changed by {policy.name}")

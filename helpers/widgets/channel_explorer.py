@@ -9,11 +9,11 @@ import ipywidgets as widgets
 import numpy as np
 
 from helpers import inspection, plots
-from helpers.backbones import Backbone
 from helpers.datasets import Split
 from helpers.errors import CourseError
 from helpers.inspection.filters import image_conv
-from helpers.inspection.gallery import SIZES
+from helpers.inspection.maximise import SIZES
+from helpers.networks.backbones import Backbone
 from helpers.widgets.figures import figure_box, show
 
 STEPS, LARGEST = 60, 96  # of a picture computed live: a few seconds on two cores

@@ -9,7 +9,7 @@ import numpy as np
 
 from helpers import plots
 from helpers.errors import CourseError
-from helpers.gray_views import REFERENCE, Look
+from helpers.inspection.gray_stems import REFERENCE, Look
 from helpers.plots.grayscale import BATCHNORM_LABELS
 from helpers.widgets.figures import figure_box, show
 
@@ -19,7 +19,7 @@ class GrayExplorer(widgets.VBox):
 
     Parameters
     ----------
-    looks : (method, BatchNorm mode) -> `helpers.gray_views.Look`; made by its `looks`.
+    looks : (method, BatchNorm mode) -> `helpers.inspection.gray_stems.Look`; made by its `looks`.
     labels : ``(N,)``, the true class of every image.
 
     Raises

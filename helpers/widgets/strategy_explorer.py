@@ -17,8 +17,8 @@ class StrategyExplorer(widgets.VBox):
 
     Parameters
     ----------
-    tables : strategy name -> table of `helpers.strategies.summary`.
-    histories : strategy name -> history of its `helpers.runs.Run`.
+    tables : strategy name -> table of `helpers.training.strategies.summary`.
+    histories : strategy name -> history of its `helpers.training.recipe.Run`.
     scores : strategy name -> a line on its test score.
     """
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helpers.datasets.card import Card, Dataset, Split, stratified_sample
+from helpers.datasets.dataset import Card, Dataset, Split, stratified_sample
 from helpers.errors import CourseError
 
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from helpers.datasets import decode
-from helpers.datasets.folder import group_codes, load_folder
-from helpers.datasets.known import KNOWN
+from helpers.datasets.folder import KNOWN, group_codes, load_folder
 from helpers.errors import CourseError
 
 pytestmark = pytest.mark.usefixtures("private_cache")

@@ -6,10 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import cache, datasets
-from helpers.datasets.folder import group_codes
-from helpers.datasets.known import KNOWN
-from helpers.datasets.listing import list_folder
+from helpers import datasets, files
+from helpers.datasets.folder import KNOWN, group_codes, list_folder
 from helpers.errors import CourseError
 
 DATA = Path(os.environ.get("COURSE_DATA_DIR") or Path(__file__).parents[3] / "shared" / "data")
@@ -130,4 +128,4 @@ def test_chest_xray_is_what_its_card_says():
 def test_a_home_that_cannot_be_found_in_a_setting(name, monkeypatch):
     monkeypatch.setenv(name, "~nobodyhere/images")
     with pytest.raises(CourseError, match="home folder of a user that cannot be found"):
-        datasets.names() if name == "COURSE_DATA_DIR" else cache.folder("lab")
+        datasets.names() if name == "COURSE_DATA_DIR" else files.folder("lab")

@@ -7,7 +7,8 @@ import io
 import numpy as np
 import pytest
 
-from helpers.datasets.medmnist import MEDMNIST, load_medmnist
+from helpers.datasets.medmnist import load_medmnist
+from helpers.datasets.medmnist_info import MEDMNIST
 from helpers.errors import CourseError
 
 pytestmark = pytest.mark.usefixtures("private_cache")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from helpers.datasets.splits import holdout
+from helpers.datasets.dataset import holdout
 from helpers.errors import CourseError
 
 

@@ -3,9 +3,10 @@ import pytest
 import torch
 from torch import nn
 
-from helpers import backbones, inspection
+from helpers import inspection
 from helpers.errors import CourseError
 from helpers.inspection.activations import walk
+from helpers.networks import backbones
 from tests.conftest import make_split, tiny_backbone
 
 PARTS = ("stem", "stage1", "stage2", "stage3")

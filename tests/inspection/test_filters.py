@@ -3,8 +3,9 @@ import pytest
 import torch
 from torch import nn
 
-from helpers import backbones, inspection, plots
+from helpers import inspection, plots
 from helpers.errors import CourseError
+from helpers.networks import backbones
 from tests.conftest import tiny_backbone
 
 

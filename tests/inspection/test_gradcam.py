@@ -6,9 +6,10 @@ import torch
 from captum.attr import LayerAttribution, LayerGradCam
 from torch import nn
 
-from helpers import backbones, datasets, inspection
-from helpers.backbones import Backbone
+from helpers import datasets, inspection
 from helpers.errors import CourseError
+from helpers.networks import backbones
+from helpers.networks.backbones import Backbone
 from tests.conftest import TINY, TinyNet, tiny_backbone
 
 

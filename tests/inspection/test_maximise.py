@@ -3,9 +3,10 @@ import pytest
 import torch
 from torch import nn
 
-from helpers import backbones, inspection
+from helpers import inspection
 from helpers.errors import CourseError
 from helpers.inspection.maximise import _excitement
+from helpers.networks import backbones
 from tests.conftest import tiny_backbone
 
 SHORT = {"size": 48, "steps": 24}

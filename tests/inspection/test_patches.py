@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from helpers import backbones, inspection
+from helpers import inspection
 from helpers.datasets import Split
 from helpers.errors import CourseError
+from helpers.networks import backbones
 from tests.conftest import make_split, tiny_backbone
 
 

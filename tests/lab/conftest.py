@@ -7,8 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from helpers import backbones, datasets
-from helpers.lab import Arm, Lab, Setup, anatomy
+from helpers import datasets
+from helpers.lab import race
+from helpers.lab.engine import Lab
+from helpers.lab.setup import Arm, Setup
+from helpers.networks import backbones
 from tests.conftest import make_dataset, tiny_backbone
 
 TWO = Setup((Arm("feature_extraction"), Arm("full_finetune")), n=16, image_size=32, epochs=2)
@@ -28,9 +31,9 @@ def tiny(monkeypatch, private_cache):
 
     monkeypatch.setattr(datasets, "load", load_data)
     monkeypatch.setattr(backbones, "load", load_net)
-    anatomy._bare.cache_clear()
+    race._bare.cache_clear()
     yield loads
-    anatomy._bare.cache_clear()
+    race._bare.cache_clear()
 
 
 @pytest.fixture

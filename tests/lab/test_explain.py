@@ -4,12 +4,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers import experiments, metrics
-from helpers.lab import Arm, Lane, Result, Setup
-from helpers.lab.explain import because, beside_the_evidence, explain, verdict
-from helpers.lab.lanes import Race
-from helpers.lab.verdict import NONE, difference, leader
-from helpers.verdicts import evidence
+from helpers.evidence import tables
+from helpers.evidence.verdicts import evidence
+from helpers.lab.explain import (
+    NONE,
+    because,
+    beside_the_evidence,
+    difference,
+    explain,
+    leader,
+    verdict,
+)
+from helpers.lab.race import Lane, Race, Result
+from helpers.lab.setup import Arm, Setup
+from helpers.training import metrics
 
 N = 300
 LABELS = np.arange(N) % 2
@@ -177,7 +185,7 @@ def grid(winner: str) -> pd.DataFrame:
                 "accuracy": 0.8, "train_seconds": 5 if name == "feature_extraction" else 60,
                 "trainable_params": 10, "versions": "x",
             })  # fmt: skip
-    return pd.DataFrame(rows, columns=list(experiments.COLUMNS))
+    return pd.DataFrame(rows, columns=list(tables.COLUMNS))
 
 
 def test_the_decision_table_is_set_beside_the_race():

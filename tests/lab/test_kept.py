@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from helpers.errors import CourseError
-from helpers.lab import Lab, Setup, export, view
-from helpers.lab.kept import Shelf
-from helpers.widgets.lab_shelf import ShelfPanel
+from helpers.lab import store, view
+from helpers.lab.engine import Lab
+from helpers.lab.panels import ShelfPanel
+from helpers.lab.setup import Setup
+from helpers.lab.store import Shelf
 from tests.lab.conftest import TWO, run
 
 
@@ -86,17 +88,17 @@ def test_a_caveat_stands_beside_every_number(kept):
     assert "ImageNet" in view.facts(ants)
     assert "ImageNet" not in view.facts(TWO)
     run = replace(kept.shelf.get("second"), caveat=ants.caveat)
-    assert "have probably seen these images" in export.as_html([run])
+    assert "have probably seen these images" in store.as_html([run])
 
 
 def test_side_by_side(kept):
-    table = export.comparison(kept.shelf.all())
+    table = store.comparison(kept.shelf.all())
     assert list(table.columns) == ["arm", "first try", "second"]
     assert re.fullmatch(r"\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]", table["second"][0])
 
 
 def test_the_csv_has_a_line_per_arm_with_its_settings(kept, tmp_path):
-    paths = export.save(kept.shelf.all(), str(tmp_path))
+    paths = store.save(kept.shelf.all(), str(tmp_path))
     rows = list(csv.DictReader(io.StringIO(paths[0].read_text())))
     assert len(rows) == 4
     assert {row["seed"] for row in rows} == {"0", "1"}
@@ -106,7 +108,7 @@ def test_the_csv_has_a_line_per_arm_with_its_settings(kept, tmp_path):
 
 
 def test_the_page_needs_nothing_else(kept, tmp_path):
-    _, page = export.save(kept.shelf.all(), str(tmp_path))
+    _, page = store.save(kept.shelf.all(), str(tmp_path))
     text = page.read_text()
     assert text.startswith("<!doctype html>")
     assert not re.search(r"(src|href)=|https?://(?!www\.w3\.org)|<script|@import|url\(", text)
@@ -117,24 +119,24 @@ def test_the_page_needs_nothing_else(kept, tmp_path):
 def test_names_cannot_put_markup_into_the_page(bench, tmp_path):
     run(bench)
     assert bench.keep("<script>alert(1)</script>")
-    _, page = export.save(bench.shelf.all(), str(tmp_path))
+    _, page = store.save(bench.shelf.all(), str(tmp_path))
     assert "<script>" not in page.read_text()
 
 
 def test_an_export_that_cannot_be_is_a_sentence(kept, tmp_path):
     with pytest.raises(CourseError, match="Choose one or more"):
-        export.save([], "")
+        store.save([], "")
     with pytest.raises(CourseError, match="There is no folder"):
-        export.save(kept.shelf.all(), str(tmp_path / "nowhere"))
+        store.save(kept.shelf.all(), str(tmp_path / "nowhere"))
 
 
 def test_a_read_only_folder_is_a_sentence_and_leaves_no_part(kept, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("helpers.cache.os.replace", full)
+    monkeypatch.setattr("helpers.files.os.replace", full)
     with pytest.raises(CourseError, match="No space left"):
-        export.save(kept.shelf.all(), str(tmp_path))
+        store.save(kept.shelf.all(), str(tmp_path))
     assert not [path for path in tmp_path.iterdir() if "strategy_lab" in path.name]
 
 

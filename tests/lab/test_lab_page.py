@@ -5,19 +5,19 @@ from dataclasses import replace
 
 import pytest
 
-from helpers import plots, widgets
-from helpers.lab import Arm, Lab, view
-from helpers.lab.lanes import SOURCE_WORDS
-from helpers.lab.verdict import NONE
-from helpers.plots import lab as drawings
-from helpers.plots import lab_network
-from helpers.widgets.strategy_lab import OWN
+from helpers import plots
+from helpers.lab import drawings, page, panels, view
+from helpers.lab.engine import Lab
+from helpers.lab.explain import NONE
+from helpers.lab.page import OWN
+from helpers.lab.race import SOURCE_WORDS
+from helpers.lab.setup import Arm
 from tests.lab.conftest import TWO, longer, until
 
 
 @pytest.fixture
-def board(bench) -> widgets.StrategyLab:
-    return widgets.StrategyLab(bench)
+def board(bench) -> page.StrategyLab:
+    return page.StrategyLab(bench)
 
 
 def press(board) -> None:
@@ -168,7 +168,7 @@ def test_every_part_can_be_reached(board):
     for look in view.LOOKS:
         board.look.value = look
         seen |= shown(board)
-    assert {*widgets.lab_race.Pictures.NAMES, "setup", "start", "look", "kept"} == seen
+    assert {*panels.Pictures.NAMES, "setup", "start", "look", "kept"} == seen
 
 
 def test_the_network_shows_what_trains_at_which_rate(board):
@@ -233,7 +233,7 @@ def test_curves_pass_over_what_is_not_a_number():
 
 def test_boxes_of_the_network_are_legible():
     part = {"part": "head", "parameters": 2562, "rate": 3e-3, "batchnorm": "none"}
-    drawn = lab_network.network([
+    drawn = drawings.network([
         {"arm": "x", "strategy": "feature_extraction", "dash": "", "parts": [part]}
     ])  # fmt: skip
     assert "2.6 k" in drawn
@@ -245,4 +245,4 @@ def test_every_source_has_words():
 
 
 def test_a_page_without_a_kernel_says_what_it_is():
-    assert repr(widgets.StrategyLab(Lab())) == "StrategyLab(run the notebook to use it)"
+    assert repr(page.StrategyLab(Lab())) == "StrategyLab(run the notebook to use it)"

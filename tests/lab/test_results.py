@@ -7,12 +7,15 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers import experiments
-from helpers.lab import Arm, Setup, memo, stored, worker
+from helpers.evidence import tables
+from helpers.lab import memo, race, worker
+from helpers.lab.setup import Arm, Setup
+from helpers.networks import backbones
+from helpers.training import experiments
 from tests.conftest import make_dataset
 from tests.lab.conftest import TWO, run
 
-ROW = dict(zip(experiments.COLUMNS, (
+ROW = dict(zip(tables.COLUMNS, (
     "elpv", "electroluminescence", 200, "efficientnet_lite0", 96, "full_finetune", 20, 0,
     0.81, 0.77, 0.85, 0.77, 62.0, 3_372_994, "torch=2"), strict=True))  # fmt: skip
 SETUP = Setup((Arm("full_finetune"), Arm()), n=200, epochs=20)
@@ -23,11 +26,11 @@ def table(**changes) -> pd.DataFrame:
 
 
 def test_a_row_answers_for_the_very_same_arm():
-    result = stored.find(SETUP, SETUP.arms[0], table())
+    result = race.find(SETUP, SETUP.arms[0], table())
     assert (result.auc, result.auc_lo, result.trainable) == (0.81, 0.77, 3_372_994)
     assert result.source == "stored"
     assert result.score is None
-    assert stored.find(SETUP, SETUP.arms[1], table()) is None
+    assert race.find(SETUP, SETUP.arms[1], table()) is None
 
 
 @pytest.mark.parametrize("change", [
@@ -35,7 +38,7 @@ def test_a_row_answers_for_the_very_same_arm():
     {"strategy": "full_finetune+own_rates"}, {"dataset": "elpv[gray=mean]"},
 ])  # fmt: skip
 def test_a_row_that_differs_in_one_thing_does_not(change):
-    assert stored.find(SETUP, SETUP.arms[0], table(**change)) is None
+    assert race.find(SETUP, SETUP.arms[0], table(**change)) is None
 
 
 @pytest.mark.parametrize("arm", [
@@ -44,12 +47,12 @@ def test_a_row_that_differs_in_one_thing_does_not(change):
 ])  # fmt: skip
 def test_an_arm_with_own_knobs_is_trained(arm):
     rows = table(strategy=arm.build().key)
-    assert stored.find(SETUP, arm, rows) is None
+    assert race.find(SETUP, arm, rows) is None
 
 
 def test_stored_arms_answer_at_once_and_live_ones_are_trained(bench, monkeypatch):
     rows = table(n_train=16, image_size=32, epochs=2)
-    monkeypatch.setattr(stored.experiments, "read_rows", lambda: rows)
+    monkeypatch.setattr(tables, "read_rows", lambda: rows)
     bench.race()
     assert bench.lanes[1].result.source == "stored"  # before anything was trained
     assert bench.wait(30)
@@ -62,7 +65,7 @@ def test_stored_arms_answer_at_once_and_live_ones_are_trained(bench, monkeypatch
 def test_a_race_of_stored_arms_needs_no_worker(bench, monkeypatch, tiny):
     rows = pd.concat([table(n_train=16, image_size=32, epochs=2, strategy=arm.build().key)
                       for arm in TWO.arms])  # fmt: skip
-    monkeypatch.setattr(stored.experiments, "read_rows", lambda: rows)
+    monkeypatch.setattr(tables, "read_rows", lambda: rows)
     bench.race()
     assert bench.phase == "done"
     assert bench.current.explanation
@@ -101,7 +104,7 @@ def test_a_kept_result_is_never_stale(tiny, monkeypatch):
         keys.add(memo.key(TWO, replace(arm, **knob), data))
     assert len(keys) == 10
 
-    original = memo.strategies.backbones.load
+    original = backbones.load
 
     def other_weights(*names, **options):
         model = original(*names, **options)
@@ -110,10 +113,10 @@ def test_a_kept_result_is_never_stale(tiny, monkeypatch):
         return model
 
     with monkeypatch.context() as patch:
-        patch.setattr(memo.strategies.backbones, "load", other_weights)
+        patch.setattr(backbones, "load", other_weights)
         keys.add(memo.key(TWO, arm, data))
     with monkeypatch.context() as patch:
-        patch.setattr(memo.experiments, "versions", lambda: "torch=9")
+        patch.setattr(experiments, "versions", lambda: "torch=9")
         keys.add(memo.key(TWO, arm, data))
     with monkeypatch.context() as patch:
         patch.setattr(memo, "code", lambda: "another loop")

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers import datasets, strategies
+from helpers import datasets
 from helpers.errors import CourseError
-from helpers.lab import PREPARED, Arm, Setup
 from helpers.lab import setup as setups
+from helpers.lab.races import PREPARED
+from helpers.lab.setup import Arm, Setup
+from helpers.training import strategies
 from tests.conftest import make_dataset
 
 FINE = Setup((Arm(), Arm("full_finetune")))

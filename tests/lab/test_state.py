@@ -6,8 +6,10 @@ from dataclasses import replace
 import pytest
 
 from helpers.errors import CourseError
-from helpers.lab import Arm, Lab, Setup, worker
-from helpers.lab.verdict import NONE
+from helpers.lab.engine import Lab
+from helpers.lab.explain import NONE
+from helpers.lab.setup import Arm, Setup
+from helpers.training import experiments
 from tests.lab.conftest import TWO, longer, run, until
 
 
@@ -75,7 +77,7 @@ def test_stop_while_images_are_loading(bench, monkeypatch):
         until(lambda: go_on)
         raise CourseError("nobody wants to read this any more")
 
-    monkeypatch.setattr("helpers.experiments.Experiment.data", slow)
+    monkeypatch.setattr("helpers.training.experiments.Experiment.data", slow)
     bench.race()
     until(lambda: arrived)
     bench.stop()
@@ -132,14 +134,14 @@ def test_predict_first_refuses_race_until_a_guess_stands(bench):
 
 
 def test_an_arm_that_fails_says_why_and_the_others_go_on(bench, monkeypatch):
-    measure = worker.experiments.measure
+    measure = experiments.measure
 
     def breaks(experiment, **options):
         if experiment.strategy.name == "feature_extraction":
             raise ZeroDivisionError("no such luck")
         return measure(experiment, **options)
 
-    monkeypatch.setattr(worker.experiments, "measure", breaks)
+    monkeypatch.setattr(experiments, "measure", breaks)
     run(bench)
     assert bench.phase == "done"
     failed, done = bench.lanes
@@ -154,7 +156,7 @@ def test_images_that_cannot_be_read_end_the_race_with_the_sentence(bench, monkey
     def broken(self):
         raise CourseError("There is one class only: cats. Two are needed.")
 
-    monkeypatch.setattr("helpers.experiments.Experiment.data", broken)
+    monkeypatch.setattr("helpers.training.experiments.Experiment.data", broken)
     run(bench)
     assert bench.phase == "failed"
     assert bench.message == "There is one class only: cats. Two are needed."
@@ -210,14 +212,14 @@ def test_time_left_is_known_once_something_ran(bench):
 
 def test_twenty_races_leave_no_network_behind(bench, monkeypatch):
     built = []
-    measure = worker.experiments.measure
+    measure = experiments.measure
 
     def watched(experiment, **options):
         outcome = measure(experiment, **options)
         built.append(weakref.ref(outcome.run.model))
         return outcome
 
-    monkeypatch.setattr(worker.experiments, "measure", watched)
+    monkeypatch.setattr(experiments, "measure", watched)
     bench.fresh = True
     bench.change(replace(TWO, epochs=1))
     for _ in range(20):

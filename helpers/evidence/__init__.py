@@ -1,0 +1,1 @@
+"""What was measured (data/results) and what it says."""

@@ -1,0 +1,118 @@
+"""What augmentation is worth, measured: ``python -m measure.augmentation``.
+
+Every policy, with few images, on solar cells and on chest X-rays: test AUC, its difference to no
+augmentation on the same images and seed, and whether a trained network keeps its prediction.
+Killed and started again it goes on where it was; a finished run is a row of augmentation.csv.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from helpers.datasets import augment
+from helpers.evidence import tables
+from helpers.evidence.verdicts import interval, widened
+
+RESULTS = tables.FOLDER / "augmentation.csv"
+
+
+AGREEMENT = tables.FOLDER / "augmentation_agreement.csv"
+
+
+KEY = ("dataset", "n_train", "policy", "seed")
+
+
+COLUMNS = (
+    *KEY, "backbone", "image_size", "strategy", "epochs", "n_test", "auc", "auc_lo", "auc_hi",
+    "gain", "gain_lo", "gain_hi", "train_seconds", "versions",
+)  # fmt: skip
+
+
+FINDING = ("gain", "gain_lo", "gain_hi", "n_test", "seeds", "ups", "verdict")
+
+
+AGREEMENT_COLUMNS = (*KEY, "n_images", "draws", "agreement", "agreement_lo", "agreement_hi",
+                     "versions")  # fmt: skip
+
+
+DATASETS = ("elpv", "chest_xray")
+
+
+SIZES = (100, 400)
+
+
+SEEDS = (0, 1, 2, 3, 4, 5)  # three say too little about a gain of a few hundredths
+
+
+# "none" first: the others are compared with it. A turn of 10 degrees is a part of "radiograph".
+POLICIES = tuple(name for name in augment.POLICIES | augment.SINGLES if name != "rotation_10")
+
+
+def planned(names: Sequence[str] = DATASETS) -> list[tuple]:
+    """Return the `KEY` of every run of the grid, seed by seed, ``"none"`` before what needs it."""
+    return [
+        (name, n, policy, seed)
+        for seed in SEEDS
+        for n in SIZES
+        for name in names
+        for policy in POLICIES
+    ]
+
+
+def findings(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return what each policy adds to the AUC: a row per data set, size and policy.
+
+    Returns
+    -------
+    Columns ``dataset, n_train, policy``; ``gain``, the mean over the seeds, with its 95 % interval
+    ``gain_lo, gain_hi``, which adds two sources of chance in squares: the seeds (Student's t) and
+    the test images (mean half-width of the paired bootstrap); ``n_test``, ``seeds``, ``ups`` (seeds
+    with a gain above 0) and ``verdict``: ``"helps"`` or ``"hurts"`` where the interval leaves out
+    0, else ``"not distinguishable"``; ``"unfinished"`` where a seed is not measured yet.
+    """
+    columns = ["dataset", "n_train", "policy"]
+    groups = runs[runs["policy"] != "none"].groupby(columns, sort=False)
+    rows = [dict(zip(columns, key, strict=True)) | _finding(part) for key, part in groups]
+    return pd.DataFrame(rows, columns=[*columns, *FINDING])
+
+
+def _finding(rows: pd.DataFrame) -> dict:
+    by_image = (rows["gain_hi"] - rows["gain_lo"]).mean() / 2
+    gain, seeds = widened(interval(rows["gain"]), by_image), rows["seed"].nunique()
+    verdict = "not distinguishable"
+    if seeds < len(SEEDS):
+        verdict = "unfinished"
+    elif gain.clear:
+        verdict = "helps" if gain.mean > 0 else "hurts"
+    values = *gain, int(rows["n_test"].mean()), seeds, int((rows["gain"] > 0).sum()), verdict
+    return dict(zip(FINDING, values, strict=True))
+
+
+def kept_predictions(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the agreement per data set and policy, mean over seeds, as the plot takes it."""
+    rows = rows[rows["policy"] != "none"]
+    names = {"agreement": "value", "agreement_lo": "lo", "agreement_hi": "hi", "n_images": "n"}
+    means = rows.groupby(["dataset", "policy"], sort=False)[list(names)].mean()
+    return means.rename(columns=names).astype({"n": int}).reset_index()
+
+
+def describe(policy: str, dataset: str, found: pd.DataFrame, kept: pd.DataFrame) -> str:
+    """Return in one line what was measured of a policy on a data set.
+
+    Parameters
+    ----------
+    found, kept : what `findings` and `kept_predictions` return.
+    """
+    found, kept = (
+        table[(table["policy"] == policy) & (table["dataset"] == dataset)]
+        for table in (found, kept)
+    )
+    parts = [f"{row.value:.0%} of answers kept" for row in kept.itertuples()]
+    parts += [
+        f"n={row.n_train} {row.gain:+.3f} [{row.gain_lo:+.3f}, {row.gain_hi:+.3f}], "
+        f"up in {row.ups} of {row.seeds}, {row.verdict}"
+        for row in found.itertuples()
+    ]
+    return "; ".join(parts) or "not measured yet"

@@ -1,0 +1,176 @@
+"""The rule of thumb that the course puts to the test, and what others published beyond its reach.
+
+`LESSON_TABLE` is the usual advice as data: six rows by size and likeness. `PUBLISHED` is what is
+known where no laptop can measure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from helpers.errors import CourseError
+from helpers.evidence.verdicts import ARMS, Evidence, interval
+
+# The measured sets leave a gap here: photographs of other things lie above, solar cells below.
+SIMILAR_FROM = 0.6
+
+
+Likeness = Literal["similar", "different", "any", "very different"]
+
+
+@dataclass(frozen=True)
+class LessonRow:
+    """One row of the table of the lesson.
+
+    Attributes
+    ----------
+    n_from, n_to : training images, ``n_from <= n < n_to``.
+    likeness : of the images to those of the pretraining.
+    advice : what the row recommends, in a line.
+    arms : the arms of our grid that follow it; empty where none does.
+    """
+
+    n_from: int
+    n_to: float
+    likeness: Likeness
+    advice: str
+    arms: tuple[str, ...]
+
+    def fits(self, n: int, similar: bool) -> bool:
+        """Whether the row speaks of `n` images of that likeness."""
+        here = {"any", "similar"} if similar else {"any", "different", "very different"}
+        return self.n_from <= n < self.n_to and self.likeness in here
+
+
+LESSON_TABLE = (
+    LessonRow(0, 1_000, "similar", "freeze the backbone, train a head", ("feature_extraction",)),
+    LessonRow(0, 1_000, "different", "freeze the backbone, or start the early layers anew",
+              ("feature_extraction",)),
+    LessonRow(1_000, 50_000, "similar", "train the last one or two stages and the head",
+              ("partial_finetune_last1", "partial_finetune")),
+    LessonRow(1_000, 50_000, "different", "train more layers, the backbone at lower rates",
+              ("full_finetune", "lp_ft")),
+    LessonRow(50_000, np.inf, "any", "train everything at rates that fall towards the image",
+              ("full_finetune", "lp_ft")),
+    LessonRow(500_000, np.inf, "very different", "from scratch, or pretrain on the own domain",
+              ("scratch", "scratch_longer")),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Published:
+    """A finding of others, for sizes we cannot measure.
+
+    Attributes
+    ----------
+    n_from : shown to those who have at least so many training images.
+    finding, source : a sentence, and where it stands.
+    """
+
+    n_from: int
+    finding: str
+    source: str
+
+
+PUBLISHED = (
+    Published(1_000, "Fine-tuning beat a linear probe by 2 % in distribution and lost 7 % out of "
+              "it; a probe first, then fine-tuning, gained on both.",
+              "Kumar et al. 2022, LP-FT"),
+    Published(1_000, "The better an ImageNet network, the better it transferred to 12 sets of "
+              "natural images (r = .96 when fine-tuned, .99 when frozen).",
+              "Kornblith et al. 2019"),
+    Published(5_000, "On 5,000 retina photographs a pretrained ResNet-50 reached an AUC of 94.6, "
+              "one from scratch 92.2; on about 250,000 it was 96.7 against 96.4.",
+              "Raghu et al. 2019, Transfusion"),
+    Published(50_000, "On CheXpert, with more than 200,000 chest X-rays, pretrained and random "
+              "starts ended within a point of AUC.", "Raghu et al. 2019, Transfusion"),
+    Published(50_000, "On CheXpert pretraining helped 16 networks significantly, small ones most; "
+              "a better ImageNet network was not a better start.",
+              "CheXtransfer, arXiv 2101.06871"),
+    Published(100_000, "On COCO (detecting objects) scratch catches up with pretraining when it is "
+              "trained for longer: pretraining buys speed.",
+              "He et al. 2018, Rethinking ImageNet pre-training"),
+    Published(500_000, "Pretraining on 1.35 million scans beat ImageNet by 0.9 to 9.4 % of AUC in "
+              "eight tasks; another study did not find that again in two of them, and a network "
+              "pretrained on 1.9 million did about as well as ImageNet's.",
+              "RadImageNet, Mei et al. 2022; arXiv 2508.17567; RadiologyNET 2025"),
+)  # fmt: skip
+
+
+def lesson_row(n: int, similar: bool) -> LessonRow:
+    """Return the row of the lesson's table for `n` images; of two that fit, the more special.
+
+    Raises
+    ------
+    CourseError
+        When n is below 1.
+    """
+    fitting = [row for row in LESSON_TABLE if row.fits(n, similar)]
+    if not fitting:
+        raise CourseError(f"n = {n}: the table begins at one training image.")
+    return max(fitting, key=lambda row: row.n_from)
+
+
+def published_for(n: int) -> tuple[Published, ...]:
+    """Return the findings to show to those with `n` training images, of large sets first."""
+    return tuple(sorted((p for p in PUBLISHED if p.n_from <= n), key=lambda p: -p.n_from))
+
+
+def against_lesson(found: Evidence, similarity: Mapping[str, float]) -> pd.DataFrame:
+    """Hold the lesson's advice against each measured cell.
+
+    Parameters
+    ----------
+    similarity : data set -> similarity in 0..1 (`helpers.evidence.recommend.similarities`); from
+        `SIMILAR_FROM` on a set counts as similar. Sets without a value are left out.
+
+    Returns
+    -------
+    A row per cell: the ``likeness`` and the lesson's ``advice``, the best of its arms
+    (``lesson_arm``), the best of the ``other`` arms, and what the lesson's arm gains over that,
+    as `contest` puts it. The best of several opponents is picked by its test AUC, which flatters
+    it: a lost cell is weaker evidence than a won one.
+    """
+    rows = []
+    for cell in found.cells.itertuples():
+        if cell.dataset in similarity:
+            similar = similarity[cell.dataset] >= SIMILAR_FROM
+            row = lesson_row(int(cell.n), similar)
+            others = set(ARMS) - set(row.arms)
+            rows.append({
+                "dataset": cell.dataset, "n": cell.n, "advice": row.advice,
+                "likeness": "similar" if similar else "different",
+                **contest(found, cell.dataset, cell.n, row.arms, others),
+            })  # fmt: skip
+    return pd.DataFrame(rows).rename(columns={"arm": "lesson_arm"})
+
+
+def contest(
+    found: Evidence, dataset: str, n: int, ours: Collection[str], others: Collection[str]
+) -> dict:
+    """Compare the best of some arms with the best of others in one measured cell.
+
+    Returns
+    -------
+    ``arm`` and ``other`` (None where none is measured with all seeds), the ``gain, gain_lo,
+    gain_hi`` in AUC of the first over the second, paired by seed, and a ``verdict``: "wins" or
+    "loses" where the interval excludes 0, else "no clear difference"; "not measured" where one
+    side is missing. Of twenty true ties one looks clear.
+    """
+    arms = found.arms[(found.arms["dataset"] == dataset) & (found.arms["n"] == n)]
+    ranked = arms.loc[arms["seeds"] == arms["seeds"].max(), "arm"].tolist()  # best first
+    arm, other = (next((a for a in ranked if a in side), None) for side in (ours, others))
+    if arm is None or other is None:
+        gain, verdict = interval(()), "not measured"
+    else:
+        gain = interval(found.differences(dataset, n, arm, other))
+        verdict = "no clear difference"
+        if gain.clear:
+            verdict = "wins" if gain.mean > 0 else "loses"
+    return {"arm": arm, "other": other, "gain": gain.mean, "gain_lo": gain.lo,
+            "gain_hi": gain.hi, "verdict": verdict}  # fmt: skip

@@ -1,0 +1,237 @@
+"""How much a set of images looks like photographs to an ImageNet network: measured, not guessed.
+
+The reference is a small file of features of photographs, no images: pooled EfficientNet-Lite0
+features of 150 test images each of `flowers` and `hymenoptera`. Neither is ImageNet. The second
+was drawn from it and the first is of its kind, so this is a stand-in for "photographs as in
+ImageNet", narrow in subject: close-ups of flowers and insects.
+`batchnorm_shift` needs no stand-in: BatchNorm has kept the statistics of ImageNet itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from helpers import files
+from helpers.datasets import Split
+from helpers.errors import CourseError, unknown_name
+from helpers.evidence import tables, transferability
+from helpers.networks import backbones
+from helpers.networks.backbones import Backbone
+from helpers.training import predict
+
+REFERENCE = files.resource("reference/photographs.npz")
+
+
+BACKBONE, IMAGE_SIZE = "efficientnet_lite0", 96
+
+
+FRECHET_ROWS = 150  # of each side, always: the distance grows when there are fewer
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Features of photographs to compare with.
+
+    Attributes
+    ----------
+    features : float32 ``(N, F)``, pooled, in front of the head.
+    origin : ``(N,)`` names of the data sets they come from.
+    facts : backbone, image_size and how the images were drawn.
+    """
+
+    features: np.ndarray
+    origin: np.ndarray
+    facts: dict
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The data sets in it, sorted."""
+        return tuple(np.unique(self.origin).tolist())
+
+    def of(self, name: str) -> np.ndarray:
+        """Return the features of one of its data sets.
+
+        Raises
+        ------
+        CourseError
+            When that data set is not in it.
+        """
+        if name not in self.names:
+            raise unknown_name("reference", name, self.names)
+        return self.features[self.origin == name]
+
+
+def load_reference(path: Path = REFERENCE) -> Reference:
+    """Return the reference features that come with the course.
+
+    Raises
+    ------
+    CourseError
+        When the file is missing, damaged or made with another network or size.
+    """
+    remedy = f"Restore it, or make it with: python -m measure.similarity ({path})."
+    if not path.is_file():
+        raise CourseError(f"The reference features of photographs are missing. {remedy}")
+    try:
+        with np.load(path) as file:
+            features, origin = file["features"].astype(np.float32), file["origin"]
+            facts = json.loads(str(file["facts"]))
+    except Exception as error:  # numpy and zipfile raise almost anything on damaged bytes
+        raise CourseError(f"The reference features are damaged. {remedy}") from error
+    if (facts.get("backbone"), facts.get("image_size")) != (BACKBONE, IMAGE_SIZE):
+        raise CourseError(f"The reference features are of another network or size. {remedy}")
+    return Reference(features, origin, facts)
+
+
+def save_reference(parts: dict[str, np.ndarray], facts: dict, path: Path = REFERENCE) -> None:
+    """Write features ``name -> (N, F)`` as the reference, in half precision, all or nothing."""
+    origin = np.repeat(list(parts), [len(rows) for rows in parts.values()])
+    features = np.concatenate(list(parts.values())).astype(np.float16)
+    facts = {"backbone": BACKBONE, "image_size": IMAGE_SIZE, **facts}
+    with files.atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, features=features, origin=origin, facts=json.dumps(facts))
+
+
+@dataclass(frozen=True)
+class Distances:
+    """How far a set of images lies from photographs, by four measures.
+
+    Attributes
+    ----------
+    mean_distance : between the means, in spreads of the reference (`transferability`).
+    proxy_a_distance : 0 (cannot be told apart) to 2. It saturates: photographs of other things
+        reach nearly 2 as well.
+    frechet_distance : of 150 images a side; NaN where there are fewer.
+    batchnorm_shift : mean shift of the inputs of the BatchNorm layers from the statistics that
+        ImageNet left there, in standard deviations.
+    n : images measured.
+    """
+
+    mean_distance: float
+    proxy_a_distance: float
+    frechet_distance: float
+    batchnorm_shift: float
+    n: int
+
+    @property
+    def similarity(self) -> float:
+        """One number in 0..1 for the decision table, made from `mean_distance`."""
+        return similarity_of(self.mean_distance)
+
+
+def similarity_of(mean_distance: float) -> float:
+    """Return ``1 / (1 + mean_distance)``: 1 for the mean of the photographs itself, .5 one spread
+    away. The scale is the course's own; only its order carries meaning."""
+    return 1 / (1 + mean_distance)
+
+
+def measure(images: Split, against: Iterable[np.ndarray] | None = None, seed: int = 0) -> Distances:
+    """Measure how far `images` lie from photographs; each value is the mean over the references.
+
+    Parameters
+    ----------
+    images : uint8 images of `IMAGE_SIZE` pixels; at least 5. Labels are not used.
+    against : reference features, one array a set; None: each set of `load_reference`. Whoever
+        measures one of those sets leaves it out.
+    seed : of the folds and of the sample behind the Fréchet distance.
+    """
+    if against is None:
+        reference = load_reference()
+        against = [reference.of(name) for name in reference.names]
+    model = backbones.load(BACKBONE, channels=images.images.shape[-1])
+    features = predict.features(model, images)
+    shift = float(batchnorm_shift(model, images).mean())
+    return distances(features, list(against), shift, seed)
+
+
+def distances(
+    features: np.ndarray, against: list[np.ndarray], batchnorm_shift: float, seed: int = 0
+) -> Distances:
+    """Return the distances of `features` ``(N, F)``, each the mean over `against`."""
+    few = np.random.default_rng(seed).permutation(len(features))[:FRECHET_ROWS]
+    enough = min(len(few), *(len(other) for other in against)) == FRECHET_ROWS
+    frechet = [
+        transferability.frechet_distance(features[few], other[:FRECHET_ROWS]) if enough else np.nan
+        for other in against
+    ]
+    return Distances(
+        float(np.mean([transferability.mean_distance(features, other) for other in against])),
+        float(np.mean([transferability.proxy_a_distance(features, x, seed) for x in against])),
+        float(np.mean(frechet)),
+        batchnorm_shift,
+        len(features),
+    )
+
+
+def batchnorm_shift(model: Backbone, images: Split) -> np.ndarray:
+    """Return, per BatchNorm layer, how far its input lies from what it saw in training.
+
+    The running statistics are a memory of the training images (of ImageNet, for its weights), so
+    no reference images are needed. Per layer: the length of the shift of the channel means over
+    the length of the running standard deviations, as in notebook 02. `model` is not changed.
+
+    Notes
+    -----
+    The statistics were kept at the training resolution and with its augmentation, so photographs
+    at another size shift as well: compare with their value, not with 0.
+    """
+    layers = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    if not layers:
+        raise CourseError(f"{model.name} has no BatchNorm layer, so nothing remembers its images.")
+    sums = [torch.zeros_like(layer.running_mean) for layer in layers]
+
+    def watch(number: int):
+        def hook(_layer: nn.Module, inputs: tuple) -> None:
+            sums[number] += inputs[0].mean(dim=(2, 3)).sum(dim=0)
+
+        return hook
+
+    hooks = [layer.register_forward_pre_hook(watch(i)) for i, layer in enumerate(layers)]
+    try:
+        _show(model, images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    shifts = [
+        (total / len(images) - layer.running_mean).norm() / layer.running_var.sqrt().norm()
+        for total, layer in zip(sums, layers, strict=True)
+    ]
+    return torch.stack(shifts).numpy()
+
+
+def _show(model: nn.Module, images: Split) -> None:
+    mode = model.training
+    try:
+        model.eval()
+        with torch.inference_mode():
+            for index in _batches(images):
+                model(predict.batch(images, index))
+    finally:
+        model.train(mode)
+
+
+def _batches(images: Split) -> list[np.ndarray]:
+    n = len(images)
+    return np.array_split(np.arange(n), max(1, round(n / predict.EVAL_BATCH)))
+
+
+SIMILARITY = tables.FOLDER / "similarity.csv"
+
+
+SIMILARITY_COLUMNS = (
+    "dataset", "domain", "n_classes", "reference", "n", "seed", "backbone", "image_size",
+    "proxy_a_distance", "frechet_distance", "mean_distance", "batchnorm_shift", "versions",
+)  # fmt: skip
+
+
+def read_similarity(path: Path = SIMILARITY) -> pd.DataFrame:
+    """Return data/results/similarity.csv; a row per data set, reference and seed."""
+    return tables.read(path, SIMILARITY_COLUMNS)

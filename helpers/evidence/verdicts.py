@@ -1,0 +1,272 @@
+"""What the measured grid says, cell by cell: means, paired intervals, winners, ties.
+
+Two kinds of chance, kept apart. `lo` .. `hi` (and every margin) is a t-interval over the seeds:
+another draw of the training images, another start, another order. `test_lo` .. `test_hi` is the
+bootstrap over the test images, the mean of the runs' own bounds: it says how far the whole cell
+may be off, but two strategies are scored on the same test images, so it does not separate them.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from helpers.errors import CourseError
+from helpers.evidence import grid, tables
+from helpers.training.metrics import Interval
+
+WORTH = 0.01  # AUC that a dearer strategy has to bring before it is chosen over a cheaper one
+
+
+LONGER = "_longer"  # marks an arm with more epochs than the others of its cell
+
+
+ARMS = tuple(
+    name for arm in grid.ARMS for name in ([arm.key] + [arm.key + LONGER] * (not arm.pretrained))
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """The grid as tables.
+
+    Attributes
+    ----------
+    runs : a row per run: those of the results table that belong to the grid, with the arm's name
+        in `arm` (the strategy's, with ``_longer`` for the longer budget of scratch).
+    arms : a row per data set, n and arm, best first: ``auc, lo, hi`` over seeds, ``test_lo,
+        test_hi`` over test images, ``seconds`` (mean processor time), ``seeds``, ``epochs``,
+        ``strategy``, ``trainable_params``.
+    cells : a row per data set and n: ``winner`` (highest mean AUC), ``runner_up``, their paired
+        ``margin, margin_lo, margin_hi``, ``clear`` (the interval excludes 0), ``choice`` (see
+        `choose`), ``winner_seconds`` and ``choice_seconds`` (mean processor time), ``tied`` (arms
+        that the winner does not clearly beat), ``seeds``, and ``missing``: arms not measured yet
+        or with fewer seeds than the others, which take no part.
+    """
+
+    runs: pd.DataFrame
+    arms: pd.DataFrame
+    cells: pd.DataFrame
+
+    @functools.cached_property
+    def auc(self) -> dict[tuple[str, int], dict[str, dict[int, float]]]:
+        """``{(data set, n): {arm: {seed: AUC}}}``."""
+        return {
+            (dataset, int(n)): _by_arm_and_seed(rows)
+            for (dataset, n), rows in self.runs.groupby(["dataset", "n"])
+        }
+
+    @functools.cached_property
+    def seconds(self) -> dict[tuple[str, int, str], float]:
+        """``{(data set, n, arm): mean processor seconds}``."""
+        keys = zip(self.arms["dataset"], self.arms["n"].astype(int), self.arms["arm"], strict=True)
+        return dict(zip(keys, self.arms["seconds"], strict=True))
+
+    def differences(self, dataset: str, n: int, arm: str, other: str) -> list[float]:
+        """Return the AUC of `arm` minus that of `other`, a value per seed that both have."""
+        cell = self.auc[dataset, n]
+        return _differences(cell[arm], cell[other])
+
+
+def interval(values: Iterable[float], level: float = 0.95) -> Interval:
+    """Return the mean of `values` with Student's t-interval.
+
+    With three seeds the quantile is 4.3, not 1.96: three runs say little about their spread.
+    """
+    values = np.asarray(list(values), dtype=float)
+    if not len(values):
+        return Interval(np.nan, np.nan, np.nan)
+    mean = float(values.mean())
+    if len(values) == 1:
+        return Interval(mean, np.nan, np.nan)
+    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * stats.sem(values)
+    return Interval(mean, mean - float(half), mean + float(half))
+
+
+def widened(over_seeds: Interval, by_image: float) -> Interval:
+    """Return an interval over seeds widened by the chance of the test images.
+
+    The two are different sources of chance, so their half-widths add up in squares.
+
+    Parameters
+    ----------
+    by_image : half-width of the bootstrap interval over test images.
+    """
+    half = float(np.hypot(over_seeds.hi - over_seeds.mean, by_image))
+    return Interval(over_seeds.mean, over_seeds.mean - half, over_seeds.mean + half)
+
+
+def choose(
+    auc: Mapping[str, Mapping[int, float]], seconds: Mapping[str, float], worth: float = WORTH
+) -> tuple[str, str, tuple[str, ...]]:
+    """Return (choice, best arm, arms tied with the best), from AUCs by arm and seed.
+
+    Tied is an arm whose paired difference to the best has an interval that includes 0. The choice
+    is the cheapest of those that cost less than `worth` in mean AUC; the best itself if none does.
+    An arm with a single seed is never tied: nothing is known of its spread.
+    """
+    means = {arm: float(np.mean(list(by_seed.values()))) for arm, by_seed in auc.items()}
+    best = max(means, key=means.get)
+    lost = {arm: paired(auc[best], auc[arm]) for arm in auc if arm != best}
+    tied = tuple(sorted((arm for arm in lost if lost[arm].lo <= 0), key=means.get, reverse=True))
+    cheap = [best, *(arm for arm in tied if means[best] - means[arm] <= worth)]
+    return min(cheap, key=seconds.get), best, tied
+
+
+def complete(auc: Mapping[str, Mapping[int, float]]) -> dict[str, Mapping[int, float]]:
+    """Return the arms with as many seeds as any: means over different seeds cannot be compared."""
+    most = max(map(len, auc.values()), default=0)
+    return {arm: by_seed for arm, by_seed in auc.items() if len(by_seed) == most}
+
+
+def paired(a: Mapping[int, float], b: Mapping[int, float]) -> Interval:
+    """Return ``a - b`` with its interval, over the seeds that both have."""
+    return interval(_differences(a, b))
+
+
+def _differences(a: Mapping[int, float], b: Mapping[int, float]) -> list[float]:
+    return [a[seed] - b[seed] for seed in sorted(set(a) & set(b))]
+
+
+def _by_arm_and_seed(rows: pd.DataFrame) -> dict[str, dict[int, float]]:
+    return {
+        arm: dict(zip(part["seed"].astype(int), part["auc"].astype(float), strict=True))
+        for arm, part in rows.groupby("arm")
+    }
+
+
+def evidence(table: pd.DataFrame | None = None, worth: float = WORTH) -> Evidence:
+    """Read the measured grid.
+
+    Parameters
+    ----------
+    table : rows of `experiments.COLUMNS`; None: data/results/strategies.csv. Rows of another
+        network, size or training budget than the grid's are left out: they are no fair opponents.
+
+    Raises
+    ------
+    CourseError
+        When no row of the grid has been measured yet.
+    """
+    runs = _grid_rows(tables.read_rows() if table is None else table)
+    if runs.empty:
+        raise CourseError(
+            "There is no evidence yet: data/results/strategies.csv holds no row of the grid. "
+            "Measure it with make evidence (it can be stopped and started again)."
+        )
+    arms = pd.DataFrame(
+        _arm_row(*key, rows) for key, rows in runs.groupby(["dataset", "n", "arm"], sort=False)
+    ).sort_values(["dataset", "n", "auc"], ascending=[True, True, False], ignore_index=True)
+    cells = pd.DataFrame(
+        _cell_row(*key, rows, worth) for key, rows in runs.groupby(["dataset", "n"])
+    )
+    return Evidence(runs, arms, cells)
+
+
+def _grid_rows(table: pd.DataFrame) -> pd.DataFrame:
+    here = (table["backbone"] == grid.BACKBONE) & (table["image_size"] == grid.IMAGE_SIZE)
+    rows = table[here].rename(columns={"n_train": "n"})
+    names = [_arm(*row) for row in zip(rows["strategy"], rows["epochs"], rows["n"], strict=True)]
+    rows = rows.assign(arm=names).dropna(subset=["arm", "auc"])
+    return rows.drop_duplicates(["dataset", "n", "arm", "seed"], keep="last", ignore_index=True)
+
+
+def _arm(strategy: str, epochs: int, n: int) -> str | None:
+    budget = grid.epochs_for(int(n))
+    longer = epochs == budget * grid.LONGER
+    name = strategy + LONGER * bool(longer)
+    return name if (epochs == budget or longer) and name in ARMS else None
+
+
+def _arm_row(dataset: str, n: int, arm: str, rows: pd.DataFrame) -> dict:
+    auc = interval(rows["auc"])
+    first = rows.iloc[0]
+    return {
+        "dataset": dataset, "domain": first["domain"], "n": n, "arm": arm,
+        "strategy": first["strategy"], "epochs": first["epochs"], "auc": auc.mean, "lo": auc.lo,
+        "hi": auc.hi, "test_lo": rows["auc_lo"].mean(), "test_hi": rows["auc_hi"].mean(),
+        "seconds": rows["train_seconds"].mean(), "seeds": len(rows),
+        "trainable_params": first["trainable_params"],
+    }  # fmt: skip
+
+
+def _cell_row(dataset: str, n: int, rows: pd.DataFrame, worth: float) -> dict:
+    auc = complete(_by_arm_and_seed(rows))
+    seconds = rows.groupby("arm")["train_seconds"].mean().to_dict()
+    choice, best, tied = choose(auc, seconds, worth)
+    means = {arm: float(np.mean(list(by_seed.values()))) for arm, by_seed in auc.items()}
+    second = max((arm for arm in means if arm != best), key=means.get, default=None)
+    margin = paired(auc[best], auc[second]) if second else Interval(np.nan, np.nan, np.nan)
+    return {
+        "dataset": dataset, "domain": rows["domain"].iloc[0], "n": n, "winner": best,
+        "runner_up": second, "margin": margin.mean, "margin_lo": margin.lo,
+        "margin_hi": margin.hi, "clear": margin.clear, "choice": choice, "tied": tied,
+        "winner_seconds": seconds[best], "choice_seconds": seconds[choice],
+        "missing": tuple(arm for arm in ARMS if arm not in auc),
+        "seeds": len(auc[best]),
+    }  # fmt: skip
+
+
+TUNED = "full_finetune"
+
+
+BUDGETS = ("scratch", "scratch" + LONGER)
+
+
+def gap_by_n(found: Evidence, dataset: str) -> pd.DataFrame:
+    """Return the gap in test AUC at every n where full fine-tuning and both budgets are measured.
+
+    Scratch counts with whichever of its budgets has the higher mean AUC there. That choice looks
+    at the test images and so flatters scratch: a gap that is left is no matter of the epochs.
+    Compared seed by seed, that is, on the same training images.
+
+    Returns
+    -------
+    Indexed by ``n``: ``gap``, ``lo``, ``hi``, ``seeds`` and ``scratch``, the arm compared with.
+    The 95 % interval adds two sources of chance in squares: the seeds (Student's t) and the test
+    images (the bootstraps of both arms as if they were scored on different images, so it is
+    rather too wide). NaN with one seed.
+    """
+    rows = []
+    for (name, n), arms in sorted(found.auc.items()):
+        if name != dataset or not {TUNED, *BUDGETS} <= set(arms):
+            continue
+        gaps = {budget: found.differences(dataset, n, TUNED, budget) for budget in BUDGETS}
+        if not all(len(by_seed) for by_seed in gaps.values()):
+            continue
+        scratch = min(gaps, key=lambda budget: np.mean(gaps[budget]))
+        change = interval(gaps[scratch])
+        here = found.arms[(found.arms["dataset"] == dataset) & (found.arms["n"] == n)]
+        ends = here.set_index("arm").loc[[TUNED, scratch], ["test_lo", "test_hi"]]
+        by_image = np.linalg.norm((ends["test_hi"] - ends["test_lo"]) / 2)
+        rows.append((n, *widened(change, by_image), len(gaps[scratch]), scratch))
+    columns = ["n", "gap", "lo", "hi", "seeds", "scratch"]
+    return pd.DataFrame(rows, columns=columns).set_index("n")
+
+
+def verdict(gaps: pd.DataFrame) -> str:
+    """Say in a sentence what the gaps show, and no more than their intervals allow."""
+    known = gaps.dropna()
+    if known.empty:
+        return "no size has full fine-tuning and both budgets of scratch with two seeds yet"
+    groups = {
+        "pretrained clearly ahead": known["lo"] > 0,
+        "not told apart": (known["lo"] <= 0) & (known["hi"] >= 0),
+        "scratch clearly ahead": known["hi"] < 0,
+    }
+    parts = [
+        f"{what} at {', '.join(f'{n:,}' for n in known.index[chosen])}"
+        for what, chosen in groups.items()
+        if chosen.any()
+    ]
+    if len(known) > 1 and known["lo"].max() > 0:
+        shrinks = known["hi"].iloc[-1] < known["lo"].max()  # some smaller n is clearly above
+        grows = known["lo"].iloc[-1] > known["hi"].min()
+        unsure = "the gap grows" if grows else "whether it shrinks is within chance"
+        parts.append("the gap shrinks" if shrinks else unsure)
+    return "; ".join(parts)

@@ -1,0 +1,103 @@
+"""Serve the strategy lab as a page of its own: ``make app``.
+
+Voila runs the one notebook and shows what it draws. The page can move widgets and nothing else:
+it cannot send code, list files or read them, and it may ask no other server for anything.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import webbrowser
+from pathlib import Path
+
+from traitlets.config import Config
+from voila.app import Voila
+from voila.tornado.handler import TornadoVoilaHandler
+
+ROOT = Path(__file__).parents[2]
+
+
+NOTEBOOK = ROOT / "notebooks" / "strategy_lab.ipynb"
+
+
+TEMPLATES = ROOT / "docs" / "voila"
+
+
+# The widgets, and no other extension of JupyterLab that happens to be installed.
+WIDGETS = ["@voila-dashboards/widgets-manager8", "@jupyter-widgets/jupyterlab-manager"]
+
+
+# What the browser itself refuses: scripts, pictures and connections from anywhere but here.
+# JupyterLab's widget code is compiled in the page, hence the two "unsafe".
+POLICY = (
+    "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; "
+    "connect-src 'self' ws://127.0.0.1:* ws://localhost:*; "
+    "form-action 'self'; base-uri 'self'; object-src 'none'; frame-ancestors 'none'"
+)
+
+
+def settings() -> Config:
+    """Return voila's settings for the lab: who may ask, and what is answered."""
+    config = Config()
+    config.Voila.ip = "127.0.0.1"
+    config.Voila.auto_token = True
+    # No remote access: a request that names another host is refused, also one that another page
+    # has led here by pointing its own name at this machine.
+    headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
+    config.Voila.tornado_settings = {"allow_remote_access": False, "headers": headers}
+    config.VoilaConfiguration.template = "strategy_lab"
+    config.VoilaConfiguration.allow_template_override = "NO"
+    config.VoilaConfiguration.allow_theme_override = "NO"
+    config.VoilaConfiguration.file_allowlist = []
+    config.VoilaConfiguration.extension_allowlist = WIDGETS
+    # The lab alone: what surrounds it in the notebook is neither run nor shown.
+    config.TagRemovePreprocessor.enabled = True
+    config.TagRemovePreprocessor.remove_cell_tags = {"notebook-only"}
+    return config
+
+
+class LabPage(TornadoVoilaHandler):
+    """The page with the lab; it may end its kernel when somebody leaves it."""
+
+    async def prepare(self) -> None:
+        """Give the page the cookie that voila's farewell must show, or each visit left a kernel."""
+        await super().prepare()
+        self.xsrf_token  # noqa: B018  reading it sets the cookie
+
+
+class LabServer(Voila):
+    """Voila that opens the browser with the token, without which it answers nobody."""
+
+    def init_handlers(self) -> list:
+        """Return voila's handlers, with our page in the place of its own."""
+        return [
+            (path, LabPage if handler is TornadoVoilaHandler else handler, *options)
+            for path, handler, *options in super().init_handlers()
+        ]
+
+    def launch_browser(self) -> None:
+        """Open the lab in the default browser."""
+        threading.Thread(target=webbrowser.open, args=(self.display_url,), daemon=True).start()
+
+
+def main(arguments: list[str] | None = None, notebook: Path = NOTEBOOK) -> None:
+    """Serve the lab until Ctrl-C.
+
+    Parameters
+    ----------
+    arguments : voila's, e.g. ``["--no-browser", "--port=8900"]``; None: the command line's.
+    notebook : what is served.
+    """
+    paths = [str(TEMPLATES), *filter(None, [os.environ.get("JUPYTER_PATH")])]
+    os.environ["JUPYTER_PATH"] = os.pathsep.join(paths)
+    # Threads that wait for each other spin by default, and where something else wants a core, as on
+    # stage, they spin while the one they wait for is kept from running. So let them sleep.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    arguments = sys.argv[1:] if arguments is None else arguments
+    LabServer.launch_instance([str(notebook), *arguments], config=settings())
+
+
+if __name__ == "__main__":
+    main()

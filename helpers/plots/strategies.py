@@ -1,0 +1,230 @@
+"""What training gave: live curves, and a table of results with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from IPython.display import display
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+
+from helpers.plots.style import ACCENT, FROZEN, INK, color_of, draws, label_of
+
+
+@draws
+def learning_curves(
+    histories: Mapping[str, Sequence[Mapping]], highlight: str | None = None
+) -> Figure:
+    """Draw training loss and validation AUC against the epoch, a colour per strategy.
+
+    Parameters
+    ----------
+    histories : strategy name -> rows with ``epoch``, ``train_loss`` and ``val_auc``.
+    highlight : draw this one in full colour and the others faintly.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.6))
+    for name, rows in histories.items():
+        faint = highlight is not None and name != highlight
+        epochs = [row["epoch"] for row in rows]
+        look = {"color": color_of(name), "marker": "o", "alpha": 0.25 if faint else 1.0}
+        left.plot(epochs, [r["train_loss"] for r in rows], label=label_of(name), **look)
+        right.plot(epochs, [r["val_auc"] for r in rows], **look)
+    left.set(title="training", xlabel="epoch", ylabel="cross-entropy (nats)", ylim=(0, None))
+    right.set(title="validation", xlabel="epoch", ylabel="AUC")
+    right.axhline(0.5, color="#999999", lw=1, ls=":")
+    right.annotate("guessing", (1, 0.5), textcoords="offset points", xytext=(0, 4), fontsize=10)
+    for axes in (left, right):
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    if histories:
+        figure.legend(*left.get_legend_handles_labels(), loc="outside right center")
+    return figure
+
+
+class LiveCurves:
+    """Curves that grow while strategies train, in one place on the page.
+
+    >>> live = LiveCurves()
+    >>> training.fit(model, data, strategy, on_epoch=live.follow(strategy.name))
+    """
+
+    def __init__(self) -> None:
+        self.histories: dict[str, list[dict]] = {}
+        self._handle = None
+
+    def follow(self, name: str):
+        """Return a callback for ``fit(on_epoch=...)`` that draws this strategy's next epoch."""
+        self.histories[name] = []
+
+        def on_epoch(row: dict) -> None:
+            self.histories[name].append(row)
+            self._draw()
+
+        return on_epoch
+
+    def _draw(self) -> None:
+        figure = learning_curves(self.histories)
+        if self._handle is None:
+            self._handle = display(figure, display_id=True)
+        else:
+            self._handle.update(figure)
+
+
+@draws
+def results(rows: Sequence[Mapping], title: str = "", note: str = "") -> Figure:
+    """Draw the table of results: a line per strategy, its AUC as a dot with a 95 % interval.
+
+    Parameters
+    ----------
+    rows : each with ``strategy``, ``trainable``, ``seconds``, ``auc``, ``auc_lo``, ``auc_hi``,
+        ``accuracy``.
+    note : a line under the axis, e.g. n and seeds.
+    """
+    figure, axes = plt.subplots(figsize=(11, 1.5 + 0.55 * len(rows)))
+    for y, row in enumerate(rows):
+        _result_line(axes, y, row)
+    axes.set_yticks(range(len(rows)), [label_of(row["strategy"]) for row in rows])
+    axes.set_ylim(len(rows) - 0.4, -1.1)
+    axes.set_xlabel("test AUC, 95 % bootstrap interval" + (f"\n{note}" if note else ""))
+    axes.set_title(title, loc="left")
+    axes.grid(axis="x", color=FROZEN)
+    for x, head in zip(COLUMNS_AT, ("trainable", "seconds", "AUC", "accuracy"), strict=True):
+        axes.text(x, -0.8, head, transform=axes.get_yaxis_transform(), ha="right", weight="bold")
+    return figure
+
+
+COLUMNS_AT = (1.17, 1.3, 1.63, 1.78)  # right edges of the text columns, in widths of the axes
+
+
+def _result_line(axes: Axes, y: int, row: Mapping) -> None:
+    color = color_of(row["strategy"])
+    axes.plot([row["auc_lo"], row["auc_hi"]], [y, y], color=color, lw=4, solid_capstyle="round")
+    axes.plot(row["auc"], y, "o", color=color, ms=11, mec="white", mew=1.5)
+    texts = (
+        f"{row['trainable']:,}",
+        f"{row['seconds']:.0f}",
+        f"{row['auc']:.3f} [{row['auc_lo']:.3f}, {row['auc_hi']:.3f}]",
+        f"{row['accuracy']:.1%}",
+    )
+    for x, text in zip(COLUMNS_AT, texts, strict=True):
+        axes.text(x, y, text, transform=axes.get_yaxis_transform(), ha="right", va="center")
+
+
+@draws
+def intervals(
+    values: Mapping[str, tuple[float, float, float]],
+    xlabel: str,
+    colors: Mapping[str, str] | None = None,
+    reference: tuple[float, str] | None = None,
+) -> Figure:
+    """Draw values with their intervals, a line each.
+
+    Parameters
+    ----------
+    values : name -> (value, low, high).
+    xlabel : what is measured, its interval and n.
+    colors : name -> colour; black where there is none.
+    reference : a value to compare with, and its name, e.g. ``(0.5, "guessing")``.
+    """
+    figure, axes = plt.subplots(figsize=(9, 1.2 + 0.5 * len(values)))
+    is_difference = reference is not None and reference[0] == 0
+    form = "+.3f" if is_difference else ".2f"
+    for y, (name, (value, low, high)) in enumerate(values.items()):
+        color = (colors or {}).get(name, INK)
+        axes.plot([low, high], [y, y], color=color, lw=4, solid_capstyle="round")
+        axes.plot(value, y, "o", color=color, ms=11, mec="white", mew=1.5)
+        axes.annotate(f"{value:{form}}", (value, y - 0.22), ha="center", color=color)
+    if reference is not None:
+        axes.axvline(reference[0], color="#999999", ls=":")
+        axes.annotate(reference[1], (reference[0], -0.6), ha="center", fontsize=10)
+    axes.set_yticks(range(len(values)), list(values))
+    axes.set(xlabel=xlabel, ylim=(len(values) - 0.5, -0.8))
+    axes.grid(axis="x", color=FROZEN)
+    return figure
+
+
+@draws
+def drift(before_after: Mapping[str, Sequence[float]], ylabel: str) -> Figure:
+    """Draw how far the running statistics moved, a bar per BatchNorm layer, first to last.
+
+    Parameters
+    ----------
+    before_after : name of the case -> one value per layer.
+    """
+    figure, axes = plt.subplots(figsize=(10, 3.2))
+    width = 0.8 / len(before_after)
+    for k, (name, values) in enumerate(before_after.items()):
+        positions = [i + k * width for i in range(len(values))]
+        axes.bar(positions, values, width, label=name, color=(ACCENT, INK)[k % 2])
+    axes.set(xlabel="BatchNorm layer, from the image to the head", ylabel=ylabel)
+    axes.set_ylim(0, 1.3 * max(max(values) for values in before_after.values()) or 1)
+    axes.legend(loc="upper right")
+    return figure
+
+
+@draws
+def strategy_map(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw one network under several strategies, a row each.
+
+    A box is a part of the network, image on the left. Filled: it trains, and the fuller the
+    colour the larger its learning rate (written in it). Pale: frozen. The mark under a box says
+    what the running statistics of its BatchNorm do.
+
+    Parameters
+    ----------
+    tables : name of the strategy -> table of `helpers.training.strategies.summary`.
+    """
+    first = next(iter(tables.values()))
+    figure, axes = plt.subplots(figsize=(12, 0.9 + 1.0 * len(tables)))
+    for y, (name, table) in enumerate(tables.items()):
+        _strategy_row(axes, y, name, table)
+    for x, (part, parameters) in enumerate(first["parameters"].items()):
+        axes.text(x, -0.95, part, ha="center", weight="bold")
+        axes.text(x, -0.68, short(parameters), ha="center", fontsize=10, color="#555555")
+    axes.text(-0.75, -0.68, "parameters", ha="right", fontsize=10, color="#555555")
+    axes.set(xlim=(-3.0, len(first) - 0.4), ylim=(len(tables) - 0.35, -1.15))
+    axes.axis("off")
+    return figure
+
+
+def _strategy_row(axes: Axes, y: int, name: str, table: pd.DataFrame) -> None:
+    color = color_of(name)
+    axes.text(-0.75, y, label_of(name), ha="right", va="center", color=color, weight="bold")
+    largest = table["learning rate"].max() or 1.0
+    for x, (_, part) in enumerate(table.iterrows()):
+        trains, rate = bool(part["trains"]), part["learning rate"]
+        fill = strength(rate, largest) if trains else 1.0
+        box = FancyBboxPatch(
+            (x - 0.42, y - 0.3), 0.84, 0.44, boxstyle="round,pad=0.02,rounding_size=0.08",
+            facecolor=color if trains else FROZEN, alpha=fill, edgecolor="none",
+        )  # fmt: skip
+        axes.add_patch(box)
+        text = f"{rate:.0e}".replace("e-0", "e-") if trains else "frozen"
+        axes.text(x, y - 0.08, text, ha="center", va="center", fontsize=11,
+                  color=_readable_on(color if trains else FROZEN, fill))  # fmt: skip
+        mark = {"moves": "BN moves", "rests": "BN rests", "none": ""}
+        axes.text(x, y + 0.31, mark[part["batchnorm statistics"]], ha="center", va="center",
+                  fontsize=9, color="#555555")  # fmt: skip
+
+
+def _readable_on(color: str, alpha: float) -> str:
+    """Return dark or white ink, whichever stands out on `color` over a white page."""
+    red, green, blue = (1 - alpha + alpha * part for part in to_rgb(color))
+    return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else "white"
+
+
+def strength(rate: float, largest: float) -> float:
+    """Return how full a box is drawn, in 0..1: rates span decades, so by their logarithm."""
+    return float(np.clip(1 + 0.22 * np.log10(rate / largest), 0.35, 1))
+
+
+def short(number: int) -> str:
+    """Return a number of parameters in a few characters, e.g. ``2.7 M``."""
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:.1f} {unit}"
+    return str(number)

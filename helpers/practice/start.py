@@ -1,0 +1,57 @@
+"""Checkers of notebook 00: what a network is fed, and what the AUC is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from helpers.practice.verdict import Verdict, attempt
+
+
+def network_input(answer: Callable[[np.ndarray], torch.Tensor]) -> Verdict:
+    """Check ``answer(image)``: uint8 ``(H, W, 3)`` to normalised float ``(1, 3, H, W)``."""
+    image = np.random.default_rng(0).integers(0, 256, (6, 5, 3), dtype=np.uint8)
+    image[0, 0], image[0, 1] = 0, 255
+    found, failed = attempt(answer, image.copy())
+    if failed:
+        return failed
+    if not torch.is_tensor(found) or not found.is_floating_point():
+        return Verdict(False, "return a float tensor; the network computes with those.")
+    if found.shape != (1, 3, 6, 5):
+        return Verdict(False, f"the shape is {tuple(found.shape)}, (1, 3, 6, 5) is wanted here.")
+    scaled = torch.from_numpy(image).permute(2, 0, 1).unsqueeze(0).float() / 255
+    for wrong, says in (
+        (scaled * 255, "the values still run to 255: divide first."),
+        (scaled, "scaled to 0..1, but not normalised: subtract the mean, divide by the std."),
+        (scaled - 0.5, "the mean is gone; now divide by the standard deviation, .5."),
+    ):
+        if torch.allclose(found, wrong, atol=1e-4):
+            return Verdict(False, says)
+    if not torch.allclose(found, (scaled - 0.5) / 0.5, atol=1e-4):
+        return Verdict(False, "the values are not (x / 255 - .5) / .5 of the right pixels.")
+    return Verdict(True, "black is -1, white is 1, channels come first: what the network expects.")
+
+
+def auc_by_hand(answer: Callable[[Sequence[float], Sequence[float]], float]) -> Verdict:
+    """Check ``answer(negative_scores, positive_scores)``: the share of pairs in right order."""
+    cases = (([0.1, 0.4], [0.35, 0.8], 0.75), ([0.5], [0.5, 0.9], 0.75), ([0.2, 0.3], [0.9], 1.0))
+    for negative, positive, right in cases:
+        found, failed = attempt(answer, list(negative), list(positive))
+        if failed:
+            return failed
+        if not isinstance(found, (int, float, np.floating)):
+            return Verdict(False, "return one number.")
+        if abs(found - (1 - right)) < 1e-6 and right != 0.5:
+            return Verdict(False, "upside down: the positive one should have the higher score.")
+        if abs(found - right) > 1e-6:
+            tie = (
+                " There is a tie in it: that counts half." if set(negative) & set(positive) else ""
+            )
+            return Verdict(
+                False, f"for {negative} and {positive} it is {right}, yours is {found:g}.{tie}"
+            )
+    return Verdict(
+        True, "the share of pairs in the right order, which is the area under the ROC curve."
+    )

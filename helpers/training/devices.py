@@ -1,0 +1,137 @@
+"""The one place that knows Lightning Fabric: device, precision and number of processes.
+
+The same training loop then runs on a CPU, a GPU, or under
+``torchrun --nproc-per-node 2 -m helpers train ...``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import platform
+import time
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+import torch
+from lightning_fabric import Fabric
+
+from helpers import datasets, files
+from helpers.errors import CourseError
+from helpers.networks import backbones
+
+
+def start(accelerator: str = "auto", precision: str = "32-true") -> Fabric:
+    """Return a launched Fabric for this process.
+
+    Parameters
+    ----------
+    accelerator : ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    precision : ``"32-true"``, ``"bf16-mixed"`` or ``"16-mixed"``. Mixed precision pays on a GPU;
+        on most CPUs it is slower.
+
+    Raises
+    ------
+    CourseError
+        When this machine has no such accelerator or precision.
+    """
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    _keep_freed_memory()
+    processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    nodes = max(1, int(os.environ.get("WORLD_SIZE", processes)) // processes)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # advice about the environment, not about the user
+            fabric = Fabric(
+                accelerator=accelerator,
+                devices=processes,
+                num_nodes=nodes,
+                precision=precision,
+                strategy="ddp" if processes * nodes > 1 else "auto",
+            )
+            fabric.launch()
+    except (ValueError, RuntimeError, NotImplementedError) as error:
+        raise CourseError(
+            f"accelerator={accelerator!r} with precision={precision!r} does not work here "
+            f"({str(error).splitlines()[0]}). Use accelerator='auto' and precision='32-true'."
+        ) from error
+    return fabric
+
+
+def _keep_freed_memory() -> None:
+    """Tell glibc to keep what a training step frees for the next step.
+
+    By default it hands every large activation back to the system and asks for it again, page by
+    page, and most of the time that the system spends on a run goes into that.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        libc, largest = ctypes.CDLL(None), 2**31 - 1
+        libc.mallopt(-3, 2**30)  # M_MMAP_THRESHOLD: below 1 GiB, no mapping of its own
+        libc.mallopt(-1, largest)  # M_TRIM_THRESHOLD: do not shrink the heap
+
+
+def describe() -> str:
+    """Return this machine's compute in one line."""
+    if torch.cuda.is_available():
+        return f"GPU {torch.cuda.get_device_name()}"
+    return f"CPU, {torch.get_num_threads()} threads"
+
+
+PACKAGES = ("torch", "torchvision", "timm", "lightning-fabric", "ipywidgets", "jupyterlab")
+
+
+# Seconds that `probe` took on the two cores on which the course's times were measured.
+REFERENCE_SECONDS = 0.095
+
+
+def report() -> dict[str, str]:
+    """Return what matters of this machine, a short text per topic."""
+    memory = psutil.virtual_memory()
+    facts = {
+        "Python": f"{platform.python_version()} on {platform.system()}",
+        "compute": describe(),
+        "memory": f"{memory.available / 2**30:.0f} of {memory.total / 2**30:.0f} GB free",
+        "data set": datasets.default_name() + _where("COURSE_DATASET"),
+        "own images": os.environ.get("COURSE_DATA_DIR", "none (COURSE_DATA_DIR is not set)"),
+        "cache": f"{_short(files.folder())} ({_writable(files.folder())})",
+    }
+    facts |= {f"weights of {name}": place for name, place in backbones.available().items()}
+    return facts | {name: version(name) for name in PACKAGES}
+
+
+def probe() -> float:
+    """Return how many seconds one small training step costs here (best of three)."""
+    model = backbones.load(weights=None).train()
+    images = torch.zeros(16, 3, 96, 96)
+    seconds = []
+    for _ in range(4):
+        start = time.perf_counter()
+        model(images).sum().backward()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds[1:])
+
+
+def minutes(at_reference: float) -> float:
+    """Return the minutes to expect here for what takes `at_reference` minutes on two cores."""
+    return at_reference * probe() / REFERENCE_SECONDS
+
+
+def _where(variable: str) -> str:
+    return (
+        f" (set by {variable})" if os.environ.get(variable) else f" (default; {variable} moves it)"
+    )
+
+
+def _short(folder: Path) -> str:
+    """Write the home folder as ~, so that a shown notebook does not tell whose machine it was."""
+    home = Path.home()
+    return str(Path("~", folder.relative_to(home)) if folder.is_relative_to(home) else folder)
+
+
+def _writable(folder: Path) -> str:
+    while not folder.exists():
+        folder = folder.parent
+    return "writable" if os.access(folder, os.W_OK) else "not writable: nothing is kept"

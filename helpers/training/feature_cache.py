@@ -1,0 +1,190 @@
+"""What is frozen is computed once: activations at the frozen boundary, kept on disk.
+
+With the front of a network frozen and its BatchNorm at rest, its output for an image is the same
+in every epoch. So it is computed once, stored in half precision, and training starts behind it.
+This is not valid while anything in front still changes: a trained part, moving BatchNorm
+statistics, or augmentation drawn anew in every epoch.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+
+from helpers import files
+from helpers.errors import CourseError
+from helpers.networks.backbones import Backbone
+from helpers.networks.fold import folded
+from helpers.training import devices
+from helpers.training.predict import EVAL_BATCH, Inputs, batch
+
+FORMAT = 1  # raise it when stored entries would mean something else
+
+
+def boundary(model: Backbone) -> tuple[str, str]:
+    """Return the first part that has to run in every epoch, and why, in a sentence.
+
+    The answer is ``"stem"`` when nothing can be computed ahead. A part in front of the boundary
+    has no trainable parameter and stands in ``model.frozen``.
+    """
+    for name in model.part_names:
+        trains = any(p.requires_grad for p in model.part(name).parameters())
+        if trains or name not in model.frozen:
+            why = "trains" if trains else "is frozen, but its BatchNorm statistics move"
+            if name == "stem":
+                return name, f"nothing is computed ahead: the stem {why}"
+            return name, f"everything before {name} is computed once: nothing there changes"
+    return "head", "everything before head is computed once: nothing there changes"
+
+
+def activations(
+    model: Backbone,
+    inputs: Inputs,
+    start: str,
+    *,
+    dtype: np.dtype | type = np.float16,
+    fabric: Fabric | None = None,
+) -> Inputs:
+    """Return `inputs` as they arrive at part `start`: from the cache, or computed now.
+
+    Parameters
+    ----------
+    model : only its parts before `start` run, in eval mode; they must be at rest (`boundary`).
+    inputs : images.
+    start : the part that will take the activations. In front of the head they are pooled.
+    dtype : of the stored numbers. Half precision halves the disk and is exact to 3 digits; when a
+        value does not fit it, float32 is used.
+
+    Returns
+    -------
+    Activations ``(N, H, W, C)``, or ``(N, F)`` in front of the head, memory-mapped.
+
+    Notes
+    -----
+    The key holds the weights in front of `start`, the images and the settings, so nothing stale
+    can be read; a checksum at the end of each file finds damage.
+    """
+    if start == "stem":
+        return inputs
+    fabric = fabric or devices.start()
+    path = files.folder("prefix", f"{_key(model, inputs, start, dtype, fabric)}.npy")
+    with fabric.rank_zero_first():
+        stored = _read(path)
+        if stored is None:
+            stored = _fill(path, model, inputs, start, np.dtype(dtype), fabric)
+    return Inputs(stored, inputs.labels, start)
+
+
+def _key(model: Backbone, inputs: Inputs, start: str, dtype: object, fabric: Fabric) -> str:
+    front = model.part_names[: model.part_names.index(start)]
+    tensors = [
+        tensor.detach().cpu().contiguous().numpy().tobytes()
+        for name in front
+        for tensor in model.part(name).state_dict().values()
+    ]
+    settings = (model.name, start, np.dtype(dtype).name, FORMAT, inputs.images.shape,
+                fabric._precision.precision, model.mean.tolist(), model.std.tolist())  # fmt: skip
+    chunks = (np.ascontiguousarray(inputs.images[rows]).tobytes() for rows in _slices(inputs))
+    return files.digest(*settings, *tensors, *chunks)
+
+
+def _slices(inputs: Inputs) -> list[slice]:
+    n = len(inputs)
+    return [slice(i, min(i + EVAL_BATCH, n)) for i in range(0, n, EVAL_BATCH)]
+
+
+def _blocks(
+    model: Backbone, inputs: Inputs, start: str, dtype: np.dtype, fabric: Fabric
+) -> Iterator[np.ndarray]:
+    """Yield the activations batch by batch; OverflowError when a value does not fit `dtype`."""
+    last = model.part_names[model.part_names.index(start) - 1]
+    quick = folded(model).to(fabric.device)
+    for rows in _slices(inputs):
+        index = np.arange(rows.start, rows.stop)
+        with torch.inference_mode(), fabric.autocast():
+            out = quick(batch(inputs, index, fabric.device), stop=last)
+            out = quick.pool(out) if start == "head" else out.permute(0, 2, 3, 1)
+        values = out.float().cpu().numpy()
+        if not np.isfinite(values).all():
+            raise CourseError(
+                f"The activations in front of {start} hold NaN or infinity: the weights of "
+                f"{model.name} are damaged. Load them again, or use 32-bit precision."
+            )
+        if np.abs(values).max(initial=0) > np.finfo(dtype).max:
+            raise OverflowError
+        yield values.astype(dtype)
+
+
+def _fill(
+    path: Path, model: Backbone, inputs: Inputs, start: str, dtype: np.dtype, fabric: Fabric
+) -> np.ndarray:
+    """Compute an entry and keep it; hold it in memory where it cannot be kept."""
+    try:
+        _write(path, _blocks(model, inputs, start, dtype, fabric), len(inputs))
+        files.drop_oldest(path.parent, keep=path)
+        return np.load(path, mmap_mode="r")
+    except OverflowError:
+        return _fill(path, model, inputs, start, np.dtype(np.float32), fabric)
+    except OSError as error:
+        warnings.warn(
+            f"Could not keep activations in {path.parent} ({error.strerror or error}); they are "
+            "held in memory for this run. Set COURSE_CACHE to a folder with room.",
+            stacklevel=4,
+        )
+        return _in_memory(model, inputs, start, dtype, fabric)
+
+
+def _in_memory(
+    model: Backbone, inputs: Inputs, start: str, dtype: np.dtype, fabric: Fabric
+) -> np.ndarray:
+    try:
+        return np.concatenate(list(_blocks(model, inputs, start, dtype, fabric)))
+    except OverflowError:
+        return _in_memory(model, inputs, start, np.dtype(np.float32), fabric)
+
+
+def _write(path: Path, blocks: Iterator[np.ndarray], n: int) -> None:
+    """Write an npy file from blocks of rows, a checksum behind it; whole or not at all."""
+    checksum = 0
+    with files.atomic_path(path) as temporary, temporary.open("wb") as file:
+        for number, block in enumerate(blocks):
+            if number == 0:
+                header = {"descr": block.dtype.str, "fortran_order": False,
+                          "shape": (n, *block.shape[1:])}  # fmt: skip
+                np.lib.format.write_array_header_1_0(file, header)
+            content = np.ascontiguousarray(block).tobytes()
+            checksum = zlib.crc32(content, checksum)
+            file.write(content)
+        file.write(checksum.to_bytes(4, "little"))
+
+
+def _read(path: Path) -> np.ndarray | None:
+    """Return a stored entry, None if it is missing or damaged (then it is removed)."""
+    try:
+        values = np.load(path, mmap_mode="r")
+        with path.open("rb") as file:
+            file.seek(-4, os.SEEK_END)
+            whole = file.read() == _checksum(values)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EOFError):
+        whole = False
+    if not whole:
+        files.remove(path)
+        return None
+    files.touch(path)
+    return values
+
+
+def _checksum(values: np.ndarray) -> bytes:
+    total = 0
+    for row in range(0, len(values), EVAL_BATCH):
+        total = zlib.crc32(values[row : row + EVAL_BATCH].tobytes(), total)
+    return total.to_bytes(4, "little")

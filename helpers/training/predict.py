@@ -1,0 +1,111 @@
+"""Predictions and scores: batches in, probabilities out, intervals on top."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from helpers.datasets import Split
+from helpers.networks.backbones import Backbone
+from helpers.networks.fold import folded
+from helpers.training import devices, metrics
+
+EVAL_BATCH = 32  # larger ones gain a few per cent at most (benchmarks) and take more memory
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a network is fed: images, or the stored activations of its frozen front.
+
+    Attributes
+    ----------
+    images : uint8 ``(N, H, W, C)``; or floating-point activations ``(N, H, W, C)``, ``(N, F)``.
+    labels : ``(N,)``.
+    start : the part of the network that takes them.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    start: str = "stem"
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def batch(inputs: Split | Inputs, index: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """Return the rows at `index` as ``(N, C, H, W)``, channels last in memory, or ``(N, F)``.
+
+    Images stay uint8; stored activations become float32.
+    """
+    rows = torch.from_numpy(np.ascontiguousarray(inputs.images[index]))
+    rows = rows.permute(0, 3, 1, 2) if rows.ndim == 4 else rows
+    rows = rows.to(device, non_blocking=True)
+    return rows.float() if rows.is_floating_point() else rows
+
+
+@contextlib.contextmanager
+def at_rest(
+    model: nn.Module, start: str = "stem", device: torch.device | None = None
+) -> Iterator[nn.Module]:
+    """Lend `model` in eval mode; a fast copy without gradients where convolutions have to run.
+
+    `device` is where it should be; None: where it is.
+    """
+    mode, home = model.training, next(model.parameters()).device
+    if isinstance(model, Backbone) and start != "head":
+        yield folded(model).to(device or home)
+        return
+    try:
+        yield model.eval().to(device or home)
+    finally:
+        model.train(mode).to(home)
+
+
+def predict(model: nn.Module, inputs: Split | Inputs, fabric: Fabric | None = None) -> np.ndarray:
+    """Return class probabilities ``(N, n_classes)``, with the model in eval mode.
+
+    Under several processes each computes a part and all receive the whole.
+    """
+    fabric = fabric or devices.start()
+    start = inputs.start if isinstance(inputs, Inputs) else "stem"
+    options = {} if start == "stem" else {"start": start}
+    rank, world = fabric.global_rank, fabric.world_size
+    padded = math.ceil(len(inputs) / world) * world
+    mine = (np.arange(padded) % len(inputs))[rank::world]
+    with (
+        at_rest(model, start, fabric.device) as quick,
+        torch.inference_mode(),
+        fabric.autocast(),
+    ):
+        parts = [
+            quick(batch(inputs, index, fabric.device), **options).float()
+            for index in np.array_split(mine, math.ceil(len(mine) / EVAL_BATCH))
+        ]
+    logits = torch.cat(parts)
+    if world > 1:
+        logits = fabric.all_gather(logits).transpose(0, 1).flatten(0, 1)[: len(inputs)]
+    return logits.softmax(dim=1).cpu().numpy()
+
+
+def evaluate(model: nn.Module, split: Split, fabric: Fabric | None = None) -> metrics.Score:
+    """Score `model` on a split with 95 % intervals. On the test split: once, at the end."""
+    return metrics.score(split.labels, predict(model, split, fabric), split.groups)
+
+
+def features(model: Backbone, split: Split, fabric: Fabric | None = None) -> np.ndarray:
+    """Return the pooled features ``(N, F)`` in front of the head, as float32, in eval mode."""
+    fabric = fabric or devices.start()
+    last_stage = model.part_names[-2]
+    with at_rest(model, device=fabric.device) as quick, torch.inference_mode():
+        parts = [
+            quick.pool(quick(batch(split, index, fabric.device), stop=last_stage)).cpu()
+            for index in np.array_split(np.arange(len(split)), math.ceil(len(split) / EVAL_BATCH))
+        ]
+    return torch.cat(parts).numpy()

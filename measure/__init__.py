@@ -1,0 +1,1 @@
+"""What fills data/results; nothing imports it."""

@@ -1,0 +1,173 @@
+"""What the lab's server answers, and to whom: a page of widgets, and no code from outside."""
+
+import json
+import os
+import re
+
+import nbformat
+import pytest
+import requests
+import websocket
+
+from helpers.lab import app
+from tests.browser.servers import free_port, running
+
+SERVE = """
+import pathlib, sys
+from helpers import app
+app.main(sys.argv[2:], pathlib.Path(sys.argv[1]))
+"""
+CELL = """
+import ipywidgets
+button = ipywidgets.Button(description="press")
+button
+"""
+
+ASIDE = "print('an' + 'aside'); open('aside.txt', 'w').close()"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """Where a small notebook is served by the lab's server, with its token."""
+    folder = tmp_path_factory.mktemp("served")
+    cells = [nbformat.v4.new_code_cell(CELL), nbformat.v4.new_code_cell(ASIDE)]
+    cells[1].metadata.tags = ["notebook-only"]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "", "language": "python"}
+    nbformat.write(notebook, folder / "small.ipynb")
+    (folder / "secret.png").write_bytes(b"picture")
+    arguments = ["-c", SERVE, str(folder / "small.ipynb"), "--no-browser", f"--port={free_port()}"]
+    with running(arguments, folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def visitor(address):
+    """Someone with the token, and the page that was shown to them."""
+    session = requests.Session()
+    session.page = session.get(address, timeout=60)
+    return session
+
+
+def split(address: str) -> tuple[str, str]:
+    base, token = address.split("/?token=")
+    return base, token
+
+
+def test_the_page_is_shown_to_who_has_the_token(visitor):
+    assert visitor.page.status_code == 200
+    assert "press" in visitor.page.text
+    assert "import ipywidgets" not in visitor.page.text, "the source stays out of the page"
+
+
+def test_what_is_only_for_the_notebook_is_neither_run_nor_shown(visitor, tmp_path_factory):
+    assert "anaside" not in visitor.page.text
+    assert not list(tmp_path_factory.getbasetemp().rglob("aside.txt"))
+
+
+@pytest.mark.parametrize("query", ["", "?token=wrong"])
+def test_nobody_else_gets_a_page_or_a_kernel(address, query):
+    base, _ = split(address)
+    answer = requests.get(f"{base}/{query}", allow_redirects=False, timeout=10)
+    assert answer.status_code == 302
+    assert answer.headers["Location"].startswith("/login")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("small.ipynb", 403), ("voila/files/small.ipynb", 403), ("voila/files/secret.png", 403),
+        ("secret.png", 403), ("voila/tree", 403), ("voila/api/contents", 403),
+        ("api/contents", 403), ("api/kernels", 403), ("api/sessions", 403), ("api/terminals", 403),
+        ("voila/labextensions/", 404), ("voila/static/", 404),
+    ],
+)  # fmt: skip
+def test_files_lists_and_other_interfaces_are_refused_even_with_the_token(visitor, path, status):
+    assert visitor.get(visitor.page.url.split("?")[0] + path, timeout=10).status_code == status
+
+
+def test_another_host_name_is_refused(address):
+    """A page elsewhere may point its own name at this machine; the token would not stop it."""
+    base, token = split(address)
+    answer = requests.get(
+        f"{base}/?token={token}", headers={"Host": "elsewhere.example"}, timeout=10
+    )
+    assert answer.status_code == 403
+
+
+def test_the_browser_is_told_to_ask_no_other_server(visitor):
+    policy = visitor.page.headers["Content-Security-Policy"]
+    assert policy == app.POLICY
+    assert not re.search(r"https?:", policy)
+    assert "frame-ancestors 'none'" in policy
+    assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//[^"']+""", visitor.page.text)
+
+
+def kernel_of(visitor) -> str:
+    return re.search(r'"kernelId": "([\w-]+)"', visitor.page.text)[1]
+
+
+def connect(visitor, origin: str, cookies: dict) -> websocket.WebSocket:
+    host = visitor.page.url.split("/")[2]
+    return websocket.create_connection(
+        f"ws://{host}/api/kernels/{kernel_of(visitor)}/channels", timeout=10, origin=origin,
+        cookie="; ".join(f"{k}={v}" for k, v in cookies.items()),
+    )  # fmt: skip
+
+
+def test_a_kernel_answers_no_other_origin_and_nobody_without_the_cookie(visitor):
+    here = visitor.page.url.split("/?")[0]
+    cookies = visitor.cookies.get_dict()
+    with pytest.raises(websocket.WebSocketBadStatusException, match="403"):
+        connect(visitor, "http://elsewhere.example", cookies)
+    with pytest.raises(websocket.WebSocketBadStatusException, match="403"):
+        connect(visitor, here, {})
+
+
+def message(kind: str, content: dict) -> str:
+    header = {"msg_id": kind, "msg_type": kind, "session": "test", "username": "", "version": "5.3"}
+    return json.dumps(
+        {"header": header, "parent_header": {}, "metadata": {}, "content": content,
+         "channel": "shell", "buffers": []}
+    )  # fmt: skip
+
+
+def test_a_page_cannot_run_code(visitor, tmp_path):
+    """The kernel is asked to write a file, then who it is: it answers only the second."""
+    mark = tmp_path / "written"
+    socket = connect(visitor, visitor.page.url.split("/?")[0], visitor.cookies.get_dict())
+    code = f"open({str(mark)!r}, 'w').close()"
+    socket.send(message("execute_request", {"code": code, "silent": False}))
+    socket.send(message("kernel_info_request", {}))
+    answers = []
+    while "kernel_info_reply" not in answers:
+        answers.append(json.loads(socket.recv())["header"]["msg_type"])
+    socket.close()
+    assert "execute_reply" not in answers
+    assert not mark.exists()
+
+
+def test_leaving_the_page_ends_its_kernel_but_only_with_the_page_s_cookie(address):
+    """What voila's page sends when it is left; without an end to it each visit would cost 1 GB."""
+    leaver = requests.Session()
+    leaver.page = leaver.get(address, timeout=60)
+    base, _ = split(address)
+    kernel = kernel_of(leaver)
+    farewell = f"{base}/voila/api/shutdown/{kernel}"
+    assert leaver.post(farewell, timeout=10).status_code == 403
+    assert leaver.get(f"{base}/api/kernels/{kernel}", timeout=10).status_code == 200
+    said = {"_xsrf": leaver.cookies["_xsrf"]}
+    assert leaver.post(farewell, data=said, timeout=10).status_code == 204
+    assert leaver.get(f"{base}/api/kernels/{kernel}", timeout=10).status_code == 404
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_waiting_threads_leave_the_processor_to_others(before, after, monkeypatch):
+    """It is set for the kernel, which inherits it, unless the user has chosen otherwise."""
+    monkeypatch.setenv("OMP_WAIT_POLICY", before or "")
+    monkeypatch.setenv("JUPYTER_PATH", "")
+    if before is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    monkeypatch.setattr(app.LabServer, "launch_instance", lambda *_, **__: None)
+    app.main([])
+    assert os.environ["OMP_WAIT_POLICY"] == after

@@ -1,0 +1,148 @@
+"""What the figures of notebook 01 draw: data, labels, colours."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+
+from helpers import plots
+from helpers.evidence.probes import read_cka, read_probes
+from measure.probes import PROBED
+
+RNG = np.random.default_rng(0)
+
+
+def lines(axes) -> dict[str, tuple[list, list]]:
+    found = {line.get_label(): line for line in axes.lines if line.get_label()[0] != "_"}
+    return {k: (list(v.get_xdata()), list(v.get_ydata())) for k, v in found.items()}
+
+
+def colour(axes, label: str) -> str:
+    return next(to_hex(v.get_color()).upper() for v in axes.lines if v.get_label() == label)
+
+
+def test_kernels_are_drawn_with_gray_for_zero_and_a_caption():
+    pictures = np.full((10, 3, 3, 3), 0.5)
+    figure = plots.kernels(pictures, [f"k{i}" for i in range(10)], columns=4)
+    assert len(figure.axes) == 12
+    assert figure.axes[9].get_title() == "k9"
+    assert np.allclose(figure.axes[0].images[0].get_array(), 0.5)
+    assert not figure.axes[11].axison
+    gray = plots.kernels(np.full((1, 7, 7, 1), 0.5)).axes[0].images[0]
+    assert (gray.norm.vmin, gray.norm.vmax) == (0, 1)
+
+
+def test_a_notice_says_its_sentence():
+    assert plots.notice("Weights are missing.").axes[0].texts[0].get_text().endswith("missing.")
+
+
+def test_channel_maps_show_what_varies_most_of_every_image():
+    maps = np.zeros((9, 4, 4))
+    maps[7, 0, 0], maps[2, 1, 1] = 9, 5
+    image = np.zeros((8, 8, 1), np.uint8)
+    figure = plots.channel_maps({"a": (image, maps), "b": (image, maps[:3])}, "stage2", n_maps=4)
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles[:3] == ["a", "channel 7", "channel 2"]
+    assert titles[5:7] == ["b", "channel 2"]
+    assert figure.get_suptitle().startswith("stage2: 9 channels of 4 x 4, the 4 that vary most")
+
+
+def test_receptive_fields_are_squares_of_their_size_around_the_middle():
+    table = pd.DataFrame(
+        {"receptive_field": [1, 3, 19, 900]}, index=["image", "stem", "stage1", "stage2"]
+    )
+    axes = plots.receptive_fields(np.zeros((64, 64, 3), np.uint8), table).axes[0]
+    assert [patch.get_width() for patch in axes.patches] == [3, 19, 900]
+    assert axes.patches[1].get_x() == 31.5 - 9.5
+    assert axes.patches[0].get_label() == "stem: 3 x 3"
+    assert "larger than this drawing" in axes.patches[2].get_label()
+    assert "64 x 64" in axes.get_xlabel()
+
+
+def probe_rows() -> pd.DataFrame:
+    rows = [
+        {"dataset": d, "weights": w, "seed": s, "part": f"p{k}", "depth": k, "auc": a + k / 50,
+         "auc_lo": a - 0.03, "auc_hi": a + 0.1, "n_train": 400, "n_test": 656}
+        for d in ("elpv", "flowers")
+        for w, a in (("imagenet", 0.8), ("random", 0.7))
+        for s in (0, 1)
+        for k in range(3)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_probe_curves_draw_the_mean_and_every_seed():
+    table = probe_rows()
+    table.loc[(table["seed"] == 1) & (table["depth"] == 2), "auc"] += 0.02
+    figure = plots.probe_curves(table, {"elpv": "solar cells", "flowers": "flowers"})
+    left, right = figure.axes
+    assert (left.get_title(), right.get_title()) == ("solar cells", "flowers")
+    assert lines(left)["pretrained"][1] == pytest.approx([0.8, 0.82, 0.85])
+    assert lines(left)["random weights"][1] == pytest.approx([0.7, 0.72, 0.75])
+    assert colour(left, "pretrained") == plots.COLORS["feature_extraction"]
+    assert colour(left, "random weights") == plots.COLORS["scratch"]
+    band = left.collections[0].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == pytest.approx((0.77, 0.9))
+    assert "n = 400 to train, 656 to test, 2 seeds" in left.get_xlabel()
+    assert "95 %" in left.get_ylabel()
+    assert [tick.get_text() for tick in left.get_xticklabels()] == ["p0", "p1", "p2"]
+    single = table[(table["seed"] == 0) & (table["dataset"] == "elpv")]
+    axes = plots.probe_curves(single, {"elpv": "one"}).axes[0]
+    assert axes.get_xlabel().endswith("1 seed")
+    assert len(axes.lines) == 2
+
+
+def test_cka_is_drawn_per_part_with_its_interval():
+    rows = [
+        {"strategy": name, "seed": s, "part": f"p{k}", "depth": k, "cka": c - k / 10 + s / 50,
+         "cka_lo": c - 0.2, "cka_hi": c + 0.05, "n_images": 256}
+        for name, c in (("random", 0.5), ("full_finetune", 0.9))
+        for s in (0, 1)
+        for k in (1, 2)
+    ]  # fmt: skip
+    axes = plots.cka_per_stage(pd.DataFrame(rows), {"random": "untrained"}).axes[0]
+    assert lines(axes)["untrained"][1] == pytest.approx([0.41, 0.31])
+    assert lines(axes)["full fine-tune"][1] == pytest.approx([0.81, 0.71])
+    assert colour(axes, "full fine-tune") == plots.COLORS["full_finetune"]
+    heights = axes.collections[1].get_segments()[0][:, 1]
+    assert list(heights) == pytest.approx([0.7, 0.95])
+    assert "256 test images, 2 seeds" in axes.get_xlabel()
+
+
+def gaps(*rows) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["n", "gap", "lo", "hi", "seeds"]).set_index("n")
+
+
+def test_gaps_are_drawn_with_what_is_missing_named():
+    table = gaps((50, 0.12, 0.05, 0.19, 3), (200, 0.04, np.nan, np.nan, 1))
+    close = gaps((194, 0.1, 0.0, 0.2, 3), (200, 0.1, 0.0, 0.2, 3))
+    ticks = plots.gap_by_n({"a": close}).axes[0].get_xticklabels()
+    assert [tick.get_text() for tick in ticks] == ["194"], "labels would overlap"
+    axes = plots.gap_by_n({"solar cells": table, "flowers": gaps()}).axes[0]
+    found = lines(axes)
+    assert found["solar cells"][1] == [0.12, 0.04]
+    assert found["flowers: not all arms yet"][1] == []
+    bars = [s[:, 1] for s in axes.collections[0].get_segments()]
+    assert list(bars[0]) == [0.05, 0.19]
+    hollow = [line for line in axes.lines if line.get_markerfacecolor() == "white"]
+    assert hollow[0].get_ydata().tolist() == [0.04]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["50", "200"]
+    assert "95 % interval" in axes.get_ylabel()
+    assert not {plots.COLORS[name] for name in plots.COLORS} & {
+        colour(axes, label) for label in found
+    }
+    assert plots.gap_by_n({"flowers": gaps()}).legends
+
+
+def test_a_figure_can_be_a_small_jpeg():
+    figure = plots.channel_gallery({"stage1": {0: RNG.random((64, 64, 3))}})
+    picture = plots.as_jpeg(figure, dpi=60)
+    assert picture.data[:2] == b"\xff\xd8"
+    assert repr(picture) == "<IPython.core.display.Image object>"
+
+
+def test_the_measured_tables_can_be_drawn():
+    probes = read_probes()
+    figure = plots.probe_curves(probes, {name: name for name in PROBED})
+    assert len(figure.axes) == 2
+    assert len(lines(plots.cka_per_stage(read_cka()).axes[0])) == 3

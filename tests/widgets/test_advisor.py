@@ -1,0 +1,79 @@
+"""The advisor widget: knobs in, advice and curves out."""
+
+import base64
+
+import pandas as pd
+import pytest
+from tests.test_decide import GRID, SIMILAR, found, rows
+
+from helpers.evidence.recommend import recommend
+from helpers.widgets import Advisor
+
+
+@pytest.fixture
+def advisor() -> Advisor:
+    return Advisor(GRID, SIMILAR)
+
+
+def picture(box) -> bytes:
+    return base64.b64decode(box.value.split("base64,")[1].split('"')[0])
+
+
+def test_it_shows_advice_and_curves_at_once(advisor):
+    assert advisor.advice.n == 400
+    assert "Recommended" in advisor.text.value
+    assert "Confidence" in advisor.text.value
+    assert "What would change it" in advisor.text.value
+    assert picture(advisor.curves).startswith(b"\x89PNG")
+    assert repr(advisor) == "Advisor(run the notebook to use it)"
+
+
+def test_it_says_what_recommend_says(advisor):
+    advisor.data.value = "far"
+    advisor.n.value = 50
+    expected = recommend(50, dataset="far", found=GRID, similar=SIMILAR)
+    assert advisor.advice.strategy == expected.strategy == "feature_extraction"
+    assert advisor.advice.why == expected.why
+    advisor.n.value = 10**2.9
+    assert advisor.advice.strategy == "full_finetune"
+
+
+def test_every_knob_redraws(advisor):
+    for knob, value in ((advisor.n, 100), (advisor.similarity, 0.8), (advisor.data, "far"),
+                        (advisor.n, 10**5)):  # fmt: skip
+        before = advisor.text.value, advisor.curves.value
+        knob.value = value
+        assert advisor.text.value != before[0]
+        assert advisor.curves.value != before[1]
+    assert "extrapolation" in advisor.text.value
+
+
+def test_what_a_gain_is_worth_changes_the_choice():
+    means = {"feature_extraction": 0.80, "full_finetune": 0.815}
+    advisor = Advisor(found(rows("far", 400, means, noise=0.03)), SIMILAR)
+    assert advisor.advice.strategy == "full_finetune"
+    advisor.worth.value = 0.02
+    assert advisor.advice.strategy == "feature_extraction"
+
+
+def test_the_similarity_slider_rests_when_a_data_set_is_named(advisor):
+    assert not advisor.similarity.disabled
+    advisor.data.value = "far"
+    assert advisor.similarity.disabled
+
+
+def test_the_scale_names_the_measured_sets(advisor):
+    assert "far 0.40, middle 0.50, near 0.80" in advisor._scale().value
+
+
+def test_an_error_is_a_sentence_on_the_page():
+    one = found(rows("far", 50, {"lp_ft": 0.8}))
+    advisor = Advisor(one, SIMILAR)
+    assert advisor.advice is None
+    assert "make evidence" in advisor.text.value
+    assert advisor.curves.value == ""
+
+
+def test_the_rows_behind_the_advice_are_at_hand(advisor):
+    assert isinstance(advisor.advice.evidence, pd.DataFrame)
+    assert set(advisor.advice.evidence["dataset"]) <= set(SIMILAR)
