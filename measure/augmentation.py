@@ -28,6 +28,7 @@ from helpers.evidence.augmentation import (
     KEY,
     RESULTS,
     SIZES,
+    planned,
 )
 from helpers.inspection import augmentation
 from helpers.training import experiments, metrics, strategies

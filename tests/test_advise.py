@@ -15,8 +15,7 @@ from helpers import datasets, plots
 from helpers.__main__ import _parser, main
 from helpers.advise import census, command, race, sections
 from helpers.errors import CourseError
-from helpers.evidence import grid, tables, verdicts
-from helpers.plots import report
+from helpers.evidence import grid, report, tables, verdicts
 from helpers.training import metrics, predict, strategies
 from tests.conftest import make_split
 

@@ -14,11 +14,10 @@ from helpers.advise.census import Census, take
 from helpers.advise.race import Race, seconds_for
 from helpers.advise.sections import costs, likeness, next_step, outcome, overview
 from helpers.errors import CourseError
-from helpers.evidence import recommend, similarity
+from helpers.evidence import recommend, report, similarity
 from helpers.evidence.estimates import passes
 from helpers.evidence.recommend import Recommendation
-from helpers.plots import report
-from helpers.plots.report import Section
+from helpers.evidence.report import Section
 
 BASELINE = "feature_extraction"  # raced in any case: cheap, and what the others must beat
 

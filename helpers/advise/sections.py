@@ -17,8 +17,8 @@ from helpers.advise.race import Race, arm
 from helpers.datasets.folder import overlaps
 from helpers.evidence import grid
 from helpers.evidence.recommend import NAMES, Recommendation, _range
+from helpers.evidence.report import Section
 from helpers.evidence.similarity import IMAGE_SIZE, Distances
-from helpers.plots.report import Section
 
 READ_AS = {
     "more than 8 bits": "The full range of each was its window,",

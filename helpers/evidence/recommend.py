@@ -19,9 +19,9 @@ from helpers import plots
 from helpers.errors import CourseError, unknown_name
 from helpers.evidence import similarity as measured_similarity
 from helpers.evidence.estimates import Estimate, estimate, sizes, weights_of
+from helpers.evidence.report import Section
 from helpers.evidence.rules import Published, published_for
 from helpers.evidence.verdicts import LONGER, WORTH, Evidence, choose, evidence, interval, paired
-from helpers.plots.report import Section
 from helpers.plots.style import SHORT_CAVEATS
 from helpers.training.metrics import Interval
 

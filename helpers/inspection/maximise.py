@@ -234,4 +234,5 @@ def load_gallery(folder: Path = GALLERY) -> dict[str, dict[int, np.ndarray]]:
 
 
 def picture_name(part: str, channel: int) -> str:
+    """Return the name of a picture's file in the gallery."""
     return f"{part}_{int(channel):04d}.jpg"

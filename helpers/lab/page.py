@@ -7,11 +7,12 @@ import time
 
 import ipywidgets as widgets
 
-from helpers import lab
 from helpers.errors import CourseError
 from helpers.lab import drawings, view
+from helpers.lab.engine import Lab
 from helpers.lab.knobs import SetupPanel
 from helpers.lab.panels import GuessPanel, Pictures, ShelfPanel, StartPanel
+from helpers.lab.races import names
 from helpers.lab.style import lab_style
 
 REDRAW_SECONDS = 0.3  # while a race runs
@@ -31,8 +32,8 @@ class StrategyLab(widgets.VBox):
     lab : the state that is shown; None: a new one, with the first prepared race loaded.
     """
 
-    def __init__(self, lab: lab.Lab | None = None) -> None:
-        self.lab = lab or lab.Lab()
+    def __init__(self, lab: Lab | None = None) -> None:
+        self.lab = lab or Lab()
         self._drawing, self._drawn, self._quiet = threading.RLock(), 0.0, False
         self._make_switches()
         self.setup = SetupPanel(self.lab.setup, self._set_up)
@@ -52,7 +53,7 @@ class StrategyLab(widgets.VBox):
 
     def _make_switches(self) -> None:
         self.prepared = widgets.Dropdown(
-            options=[*lab.names(), OWN], description="race",
+            options=[*names(), OWN], description="race",
             layout={"width": "25em"}, style={"description_width": "3em"},
         )  # fmt: skip
         self.predict_first = widgets.Checkbox(description="guess first", indent=False)

@@ -15,9 +15,9 @@ import pandas as pd
 
 from helpers import files
 from helpers.errors import CourseError
+from helpers.evidence import report
 from helpers.lab import drawings
 from helpers.lab.race import Race
-from helpers.plots import report
 from helpers.plots.style import LABELS as NAMES
 
 LONGEST_NAME = 60

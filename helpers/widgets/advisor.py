@@ -10,10 +10,9 @@ import ipywidgets as widgets
 
 from helpers import plots
 from helpers.errors import CourseError
-from helpers.evidence import recommend, verdicts
+from helpers.evidence import recommend, report, verdicts
 from helpers.evidence.recommend import Recommendation
 from helpers.evidence.verdicts import Evidence
-from helpers.plots import report
 from helpers.widgets.figures import figure_box, show
 
 BY_SIMILARITY = "by similarity"

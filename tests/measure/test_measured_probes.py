@@ -4,6 +4,7 @@ import pytest
 from helpers import datasets
 from helpers.evidence import probes as evidence_probes
 from helpers.evidence.probes import CKA_COLUMNS, PROBE_COLUMNS, read_cka, read_probes
+from measure import probes as runner
 from measure.probes import N_TRAIN, main, measure_probes
 
 

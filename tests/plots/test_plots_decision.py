@@ -4,12 +4,12 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
-from tests.test_decide import SIMILAR, flat, found, rows
 
 from helpers import plots
 from helpers.evidence import estimates, rules, similarity, transferability
 from helpers.evidence.verdicts import ARMS
 from helpers.plots.evidence import ORDER, VARIANTS, _apart
+from tests.evidence.test_recommend import SIMILAR, flat, found, rows
 
 
 @pytest.fixture(scope="module")

@@ -235,7 +235,7 @@ def test_sigkill_while_writing_leaves_nothing_that_is_read_later(tmp_path):
     """The real thing: the process dies between two blocks and cannot tidy up."""
     script = (
         "import os, signal\n"
-        "from tests.test_prefix import frozen_net, inputs\n"
+        "from tests.training.test_feature_cache import frozen_net, inputs\n"
         "from helpers import prefix\n"
         "compute = prefix._blocks\n"
         "def killed(*a):\n"
@@ -305,7 +305,7 @@ def test_two_fill_the_same_entry_at_once():
 
 def test_two_processes_fill_the_same_entry_at_once():
     script = (
-        "from tests.test_prefix import frozen_net, inputs\n"
+        "from tests.training.test_feature_cache import frozen_net, inputs\n"
         "from helpers import prefix\n"
         "print(float(prefix.activations(frozen_net(), inputs(), 'stage3').images.sum()))\n"
     )

@@ -4,10 +4,10 @@ import base64
 
 import pandas as pd
 import pytest
-from tests.test_decide import GRID, SIMILAR, found, rows
 
 from helpers.evidence.recommend import recommend
 from helpers.widgets import Advisor
+from tests.evidence.test_recommend import GRID, SIMILAR, found, rows
 
 
 @pytest.fixture
