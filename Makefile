@@ -19,19 +19,29 @@ lab: $(READY)
 app: $(READY)
 	$(BIN)/python -m helpers.lab.app --port=$(PORT) $(APP_ARGS)
 
-test: lint unit nbval
+# A cell may take 1,500 s: room for a machine eight times slower than the one it was timed on.
+PYTEST := TQDM_DISABLE=1 $(BIN)/python -m pytest
+NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=1500 \
+	--nbval-sanitize-with tests/nbval_sanitize.cfg
+
+# Everything runs, whatever fails before it, and pytest's summary at the end names all that failed.
+# One process a core; a file's tests, and so a notebook's cells, stay together and in order.
+WORKERS ?= 2
+test: $(READY)
+	@lint=passed; $(MAKE) --no-print-directory lint || lint=FAILED; \
+	$(PYTEST) $(NBVAL) -n $(WORKERS) --dist loadscope --durations=10 tests $(NOTEBOOKS); tests=$$?; \
+	echo "lint $$lint"; test $$lint = passed && exit $$tests
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 unit: $(READY)
-	$(BIN)/python -m pytest tests
+	$(PYTEST) tests
 
 # Every notebook is run again and each cell's text compared with what is stored.
 nbval: $(READY)
-	TQDM_DISABLE=1 $(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=180 \
-		--nbval-sanitize-with tests/nbval_sanitize.cfg --durations=5 $(NOTEBOOKS)
+	$(PYTEST) $(NBVAL) --durations=5 $(NOTEBOOKS)
 
 notebooks: $(READY)
 	TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace \
