@@ -33,7 +33,7 @@ def test_a_colour_folder_with_three_classes_and_few_images(path, folder, tmp_pat
     monkeypatch.setenv("TQDM_DISABLE", "1")
     notebook = nbformat.read(path, 4)
     resources = {"metadata": {"path": os.fspath(path.parent)}}
-    NotebookClient(notebook, timeout=180, resources=resources).execute()
+    NotebookClient(notebook, timeout=1500, resources=resources).execute()
     printed = "".join(
         output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", [])
     )
