@@ -4,27 +4,52 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from helpers import files
+from helpers.datasets import Dataset
+from helpers.datasets.views import View
 from helpers.errors import CourseError
-from helpers.files import atomic_path
 from helpers.networks import backbones, weights
 from helpers.networks.backbones import Backbone
+from helpers.training.recipe import Run
 
 STATE = "state.pt"
+FORMAT = 2  # raise it when a saved state would mean something else
 
 
 def save_state(folder: Path, state: dict) -> None:
     """Write the state of a run, whole or not at all."""
-    with atomic_path(folder / STATE) as temporary:
+    with files.atomic_path(folder / STATE) as temporary:
         torch.save(state, temporary)
 
 
-def load_state(folder: Path | None, fingerprint: str) -> dict | None:
+def fingerprint(
+    run: Run, data: Dataset, targets: np.ndarray, augment: object, views: Sequence[View]
+) -> str:
+    """Name everything that decides a result, so that no other run is taken for this one."""
+    pattern = np.arange(25 * 25, dtype=np.int64).reshape(1, 25, 25, 1).astype(np.uint8)
+    settings = (
+        run.model.name, run.strategy, asdict(run.recipe), run.seed, data.card.name,
+        data.card.size, getattr(augment, "__qualname__", augment),
+    )  # fmt: skip
+    arrays = [
+        *(value.detach().cpu().numpy() for value in run.model.state_dict().values()),
+        *(array for part in (data.train, data.val) for array in (part.images[:], part.labels)),
+        targets,
+        *(view(pattern) for view in views),
+    ]
+    contents = files.digest(*(np.ascontiguousarray(array).tobytes() for array in arrays))
+    return f"{settings}, contents {contents}, format {FORMAT}"
+
+
+def load_state(folder: Path, fingerprint: str) -> dict | None:
     """Return the state kept in `folder`, None if there is none.
 
     Raises
@@ -32,9 +57,9 @@ def load_state(folder: Path | None, fingerprint: str) -> dict | None:
     CourseError
         When it is damaged, or belongs to a run with other settings (`fingerprint`).
     """
-    if folder is None or not (folder / STATE).is_file():
-        return None
     path = folder / STATE
+    if not path.is_file():
+        return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         found = state["fingerprint"]
@@ -72,7 +97,7 @@ def export(
         "std": model.std.flatten().tolist(),
     }
     tensors = {name: value.contiguous() for name, value in model.net.state_dict().items()}
-    with atomic_path(path) as temporary:
+    with files.atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={"facts": json.dumps(facts, default=str)})
     return path
 
