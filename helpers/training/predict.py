@@ -75,7 +75,7 @@ def predict(model: nn.Module, inputs: Split | Inputs, fabric: Fabric | None = No
     """
     fabric = fabric or devices.start()
     start = inputs.start if isinstance(inputs, Inputs) else "stem"
-    options = {} if start == "stem" else {"start": start}
+    options = {} if start == "stem" else {"start": start}  # other networks take no `start`
     rank, world = fabric.global_rank, fabric.world_size
     padded = math.ceil(len(inputs) / world) * world
     mine = (np.arange(padded) % len(inputs))[rank::world]
