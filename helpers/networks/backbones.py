@@ -1,6 +1,6 @@
-"""One view of any pretrained CNN: normalise, stem, stages, pool, head.
+"""Pretrained CNNs of any library as the same parts: normalise, stem, stages, pool, head.
 
->>> from helpers import backbones
+>>> from helpers.networks import backbones
 >>> model = backbones.load("efficientnet_lite0", channels=1)
 >>> model.part_names
 ('stem', 'stage1', 'stage2', ..., 'stage7', 'head')

@@ -1,4 +1,4 @@
-"""Change a colour-trained stem to gray: sum, mean or random, and the folded normalisation."""
+"""Gray images for a colour-trained network: one input channel by sum, mean or at random."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def find_layer(net: nn.Module, name: str) -> nn.Module:
 
 
 def gray_statistics(mean: Sequence[float], std: Sequence[float]) -> tuple[float, float]:
-    """Return the gray mean and deviation that stand for those of three channels, their averages.
+    """Return the mean and deviation to normalise gray images with: averages over the channels.
 
     For ImageNet they are (.449, .226). (.485, .229), often seen, are those of red alone.
     """
@@ -142,7 +142,7 @@ def fold_normalisation(
     std: Sequence[float],
     gray: tuple[float, float] = (0.0, 1.0),
 ) -> nn.Conv2d:
-    """Return a one-channel copy of an RGB stem that does the colour normalisation itself.
+    """Return a one-channel copy of an RGB stem with the colour normalisation folded in.
 
     With images x in 0..1 replicated and normalised per channel the stem gives ``sum_c W_c *
     (x - m_c) / s_c``. That is linear in x, so ``W' = sum_c W_c / s_c`` and

@@ -1,4 +1,4 @@
-"""Training state that survives a kill, and finished weights as safetensors."""
+"""What a run leaves on disk: its state after each epoch, to resume it, and its final weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FORMAT = 2  # raise it when a saved state would mean something else
 
 
 def save_state(folder: Path, state: dict) -> None:
-    """Write the state of a run, whole or not at all."""
+    """Write the state of a run; whoever is killed on the way leaves the earlier state."""
     with files.atomic_path(folder / STATE) as temporary:
         torch.save(state, temporary)
 
@@ -33,7 +33,8 @@ def save_state(folder: Path, state: dict) -> None:
 def fingerprint(
     run: Run, data: Dataset, targets: np.ndarray, augment: object, views: Sequence[View]
 ) -> str:
-    """Name everything that decides a result, so that no other run is taken for this one."""
+    """Return a text that differs between runs with other settings, data, or starting weights."""
+    # A view is a function: it is known by what it makes of a picture without symmetries.
     pattern = np.arange(25 * 25, dtype=np.int64).reshape(1, 25, 25, 1).astype(np.uint8)
     settings = (
         run.model.name, run.strategy, asdict(run.recipe), run.seed, data.card.name,
@@ -88,14 +89,8 @@ def export(
         metadata together with the backbone's name and normalisation.
     """
     path = Path(path)
-    facts |= {
-        "classes": list(classes),
-        "channels": channels,
-        "head": head,
-        "backbone": model.name,
-        "mean": model.mean.flatten().tolist(),
-        "std": model.std.flatten().tolist(),
-    }
+    facts |= {"classes": list(classes), "channels": channels, "head": head, "backbone": model.name}
+    facts |= {"mean": model.mean.flatten().tolist(), "std": model.std.flatten().tolist()}
     tensors = {name: value.contiguous() for name, value in model.net.state_dict().items()}
     with files.atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={"facts": json.dumps(facts, default=str)})
@@ -114,16 +109,16 @@ def load(path: Path | str) -> tuple[Backbone, dict]:
     try:
         with safe_open(path, "pt") as file:
             facts = json.loads(file.metadata()["facts"])
-        n_classes, channels = len(facts["classes"]), facts["channels"]
-        name, head = facts["backbone"], facts["head"]
+        mean, std, n_classes = tuple(facts["mean"]), tuple(facts["std"]), len(facts["classes"])
+        name, channels, head = facts["backbone"], facts["channels"], facts["head"]
     except Exception as error:  # no metadata, other metadata, another format
         raise CourseError(
             f"{path} holds weights, but not what the course stores with them. Use "
             "backbones.load(weights=...) for weights of another origin."
         ) from error
-    gray = "sum" if len(facts["mean"]) == 1 else "replicate"
+    gray = "sum" if len(mean) == 1 else "replicate"
     model = backbones.load(name, channels=channels, weights=None, gray=gray)
     model.replace_head(backbones.HEADS[head](model.n_features, n_classes))
     weights.fill(model.net, state, str(path))
-    model.set_normalisation(tuple(facts["mean"]), tuple(facts["std"]))
+    model.set_normalisation(mean, std)
     return model.eval(), facts

@@ -39,6 +39,8 @@ def start(accelerator: str = "auto", precision: str = "32-true") -> Fabric:
         When this machine has no such accelerator or precision.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    # With 16-mixed the first step may be skipped on purpose, and the rates move all the same.
+    warnings.filterwarnings("ignore", "Detected call of .lr_scheduler.step")
     _keep_freed_memory()
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     nodes = max(1, int(os.environ.get("WORLD_SIZE", processes)) // processes)
@@ -73,13 +75,6 @@ def _keep_freed_memory() -> None:
         libc.mallopt(-1, largest)  # M_TRIM_THRESHOLD: do not shrink the heap
 
 
-def describe() -> str:
-    """Return this machine's compute in one line."""
-    if torch.cuda.is_available():
-        return f"GPU {torch.cuda.get_device_name()}"
-    return f"CPU, {torch.get_num_threads()} threads"
-
-
 PACKAGES = ("torch", "torchvision", "timm", "lightning-fabric", "ipywidgets", "jupyterlab")
 # Seconds that `probe` took on the two cores on which the course's times were measured.
 REFERENCE_SECONDS = 0.095
@@ -95,9 +90,12 @@ def report() -> dict[str, str]:
     by = "set by COURSE_DATASET"
     if not os.environ.get("COURSE_DATASET"):
         by = "default; COURSE_DATASET moves it"
+    compute = f"CPU, {torch.get_num_threads()} threads"
+    if torch.cuda.is_available():
+        compute = f"GPU {torch.cuda.get_device_name()}"
     facts = {
         "Python": f"{platform.python_version()} on {platform.system()}",
-        "compute": describe(),
+        "compute": compute,
         "memory": f"{memory.available / 2**30:.0f} of {memory.total / 2**30:.0f} GB free",
         "data set": f"{datasets.default_name()} ({by})",
         "own images": os.environ.get("COURSE_DATA_DIR", "none (COURSE_DATA_DIR is not set)"),

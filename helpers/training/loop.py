@@ -141,7 +141,7 @@ class _Training:
             optimizer.load_state_dict(self.saved["optimizer"])
             schedule.load_state_dict(self.saved["schedule"])
         self.saved = None
-        for epoch in self.progress(done, end, phase):
+        for epoch in self.epochs(done, end, phase):
             if recipe.patience and epoch - max(run.best_epoch, first) >= recipe.patience:
                 return
             torch.manual_seed(run.seed * 100_003 + epoch)
@@ -177,7 +177,7 @@ class _Training:
             self.close_epoch(row, optimizer, schedule)
 
     def inputs(self) -> tuple[Inputs, Inputs]:
-        """Return what trains and what validates: images, or what the frozen front makes of them."""
+        """Return what to train and to validate on: images, or activations of the frozen front."""
         start, why = feature_cache.boundary(self.run.model)
         if self.augment is not None and start != "stem":
             start, why = "stem", "nothing is computed ahead: augmentation changes every image"
@@ -202,8 +202,9 @@ class _Training:
         mine = np.resize(order, math.ceil(n / world) * world)[rank::world]
         return np.array_split(mine, math.ceil(len(mine) / self.run.recipe.batch_size))
 
-    def progress(self, done: int, end: int, phase: int) -> Iterable[int]:
-        """Return the epochs to run behind a progress bar; tqdm's own ignores TQDM_DISABLE."""
+    def epochs(self, done: int, end: int, phase: int) -> Iterable[int]:
+        """Return the epochs `done` to `end`, with a progress bar."""
+        # tqdm's notebook bar does not obey TQDM_DISABLE by itself.
         quiet = self.fabric.global_rank > 0 or bool(os.environ.get("TQDM_DISABLE"))
         name = self.run.strategy.name + (f", phase {phase + 1}" if phase else "")
         return tqdm(range(done, end), desc=name, unit="epoch", leave=False, disable=quiet)
@@ -223,7 +224,7 @@ class _Training:
         }
 
     def nan_sentence(self, epoch: int) -> str:
-        """Say that `epoch` broke the run; an error where there is no good epoch to go back to."""
+        """Say in which epoch the loss was lost; an error if there is no earlier one to keep."""
         if not self.run.best_epoch:
             raise CourseError(
                 f"The loss became NaN or infinite in epoch {epoch}, before any epoch could be "
@@ -248,7 +249,7 @@ class _Training:
         run.history.append(row)
         if self.folder is not None and self.fabric.global_rank == 0:
             checkpoints.save_state(self.folder, {
-                "fingerprint": self.fingerprint, "run": run.progress(),
+                "fingerprint": self.fingerprint, "run": run.state_dict(),
                 "model": run.model.state_dict(), "kept": self.kept.state_dict(),
                 "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(),
             })  # fmt: skip
@@ -271,7 +272,7 @@ class _Training:
 
 
 def _rank(row: dict) -> tuple[float, float]:
-    """Return what the better of two epochs is larger in: validation AUC, then (minus) the loss.
+    """Return what epochs are ranked by: validation AUC, and among equals the smaller loss.
 
     Where a class is missing from validation no epoch has an AUC, and the loss decides.
     """
@@ -279,7 +280,10 @@ def _rank(row: dict) -> tuple[float, float]:
 
 
 def class_weights(labels: np.ndarray, n_classes: int) -> Tensor:
-    """Return a loss weight per class, inverse to its frequency, with mean 1 over the images."""
+    """Return a loss weight per class, inverse to its frequency, with mean 1 over the images.
+
+    A class without an image has weight 1.
+    """
     present, weights = np.unique(labels), np.ones(n_classes)
     weights[present] = compute_class_weight("balanced", classes=present, y=labels)
     return torch.tensor(weights, dtype=torch.float32)

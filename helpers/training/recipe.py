@@ -85,7 +85,7 @@ class Run:
         """The row of the history whose epoch was kept."""
         return next(row for row in self.history if row["epoch"] == self.best_epoch)
 
-    def progress(self) -> dict:
+    def state_dict(self) -> dict:
         """Return what has come out so far, without the network and what the run was given."""
         given = ("model", "strategy", "recipe", "seed")
         return {name: value for name, value in vars(self).items() if name not in given}

@@ -35,7 +35,7 @@ class Phase:
     last : how many of the last stages train with the head: 0, 1, 2 ..., or ``"all"`` for every
         stage and the stem.
     head_lr, backbone_lr : peak learning rates of the head and of the last stage.
-    decay : each stage nearer to the image learns at `decay` times the rate of the one behind it
+    decay : each stage learns at `decay` times the rate of the next one towards the head
         (discriminative learning rates, Howard & Ruder 2018).
     share : this phase's share of the epochs.
     """
@@ -58,10 +58,10 @@ class Strategy:
     phases : one after the other; all but LP-FT have one.
     pretrained : start from ImageNet weights, or from random ones.
     head : ``"linear"`` or ``"mlp"`` (the lesson's).
-    batchnorm : ``"eval"``: the running statistics rest everywhere, only scale and shift train
-        where the part does. ``"follow"``: they rest in frozen parts and move in trained ones; the
-        choice for training from scratch, or with many images. ``"train"``: they move everywhere,
-        frozen or not: the trap of notebook 02.
+    batchnorm : what the running statistics do. ``"eval"``: they rest everywhere; scale and shift
+        train with their part. ``"follow"``: they rest in frozen parts and move in trained ones, as
+        training from scratch needs. ``"train"``: they move everywhere, even in frozen parts: the
+        trap of notebook 02.
     weight_decay : AdamW's; never applied to BatchNorm or biases.
     """
 
@@ -109,8 +109,8 @@ def partial_finetune(
     Raises
     ------
     CourseError
-        When `last` is not a whole number of at least 1. Whether the backbone has so many stages
-        is checked by `apply`.
+        When `last` is not a whole number of at least 1. `apply` raises when the backbone has
+        fewer stages.
     """
     if not isinstance(last, int) or last < 1:
         raise CourseError(
@@ -215,8 +215,8 @@ def trainable_parts(model: Backbone, phase: Phase) -> tuple[str, ...]:
 def apply(model: Backbone, strategy: Strategy, phase: int = 0) -> Backbone:
     """Freeze and unfreeze `model` in place for one phase; returns it in train mode.
 
-    The BatchNorm policy goes with it: what is in ``model.frozen`` stays in eval mode through
-    every later ``model.train()``.
+    Parts whose BatchNorm statistics are to rest come into ``model.frozen``: they stay in eval mode
+    through every later ``model.train()``.
     """
     trained = trainable_parts(model, strategy.phases[phase])
     for name in model.part_names:
