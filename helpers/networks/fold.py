@@ -1,4 +1,4 @@
-"""The same function in less time: resting BatchNorm folded into the convolution before it."""
+"""BatchNorm folded into the convolution before it: the same function in less time."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def folded(model: Backbone) -> Backbone:
     and the bias of the convolution it follows (Jacob et al. 2018, section 3.2). That saves one
     pass over every activation. The outputs agree to float tolerance.
 
-    It relies on every BatchNorm standing right behind its convolution among the children of one
-    module, which holds for the networks of `helpers.networks.backbones` (and is tested for each).
+    Every BatchNorm must be the next child of its module after its convolution, as in the networks
+    of `helpers.networks.backbones` (tested for each).
     """
     quick = copy.deepcopy(model).eval().requires_grad_(False)
     for parent in list(quick.net.modules()):

@@ -1,4 +1,4 @@
-"""Change a colour-trained stem to gray: sum, mean or random, and the folded normalisation."""
+"""Gray images for a colour-trained network: one input channel by sum, mean or at random."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from helpers.errors import CourseError, unknown_name
 
 METHODS = ("sum", "mean", "random")
-
-
 REPLICATE = "To replicate, leave the network alone and give it images.expand(-1, 3, -1, -1)."
 
 
@@ -41,11 +39,13 @@ def gray_stem(conv: nn.Conv2d, how: str = "sum") -> nn.Conv2d:
         hint = REPLICATE if how == "replicate" else ""
         raise unknown_name("grayscale method", how, METHODS, hint)
     _check_rgb(conv)
-    gray = _one_channel(conv, conv.weight.detach().sum(dim=1, keepdim=True))
+    gray = copy.deepcopy(conv)  # keeps the class, and with it how the borders are padded
+    gray.in_channels = 1
+    gray.weight = nn.Parameter(conv.weight.detach().sum(dim=1, keepdim=True))
     _check_exact(conv, gray)
     if how == "mean":
         gray.weight = nn.Parameter(gray.weight.detach() / 3)
-    if how == "random":
+    elif how == "random":
         gray.reset_parameters()
     gray.made_gray_by = how
     return gray
@@ -94,13 +94,14 @@ def first_conv(net: nn.Module) -> tuple[str, nn.Conv2d]:
     CourseError
         When the first layer with weights is no 2D convolution, or there is none.
     """
-    for name, module in net.named_modules():
-        if isinstance(module, nn.Conv2d):
-            return name, module
-        if not any(True for _ in module.children()) and any(True for _ in module.parameters()):
-            break
-    else:
-        name, module = "", None
+    layers = (
+        (name, module)
+        for name, module in net.named_modules()
+        if isinstance(module, nn.Conv2d) or ([*module.parameters()] and not [*module.children()])
+    )
+    name, module = next(layers, ("", None))
+    if isinstance(module, nn.Conv2d):
+        return name, module
     found = f"its first layer is {name!r}, a {type(module).__name__}" if name else "it has no conv"
     raise CourseError(
         f"{type(net).__name__} has no convolutional stem: {found}. Pass layer=... if the "
@@ -128,7 +129,7 @@ def find_layer(net: nn.Module, name: str) -> nn.Module:
 
 
 def gray_statistics(mean: Sequence[float], std: Sequence[float]) -> tuple[float, float]:
-    """Return the gray mean and deviation that stand for those of three channels, their averages.
+    """Return the mean and deviation to normalise gray images with: averages over the channels.
 
     For ImageNet they are (.449, .226). (.485, .229), often seen, are those of red alone.
     """
@@ -141,7 +142,7 @@ def fold_normalisation(
     std: Sequence[float],
     gray: tuple[float, float] = (0.0, 1.0),
 ) -> nn.Conv2d:
-    """Return a one-channel copy of an RGB stem that does the colour normalisation itself.
+    """Return a one-channel copy of an RGB stem with the colour normalisation folded in.
 
     With images x in 0..1 replicated and normalised per channel the stem gives ``sum_c W_c *
     (x - m_c) / s_c``. That is linear in x, so ``W' = sum_c W_c / s_c`` and
@@ -161,30 +162,21 @@ def fold_normalisation(
     CourseError
         When the statistics are not three and positive deviations, or `conv` is no RGB stem.
     """
-    _check_rgb(conv)
     m, s = (torch.as_tensor(v, dtype=torch.float64) for v in (mean, std))
     if m.shape != (3,) or s.shape != (3,) or min(s.min(), gray[1]) <= 0:
         raise CourseError(
             f"mean={mean} and std={std} must be three numbers each, one per colour channel, and "
             f"every deviation (that of gray={gray} too) above 0."
         )
+    folded = gray_stem(conv)
     m, s = m.view(1, 3, 1, 1), s.view(1, 3, 1, 1)
     kernels = conv.weight.detach().cpu().double()
     weight = (kernels * gray[1] / s).sum(dim=1, keepdim=True)
-    bias = (kernels * (gray[0] - m) / s).sum(dim=(1, 2, 3))
-    folded = _one_channel(conv, weight.to(conv.weight))
-    _check_exact(conv, _one_channel(conv, conv.weight.detach().sum(dim=1, keepdim=True)))
-    bias = bias.to(conv.weight) + (0 if conv.bias is None else conv.bias.detach())
-    folded.bias = nn.Parameter(bias)
+    bias = (kernels * (gray[0] - m) / s).sum(dim=(1, 2, 3)).to(conv.weight)
+    folded.weight = nn.Parameter(weight.to(conv.weight))
+    folded.bias = nn.Parameter(bias if conv.bias is None else bias + conv.bias.detach())
     folded.made_gray_by = "fold_normalisation"
     return folded
-
-
-def _one_channel(conv: nn.Conv2d, weight: Tensor) -> nn.Conv2d:
-    gray = copy.deepcopy(conv)  # keeps the class, and with it how the borders are padded
-    gray.in_channels = 1
-    gray.weight = nn.Parameter(weight)
-    return gray
 
 
 def _check_rgb(conv: nn.Conv2d) -> None:
@@ -220,7 +212,7 @@ def _check_exact(conv: nn.Conv2d, summed: nn.Conv2d) -> None:
             )
 
 
-def activations(net: nn.Module, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
+def layer_outputs(net: nn.Module, images: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
     """Return what each of `layers` gives for `images`, in the mode `net` is in.
 
     `net` is left as it was, its running statistics included.
@@ -263,22 +255,24 @@ def drift(
     Raises
     ------
     CourseError
-        When `images` are not gray, `reference` is, or a layer does not exist.
+        When `images` are not gray, or a layer does not exist.
     """
     check_gray(images)
-    if first_conv(reference)[1].in_channels == 1:
-        raise CourseError("The reference takes gray images already; pass the colour network.")
-    own = activations(net, images, layers)
-    right = activations(reference, images.expand(-1, 3, -1, -1), layers)
-    rows = [
-        {
-            "layer": name,
-            "scale": float(_spread(own[name]) / _spread(right[name])),
+    own = layer_outputs(net, images, layers)
+    right = layer_outputs(reference, images.expand(-1, 3, -1, -1), layers)
+
+    def spread(activation: Tensor) -> Tensor:
+        per_channel = activation.transpose(0, 1).flatten(1)
+        return per_channel.var(dim=1, correction=0).sum().sqrt()
+
+    rows = {
+        name: {
+            "scale": float(spread(own[name]) / spread(right[name])),
             "error": float((own[name] - right[name]).norm() / right[name].norm()),
         }
         for name in layers
-    ]
-    return pd.DataFrame(rows, columns=["layer", "scale", "error"]).set_index("layer")
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("layer")
 
 
 def check_gray(images: Tensor) -> None:
@@ -294,8 +288,3 @@ def check_gray(images: Tensor) -> None:
             f"Gray images (N, 1, H, W) are wanted, these are {tuple(images.shape)}. Of images "
             "that are gray but stored as RGB, images[:, :1] is enough."
         )
-
-
-def _spread(activation: Tensor) -> Tensor:
-    per_channel = activation.transpose(0, 1).flatten(1)
-    return per_channel.var(dim=1, correction=0).sum().sqrt()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.error import URLError
@@ -17,16 +16,10 @@ from helpers.errors import CourseError, unknown_name
 
 # Blocks per stage (Tan & Le 2019, table 1; Lite keeps the first and last stage unrepeated).
 LITE0_DEPTHS = (1, 2, 2, 3, 3, 4, 1)
-
-
 LITE0_OUTER = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2",
                "_fc": "classifier"}  # fmt: skip
-
-
 LITE0_FIRST_BLOCK = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw",
                      "_bn2": "bn2"}  # fmt: skip
-
-
 LITE0_BLOCK = {"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw",
                "_bn1": "bn2", "_project_conv": "conv_pwl", "_bn2": "bn3"}  # fmt: skip
 
@@ -41,29 +34,16 @@ def lite0_name(name: str) -> str:
 
     The checkpoint numbers its 16 blocks in a row, timm counts stage and block; and a block
     without expansion names its layers differently.
-
-    Raises
-    ------
-    CourseError
-        For a name that no such checkpoint holds.
     """
-    block = re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", name)
-    try:
-        if block is None:
-            layer, rest = name.split(".", 1)
-            return f"{LITE0_OUTER[layer]}.{rest}"
-        number, layer, rest = int(block[1]), block[2], block[3]
-        layers = LITE0_FIRST_BLOCK if number == 0 else LITE0_BLOCK
-        stage = 0
-        while number >= LITE0_DEPTHS[stage]:
-            number -= LITE0_DEPTHS[stage]
-            stage += 1
-        return f"blocks.{stage}.{number}.{layers[layer]}.{rest}"
-    except (KeyError, ValueError, IndexError):
-        raise CourseError(
-            f"The weights hold a tensor {name!r} that EfficientNet-Lite0 does not have: "
-            "this file belongs to another network."
-        ) from None
+    *block, layer, tensor = name.split(".")  # _conv_stem.weight, _blocks.3._bn1.bias
+    if not block:
+        return f"{LITE0_OUTER[layer]}.{tensor}"
+    number, stage = int(block[1]), 0
+    layers = LITE0_FIRST_BLOCK if number == 0 else LITE0_BLOCK
+    while number >= LITE0_DEPTHS[stage]:
+        number -= LITE0_DEPTHS[stage]
+        stage += 1
+    return f"blocks.{stage}.{number}.{layers[layer]}.{tensor}"
 
 
 def read(path: Path | str) -> dict[str, torch.Tensor]:

@@ -1,30 +1,56 @@
-"""Training state that survives a kill, and finished weights as safetensors."""
+"""What a run leaves on disk: its state after each epoch, to resume it, and its final weights."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from helpers import files
+from helpers.datasets import Dataset
+from helpers.datasets.views import View
 from helpers.errors import CourseError
-from helpers.files import atomic_path
 from helpers.networks import backbones, weights
 from helpers.networks.backbones import Backbone
+from helpers.training.recipe import Run
 
 STATE = "state.pt"
+FORMAT = 2  # raise it when a saved state would mean something else
 
 
 def save_state(folder: Path, state: dict) -> None:
-    """Write the state of a run, whole or not at all."""
-    with atomic_path(folder / STATE) as temporary:
+    """Write the state of a run; whoever is killed on the way leaves the earlier state."""
+    with files.atomic_path(folder / STATE) as temporary:
         torch.save(state, temporary)
 
 
-def load_state(folder: Path | None, fingerprint: str) -> dict | None:
+def fingerprint(
+    run: Run, data: Dataset, targets: np.ndarray, augment: object, views: Sequence[View]
+) -> str:
+    """Return a text that differs between runs with other settings, data, or starting weights."""
+    # A view is a function: it is known by what it makes of a picture without symmetries.
+    pattern = np.arange(25 * 25, dtype=np.int64).reshape(1, 25, 25, 1).astype(np.uint8)
+    settings = (
+        run.model.name, run.strategy, asdict(run.recipe), run.seed, data.card.name,
+        data.card.size, getattr(augment, "__qualname__", augment),
+    )  # fmt: skip
+    arrays = [
+        *(value.detach().cpu().numpy() for value in run.model.state_dict().values()),
+        *(array for part in (data.train, data.val) for array in (part.images[:], part.labels)),
+        targets,
+        *(view(pattern) for view in views),
+    ]
+    contents = files.digest(*(np.ascontiguousarray(array).tobytes() for array in arrays))
+    return f"{settings}, contents {contents}, format {FORMAT}"
+
+
+def load_state(folder: Path, fingerprint: str) -> dict | None:
     """Return the state kept in `folder`, None if there is none.
 
     Raises
@@ -32,9 +58,9 @@ def load_state(folder: Path | None, fingerprint: str) -> dict | None:
     CourseError
         When it is damaged, or belongs to a run with other settings (`fingerprint`).
     """
-    if folder is None or not (folder / STATE).is_file():
-        return None
     path = folder / STATE
+    if not path.is_file():
+        return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         found = state["fingerprint"]
@@ -63,16 +89,10 @@ def export(
         metadata together with the backbone's name and normalisation.
     """
     path = Path(path)
-    facts |= {
-        "classes": list(classes),
-        "channels": channels,
-        "head": head,
-        "backbone": model.name,
-        "mean": model.mean.flatten().tolist(),
-        "std": model.std.flatten().tolist(),
-    }
+    facts |= {"classes": list(classes), "channels": channels, "head": head, "backbone": model.name}
+    facts |= {"mean": model.mean.flatten().tolist(), "std": model.std.flatten().tolist()}
     tensors = {name: value.contiguous() for name, value in model.net.state_dict().items()}
-    with atomic_path(path) as temporary:
+    with files.atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata={"facts": json.dumps(facts, default=str)})
     return path
 
@@ -89,16 +109,16 @@ def load(path: Path | str) -> tuple[Backbone, dict]:
     try:
         with safe_open(path, "pt") as file:
             facts = json.loads(file.metadata()["facts"])
-        n_classes, channels = len(facts["classes"]), facts["channels"]
-        name, head = facts["backbone"], facts["head"]
+        mean, std, n_classes = tuple(facts["mean"]), tuple(facts["std"]), len(facts["classes"])
+        name, channels, head = facts["backbone"], facts["channels"], facts["head"]
     except Exception as error:  # no metadata, other metadata, another format
         raise CourseError(
             f"{path} holds weights, but not what the course stores with them. Use "
             "backbones.load(weights=...) for weights of another origin."
         ) from error
-    gray = "sum" if len(facts["mean"]) == 1 else "replicate"
+    gray = "sum" if len(mean) == 1 else "replicate"
     model = backbones.load(name, channels=channels, weights=None, gray=gray)
     model.replace_head(backbones.HEADS[head](model.n_features, n_classes))
     weights.fill(model.net, state, str(path))
-    model.set_normalisation(tuple(facts["mean"]), tuple(facts["std"]))
+    model.set_normalisation(mean, std)
     return model.eval(), facts

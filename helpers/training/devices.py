@@ -39,6 +39,8 @@ def start(accelerator: str = "auto", precision: str = "32-true") -> Fabric:
         When this machine has no such accelerator or precision.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    # With 16-mixed the first step may be skipped on purpose, and the rates move all the same.
+    warnings.filterwarnings("ignore", "Detected call of .lr_scheduler.step")
     _keep_freed_memory()
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     nodes = max(1, int(os.environ.get("WORLD_SIZE", processes)) // processes)
@@ -73,30 +75,31 @@ def _keep_freed_memory() -> None:
         libc.mallopt(-1, largest)  # M_TRIM_THRESHOLD: do not shrink the heap
 
 
-def describe() -> str:
-    """Return this machine's compute in one line."""
-    if torch.cuda.is_available():
-        return f"GPU {torch.cuda.get_device_name()}"
-    return f"CPU, {torch.get_num_threads()} threads"
-
-
 PACKAGES = ("torch", "torchvision", "timm", "lightning-fabric", "ipywidgets", "jupyterlab")
-
-
 # Seconds that `probe` took on the two cores on which the course's times were measured.
 REFERENCE_SECONDS = 0.095
 
 
 def report() -> dict[str, str]:
     """Return what matters of this machine, a short text per topic."""
-    memory = psutil.virtual_memory()
+    memory, cache, home = psutil.virtual_memory(), files.folder(), Path.home()
+    there = next(folder for folder in (cache, *cache.parents) if folder.exists())
+    writable = "writable" if os.access(there, os.W_OK) else "not writable: nothing is kept"
+    # With ~ for the home folder, so that a shown notebook does not tell whose machine it was.
+    place = Path("~", cache.relative_to(home)) if cache.is_relative_to(home) else cache
+    by = "set by COURSE_DATASET"
+    if not os.environ.get("COURSE_DATASET"):
+        by = "default; COURSE_DATASET moves it"
+    compute = f"CPU, {torch.get_num_threads()} threads"
+    if torch.cuda.is_available():
+        compute = f"GPU {torch.cuda.get_device_name()}"
     facts = {
         "Python": f"{platform.python_version()} on {platform.system()}",
-        "compute": describe(),
+        "compute": compute,
         "memory": f"{memory.available / 2**30:.0f} of {memory.total / 2**30:.0f} GB free",
-        "data set": datasets.default_name() + _where("COURSE_DATASET"),
+        "data set": f"{datasets.default_name()} ({by})",
         "own images": os.environ.get("COURSE_DATA_DIR", "none (COURSE_DATA_DIR is not set)"),
-        "cache": f"{_short(files.folder())} ({_writable(files.folder())})",
+        "cache": f"{place} ({writable})",
     }
     facts |= {f"weights of {name}": place for name, place in backbones.available().items()}
     return facts | {name: version(name) for name in PACKAGES}
@@ -117,21 +120,3 @@ def probe() -> float:
 def minutes(at_reference: float) -> float:
     """Return the minutes to expect here for what takes `at_reference` minutes on two cores."""
     return at_reference * probe() / REFERENCE_SECONDS
-
-
-def _where(variable: str) -> str:
-    return (
-        f" (set by {variable})" if os.environ.get(variable) else f" (default; {variable} moves it)"
-    )
-
-
-def _short(folder: Path) -> str:
-    """Write the home folder as ~, so that a shown notebook does not tell whose machine it was."""
-    home = Path.home()
-    return str(Path("~", folder.relative_to(home)) if folder.is_relative_to(home) else folder)
-
-
-def _writable(folder: Path) -> str:
-    while not folder.exists():
-        folder = folder.parent
-    return "writable" if os.access(folder, os.W_OK) else "not writable: nothing is kept"

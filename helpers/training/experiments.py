@@ -62,7 +62,8 @@ class Outcome:
     score: Score
 
     def row(self) -> dict:
-        """Return this outcome as a row of `COLUMNS`."""
+        """Return this outcome as a row of the results table (`helpers.evidence.tables`)."""
+        scores = ("auc", "auc_lo", "auc_hi", "accuracy")
         return {
             "dataset": self.experiment.dataset_key,
             "domain": self.data.card.domain,
@@ -72,10 +73,7 @@ class Outcome:
             "strategy": self.experiment.strategy.key,
             "epochs": self.experiment.recipe.epochs,
             "seed": self.experiment.seed,
-            "auc": round(self.score.auc, 4),
-            "auc_lo": round(self.score.auc_lo, 4),
-            "auc_hi": round(self.score.auc_hi, 4),
-            "accuracy": round(self.score.accuracy, 4),
+            **{name: round(getattr(self.score, name), 4) for name in scores},
             "train_seconds": round(self.run.seconds, 1),
             "trainable_params": self.run.trainable,
             "versions": versions(),

@@ -8,10 +8,11 @@ statistics, or augmentation drawn anew in every epoch.
 
 from __future__ import annotations
 
+import functools
 import os
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +38,11 @@ def boundary(model: Backbone) -> tuple[str, str]:
     for name in model.part_names:
         trains = any(p.requires_grad for p in model.part(name).parameters())
         if trains or name not in model.frozen:
-            why = "trains" if trains else "is frozen, but its BatchNorm statistics move"
-            if name == "stem":
-                return name, f"nothing is computed ahead: the stem {why}"
-            return name, f"everything before {name} is computed once: nothing there changes"
-    return "head", "everything before head is computed once: nothing there changes"
+            break
+    if name == "stem":
+        why = "trains" if trains else "is frozen, but its BatchNorm statistics move"
+        return name, f"nothing is computed ahead: the stem {why}"
+    return name, f"everything before {name} is computed once: nothing there changes"
 
 
 def activations(
@@ -49,7 +50,7 @@ def activations(
     inputs: Inputs,
     start: str,
     *,
-    dtype: np.dtype | type = np.float16,
+    dtype: type[np.floating] = np.float16,
     fabric: Fabric | None = None,
 ) -> Inputs:
     """Return `inputs` as they arrive at part `start`: from the cache, or computed now.
@@ -64,7 +65,13 @@ def activations(
 
     Returns
     -------
-    Activations ``(N, H, W, C)``, or ``(N, F)`` in front of the head, memory-mapped.
+    Activations ``(N, H, W, C)``, or ``(N, F)`` in front of the head, memory-mapped; in memory
+    where the cache folder cannot be written.
+
+    Raises
+    ------
+    CourseError
+        When the activations are not finite, because the weights are damaged.
 
     Notes
     -----
@@ -74,47 +81,49 @@ def activations(
     if start == "stem":
         return inputs
     fabric = fabric or devices.start()
-    path = files.folder("prefix", f"{_key(model, inputs, start, dtype, fabric)}.npy")
-    with fabric.rank_zero_first():
-        stored = _read(path)
-        if stored is None:
-            stored = _fill(path, model, inputs, start, np.dtype(dtype), fabric)
-    return Inputs(stored, inputs.labels, start)
-
-
-def _key(model: Backbone, inputs: Inputs, start: str, dtype: object, fabric: Fabric) -> str:
     front = model.part_names[: model.part_names.index(start)]
-    tensors = [
+    weights = [
         tensor.detach().cpu().contiguous().numpy().tobytes()
         for name in front
         for tensor in model.part(name).state_dict().values()
     ]
-    settings = (model.name, start, np.dtype(dtype).name, FORMAT, inputs.images.shape,
-                fabric._precision.precision, model.mean.tolist(), model.std.tolist())  # fmt: skip
-    chunks = (np.ascontiguousarray(inputs.images[rows]).tobytes() for rows in _slices(inputs))
-    return files.digest(*settings, *tensors, *chunks)
-
-
-def _slices(inputs: Inputs) -> list[slice]:
-    n = len(inputs)
-    return [slice(i, min(i + EVAL_BATCH, n)) for i in range(0, n, EVAL_BATCH)]
+    images = (
+        np.ascontiguousarray(inputs.images[row : row + EVAL_BATCH]).tobytes()
+        for row in range(0, len(inputs), EVAL_BATCH)
+    )
+    key = files.digest(
+        model.name, start, np.dtype(dtype).name, FORMAT, inputs.images.shape,
+        fabric._precision.precision, model.mean.tolist(), model.std.tolist(), *weights, *images,
+    )  # fmt: skip
+    path = files.folder("prefix", f"{key}.npy")  # the old word, so that stored entries are found
+    blocks = functools.partial(_blocks, model, inputs, front[-1], fabric)
+    with fabric.rank_zero_first():
+        stored = _read(path)
+        if stored is None:
+            try:
+                stored = _fill(path, functools.partial(blocks, dtype), len(inputs))
+            except OverflowError:
+                stored = _fill(path, functools.partial(blocks, np.float32), len(inputs))
+    return Inputs(stored, inputs.labels, start)
 
 
 def _blocks(
-    model: Backbone, inputs: Inputs, start: str, dtype: np.dtype, fabric: Fabric
+    model: Backbone, inputs: Inputs, last: str, fabric: Fabric, dtype: type[np.floating]
 ) -> Iterator[np.ndarray]:
-    """Yield the activations batch by batch; OverflowError when a value does not fit `dtype`."""
-    last = model.part_names[model.part_names.index(start) - 1]
+    """Yield what part `last` gives, batch by batch, pooled where it is the last stage.
+
+    OverflowError when a value does not fit `dtype`.
+    """
     quick = folded(model).to(fabric.device)
-    for rows in _slices(inputs):
-        index = np.arange(rows.start, rows.stop)
+    for row in range(0, len(inputs), EVAL_BATCH):
+        index = np.arange(row, min(row + EVAL_BATCH, len(inputs)))
         with torch.inference_mode(), fabric.autocast():
             out = quick(batch(inputs, index, fabric.device), stop=last)
-            out = quick.pool(out) if start == "head" else out.permute(0, 2, 3, 1)
+            out = quick.pool(out) if last == model.part_names[-2] else out.permute(0, 2, 3, 1)
         values = out.float().cpu().numpy()
         if not np.isfinite(values).all():
             raise CourseError(
-                f"The activations in front of {start} hold NaN or infinity: the weights of "
+                f"The activations behind {last} hold NaN or infinity: the weights of "
                 f"{model.name} are damaged. Load them again, or use 32-bit precision."
             )
         if np.abs(values).max(initial=0) > np.finfo(dtype).max:
@@ -122,56 +131,45 @@ def _blocks(
         yield values.astype(dtype)
 
 
-def _fill(
-    path: Path, model: Backbone, inputs: Inputs, start: str, dtype: np.dtype, fabric: Fabric
-) -> np.ndarray:
-    """Compute an entry and keep it; hold it in memory where it cannot be kept."""
+def _fill(path: Path, blocks: Callable[[], Iterator[np.ndarray]], n: int) -> np.ndarray:
+    """Write an npy file of `n` rows, a checksum behind it; whole or not at all.
+
+    Where it cannot be written the rows are held in memory.
+    """
+    checksum, header = 0, None
     try:
-        _write(path, _blocks(model, inputs, start, dtype, fabric), len(inputs))
+        with files.atomic_path(path) as temporary, temporary.open("wb") as file:
+            for block in blocks():
+                if header is None:
+                    header = {"descr": block.dtype.str, "fortran_order": False,
+                              "shape": (n, *block.shape[1:])}  # fmt: skip
+                    np.lib.format.write_array_header_1_0(file, header)
+                content = np.ascontiguousarray(block).tobytes()
+                checksum = zlib.crc32(content, checksum)
+                file.write(content)
+            file.write(checksum.to_bytes(4, "little"))
         files.drop_oldest(path.parent, keep=path)
         return np.load(path, mmap_mode="r")
-    except OverflowError:
-        return _fill(path, model, inputs, start, np.dtype(np.float32), fabric)
     except OSError as error:
+        values = np.concatenate(list(blocks()))
         warnings.warn(
             f"Could not keep activations in {path.parent} ({error.strerror or error}); they are "
             "held in memory for this run. Set COURSE_CACHE to a folder with room.",
-            stacklevel=4,
+            stacklevel=3,
         )
-        return _in_memory(model, inputs, start, dtype, fabric)
-
-
-def _in_memory(
-    model: Backbone, inputs: Inputs, start: str, dtype: np.dtype, fabric: Fabric
-) -> np.ndarray:
-    try:
-        return np.concatenate(list(_blocks(model, inputs, start, dtype, fabric)))
-    except OverflowError:
-        return _in_memory(model, inputs, start, np.dtype(np.float32), fabric)
-
-
-def _write(path: Path, blocks: Iterator[np.ndarray], n: int) -> None:
-    """Write an npy file from blocks of rows, a checksum behind it; whole or not at all."""
-    checksum = 0
-    with files.atomic_path(path) as temporary, temporary.open("wb") as file:
-        for number, block in enumerate(blocks):
-            if number == 0:
-                header = {"descr": block.dtype.str, "fortran_order": False,
-                          "shape": (n, *block.shape[1:])}  # fmt: skip
-                np.lib.format.write_array_header_1_0(file, header)
-            content = np.ascontiguousarray(block).tobytes()
-            checksum = zlib.crc32(content, checksum)
-            file.write(content)
-        file.write(checksum.to_bytes(4, "little"))
+        return values
 
 
 def _read(path: Path) -> np.ndarray | None:
     """Return a stored entry, None if it is missing or damaged (then it is removed)."""
+    checksum = 0
     try:
         values = np.load(path, mmap_mode="r")
+        for row in range(0, len(values), EVAL_BATCH):
+            checksum = zlib.crc32(values[row : row + EVAL_BATCH].tobytes(), checksum)
         with path.open("rb") as file:
             file.seek(-4, os.SEEK_END)
-            whole = file.read() == _checksum(values)
+            whole = file.read() == checksum.to_bytes(4, "little")
     except FileNotFoundError:
         return None
     except (OSError, ValueError, EOFError):
@@ -181,10 +179,3 @@ def _read(path: Path) -> np.ndarray | None:
         return None
     files.touch(path)
     return values
-
-
-def _checksum(values: np.ndarray) -> bytes:
-    total = 0
-    for row in range(0, len(values), EVAL_BATCH):
-        total = zlib.crc32(values[row : row + EVAL_BATCH].tobytes(), total)
-    return total.to_bytes(4, "little")

@@ -1,25 +1,29 @@
-"""The training loop: fit on train, choose the epoch on validation, score a split once.
+"""The training loop: fit on train, choose the epoch on validation.
 
-Notebook 02 writes this loop out in plain torch; this is the same loop with the care it needs to
-be left alone: warm-up, clipping, a copied best checkpoint, resuming, several processes.
+Notebook 02 writes this loop out in plain torch; this is the same loop with what it needs to run
+unwatched: warm-up, clipping, a copy of the best epoch, resuming, several processes.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import AveragedModel
 from tqdm.auto import tqdm
 
-from helpers import files
 from helpers.datasets import Dataset, Split
 from helpers.datasets.views import Mixed, Seen, View
 from helpers.errors import CourseError
@@ -41,14 +45,15 @@ def fit(
     views: Sequence[View] = (),
     targets: np.ndarray | None = None,
     folder: Path | str | None = None,
-    on_epoch: Callable[[dict], None] | None = None,
+    on_epoch: Callable[[dict], None] = lambda row: None,
     should_stop: Callable[[], bool] = lambda: False,
-    use_prefix: bool = True,
+    cache_features: bool = True,
     fabric: Fabric | None = None,
 ) -> Run:
     """Train `model` on ``data.train``; keep the epoch that is best on ``data.val``.
 
-    ``data.test`` is not touched. The model is trained in place.
+    ``data.test`` is not touched. The model is trained in place and comes back on the CPU, in eval
+    mode.
 
     Parameters
     ----------
@@ -62,348 +67,237 @@ def fit(
         on as if nothing had happened.
     on_epoch : called with each row of the history, e.g. to draw live curves.
     should_stop : asked after every step; the weights of the best epoch so far are kept.
-    use_prefix : compute what is frozen once (`helpers.training.feature_cache`), wherever that
+    cache_features : compute what is frozen once (`helpers.training.feature_cache`), wherever that
         is valid.
     fabric : device, precision and processes; None: this machine's best.
 
     Raises
     ------
     CourseError
-        When the loss is not finite before any epoch could be kept, when `folder` holds another
-        run, or when `targets` are no probabilities.
+        When the loss is not finite before any epoch could be kept, when the epochs do not suffice
+        for the phases, or when `folder` holds another run.
     """
     recipe, fabric = recipe or Recipe(), fabric or devices.start()
-    loop = Loop(model, data, strategy, recipe, seed, fabric)
-    loop.augment, loop.views, loop.use_prefix = augment, list(views), use_prefix
-    if targets is not None:
-        loop.targets = _checked(targets, data)
-    loop.on_epoch, loop.should_stop = on_epoch, should_stop
-    loop.folder = Path(folder) if folder else None
-    return loop.run()
+    run = Run(model, strategy, recipe, seed)
+    ends = phase_ends(strategy, recipe.epochs, recipe.average)
+    targets = data.train.labels if targets is None else targets.astype(np.float32)
+    training = _Training(
+        run, data, targets, augment, views, on_epoch, should_stop,
+        cache_features, Path(folder) if folder else None, fabric,
+    )  # fmt: skip
+    training.resume()
+    with torch.random.fork_rng(devices=[]):
+        for phase, (first, end) in enumerate(itertools.pairwise([0, *ends])):
+            training.run_phase(phase, first, end)
+    if run.best_epoch:
+        model.load_state_dict(training.kept.module.state_dict())
+    model.eval().to("cpu")  # whoever uses it next should not have to know the device
+    return run
 
 
-def _checked(targets: np.ndarray, data: Dataset) -> np.ndarray:
-    shape = (len(data.train), len(data.card.classes))
-    sums = targets.sum(axis=1) if targets.shape == shape else np.zeros(1)
-    if targets.min() < 0 or not np.allclose(sums, 1, atol=1e-3):
-        raise CourseError(
-            f"targets must be probabilities of shape {shape}, each row with the sum 1; these are "
-            f"{targets.shape}."
-        )
-    return targets.astype(np.float32)
+@dataclass
+class _Training:
+    """One call of `fit`: its arguments, and what its phases share."""
 
+    run: Run
+    data: Dataset
+    targets: np.ndarray
+    augment: Callable[[Tensor], Tensor] | None
+    views: Sequence[View]
+    on_epoch: Callable[[dict], None]
+    should_stop: Callable[[], bool]
+    cache_features: bool
+    folder: Path | None
+    fabric: Fabric
 
-def balanced_weights(labels: np.ndarray, n_classes: int) -> Tensor:
-    """Return a loss weight per class, inverse to its frequency, with mean 1 over the images."""
-    counts = np.bincount(labels, minlength=n_classes)
-    return torch.tensor(len(labels) / (n_classes * np.maximum(counts, 1)), dtype=torch.float32)
+    def __post_init__(self) -> None:
+        # The weights to return: a copy of one epoch, or the mean of several.
+        self.kept = AveragedModel(self.run.model, device="cpu", use_buffers=True)
+        weight = None
+        if self.run.recipe.class_weights:
+            weight = class_weights(self.data.train.labels, len(self.data.card.classes))
+        self.loss_of = nn.CrossEntropyLoss(weight=weight).to(self.fabric.device)
 
+    def run_phase(self, phase: int, first: int, end: int) -> None:
+        """Train the epochs `first` to `end` (counted from 0) with the parts of one phase.
 
-class Loop:
-    """One call of `fit`: the state that its steps share. The attributes are fit's arguments."""
-
-    def __init__(
-        self, model: Backbone, data: Dataset, strategy: Strategy, recipe: Recipe, seed: int,
-        fabric: Fabric,
-    ) -> None:  # fmt: skip
-        self.data, self.fabric = data, fabric
-        self.result, self.keeper = Run(model, strategy, recipe, seed), Keeper(recipe)
-        self.augment: Callable[[Tensor], Tensor] | None = None
-        self.views: list[View] = []
-        self.targets = data.train.labels
-        self.folder: Path | None = None
-        self.on_epoch: Callable[[dict], None] | None = None
-        self.should_stop: Callable[[], bool] = lambda: False
-        self.use_prefix = True
-        n_classes = len(data.card.classes)
-        weight = balanced_weights(data.train.labels, n_classes) if recipe.class_weights else None
-        self.criterion = nn.CrossEntropyLoss(weight=weight).to(fabric.device)
-
-    def run(self) -> Run:
-        """Train phase after phase, from where `folder` left off; return the run."""
-        run = self.result
-        ends = phase_ends(run.strategy, run.recipe.epochs)
-        self._check_mean(ends)
-        self.fingerprint = self._fingerprint() if self.folder else ""
-        done = self._resume(ends)
-        self.started = time.perf_counter() - run.seconds
-        self.started_processor = time.process_time() - run.processor_seconds
-        with torch.random.fork_rng(devices=[]):
-            for phase, (first, end) in enumerate(zip([0, *ends], ends, strict=False)):
-                if done < end and not run.stopped:
-                    self._run_phase(phase, first, max(first, done), end)
-        if self.keeper.state is not None:
-            run.model.load_state_dict(self.keeper.state)
-        run.best_epoch = self.keeper.epoch
-        run.model.eval().to("cpu")  # whoever uses it next should not have to know the device
-        return run
-
-    def _run_phase(self, phase: int, first: int, done: int, end: int) -> None:
-        run = self.result
+        Notebook 02 writes this loop by hand.
+        """
+        run, recipe, fabric = self.run, self.run.recipe, self.fabric
+        done = max(first, run.history[-1]["epoch"] if run.history else 0)
+        if done >= end or run.stopped:
+            return
         strategies.apply(run.model, run.strategy, phase)
         run.trainable = strategies.count_trainable(run.model)
-        groups = strategies.param_groups(run.model, run.strategy, phase)
+        train, val = self.inputs()
         # One pass over all tensors. On a GPU the fused step would not let mixed precision clip.
-        quick = "fused" if self.fabric.device.type == "cpu" else "foreach"
+        quick = "fused" if fabric.device.type == "cpu" else "foreach"
+        groups = strategies.param_groups(run.model, run.strategy, phase)
         optimizer = torch.optim.AdamW(groups, **{quick: True})
-        self.peaks = [group["lr"] for group in groups]
-        self._compute_frozen_front()
-        self.wrapped, self.optimizer = self.fabric.setup(run.model, optimizer)
-        self._restore_optimizer(phase)
-        self.total_steps = (end - first) * self._steps_per_epoch()
-        for epoch in self._progress(done, end, phase):
-            loss = self._train_epoch(epoch, epoch - first)
-            if run.stopped or self._close_epoch(epoch, phase, first, loss):
+        n_steps = (end - first) * len(self.batches(first))
+        schedule = LambdaLR(optimizer, lambda step: warmup_cosine(step, n_steps, recipe))
+        model, optimizer = fabric.setup(run.model, optimizer)
+        if self.saved is not None and run.history[-1]["phase"] == phase:
+            optimizer.load_state_dict(self.saved["optimizer"])
+            schedule.load_state_dict(self.saved["schedule"])
+        self.saved = None
+        for epoch in self.epochs(done, end, phase):
+            if recipe.patience and epoch - max(run.best_epoch, first) >= recipe.patience:
                 return
+            torch.manual_seed(run.seed * 100_003 + epoch)
+            model.train()
+            if self.views:
+                train.images.choose(run.seed, epoch)
+            train_loss, batches = torch.zeros((), device=fabric.device), self.batches(epoch)
+            for index in batches:
+                images = batch(train, index, fabric.device)
+                if self.augment is not None:
+                    images = self.augment(images)
+                labels = torch.from_numpy(self.targets[index]).to(fabric.device)
+                optimizer.zero_grad()
+                loss = self.loss_of(model(images, start=train.start), labels)
+                fabric.backward(loss)
+                fabric.clip_gradients(
+                    model, optimizer, max_norm=recipe.clip, error_if_nonfinite=False
+                )
+                optimizer.step()
+                rate = schedule.get_last_lr()[-1]
+                schedule.step()
+                train_loss += loss.detach()
+                if self.should_stop():
+                    run.stopped = f"Stopped by hand in epoch {epoch + 1}."
+                    return
+            # All processes must see one loss, or one would stop and the others wait for it.
+            train_loss = float(fabric.all_reduce(train_loss / len(batches), reduce_op="mean"))
+            row = {"epoch": epoch + 1, "phase": phase, "train_loss": train_loss,
+                   **self.validate(val), "lr": rate}  # fmt: skip
+            if not math.isfinite(train_loss + row["val_loss"]):
+                run.stopped = self.nan_sentence(epoch + 1)
+                return
+            self.close_epoch(row, optimizer, schedule)
 
-    def _compute_frozen_front(self) -> None:
-        """Train and validate on the activations behind the frozen front, where there is one."""
-        start, why = feature_cache.boundary(self.result.model)
+    def inputs(self) -> tuple[Inputs, Inputs]:
+        """Return what to train and to validate on: images, or activations of the frozen front."""
+        start, why = feature_cache.boundary(self.run.model)
         if self.augment is not None and start != "stem":
             start, why = "stem", "nothing is computed ahead: augmentation changes every image"
-        if not self.use_prefix:
+        if not self.cache_features:
             start, why = "stem", "nothing is computed ahead: switched off"
-        self.train = self._feed(self.data.train, start, self.views)
-        self.val = self._feed(self.data.val, start)
-        self.result.frozen_front = why
+        self.run.frozen_front = why
 
-    def _feed(self, split: Split, start: str, views: Sequence[View] = ()) -> Inputs:
-        model, fabric = self.result.model, self.fabric
-        looks = [Seen(split.images, view) for view in views] or [split.images]
-        arrays = [
-            feature_cache.activations(
-                model, Inputs(images, split.labels), start, fabric=fabric
-            ).images
-            for images in looks
-        ]
-        return Inputs(Mixed(arrays) if views else arrays[0], split.labels, start)
+        def behind_the_front(images: np.ndarray | Seen, split: Split) -> Inputs:
+            images = Inputs(images, split.labels)
+            return feature_cache.activations(self.run.model, images, start, fabric=self.fabric)
 
-    def _progress(self, first: int, end: int, phase: int):
-        if self.fabric.global_rank > 0:
-            return range(first, end)
-        name = self.result.strategy.name + (f", phase {phase + 1}" if phase else "")
-        # tqdm's notebook bar does not obey TQDM_DISABLE by itself.
-        quiet = bool(os.environ.get("TQDM_DISABLE"))
-        return tqdm(range(first, end), desc=name, unit="epoch", leave=False, disable=quiet)
+        train, val = self.data.train, self.data.val
+        if not self.views:
+            return behind_the_front(train.images, train), behind_the_front(val.images, val)
+        seen = [behind_the_front(Seen(train.images, view), train).images for view in self.views]
+        return Inputs(Mixed(seen), train.labels, start), behind_the_front(val.images, val)
 
-    def _order(self, epoch: int) -> list[np.ndarray]:
+    def batches(self, epoch: int) -> list[np.ndarray]:
         """Return this process's batches: shuffled by (seed, epoch), of nearly equal size."""
-        n, world = len(self.data.train), self.fabric.world_size
-        order = np.random.default_rng((self.result.seed, epoch)).permutation(n)
-        mine = np.resize(order, math.ceil(n / world) * world)[self.fabric.global_rank :: world]
-        return np.array_split(mine, self._steps_per_epoch())
+        n, rank, world = len(self.data.train), self.fabric.global_rank, self.fabric.world_size
+        order = np.random.default_rng((self.run.seed, epoch)).permutation(n)
+        mine = np.resize(order, math.ceil(n / world) * world)[rank::world]
+        return np.array_split(mine, math.ceil(len(mine) / self.run.recipe.batch_size))
 
-    def _steps_per_epoch(self) -> int:
-        per_process = math.ceil(len(self.data.train) / self.fabric.world_size)
-        return math.ceil(per_process / self.result.recipe.batch_size)
+    def epochs(self, done: int, end: int, phase: int) -> Iterable[int]:
+        """Return the epochs `done` to `end`, with a progress bar."""
+        # tqdm's notebook bar does not obey TQDM_DISABLE by itself.
+        quiet = self.fabric.global_rank > 0 or bool(os.environ.get("TQDM_DISABLE"))
+        name = self.run.strategy.name + (f", phase {phase + 1}" if phase else "")
+        return tqdm(range(done, end), desc=name, unit="epoch", leave=False, disable=quiet)
 
-    def _train_epoch(self, epoch: int, epoch_in_phase: int) -> float:
-        torch.manual_seed(self.result.seed * 100_003 + epoch)
-        self.wrapped.train()
-        if self.views:
-            self.train.images.choose(self.result.seed, epoch)
-        total = torch.zeros((), device=self.fabric.device)
-        batches = self._order(epoch)
-        for step, index in enumerate(batches):
-            self._set_rates(epoch_in_phase * len(batches) + step)
-            total += self._step(index)
-            if self.should_stop():
-                self.result.stopped = f"Stopped by hand in epoch {epoch + 1}."
-                break
-        # All processes must see the same loss, or one would stop and the others wait for it.
-        return float(self.fabric.all_reduce(total / len(batches), reduce_op="mean"))
-
-    def _set_rates(self, step: int) -> None:
-        recipe = self.result.recipe
-        warmup = round(recipe.warmup * self.total_steps)
-        factor = warmup_cosine(step, self.total_steps, warmup, recipe.floor)
-        for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
-            group["lr"] = peak * factor
-
-    def _step(self, index: np.ndarray) -> Tensor:
-        images = batch(self.train, index, self.fabric.device)
-        labels = torch.from_numpy(self.targets[index]).to(self.fabric.device)
-        if self.augment is not None:
-            images = self.augment(images)
-        # set_to_none: a gradient that nothing cleared would add up and inflate the clipped norm
-        self.optimizer.zero_grad(set_to_none=True)
-        loss = self.criterion(self.wrapped(images, start=self.train.start), labels)
-        self.fabric.backward(loss)
-        self.fabric.clip_gradients(self.wrapped, self.optimizer, max_norm=self.result.recipe.clip,
-                                   error_if_nonfinite=False)  # fmt: skip
-        self.optimizer.step()
-        return loss.detach()
-
-    def _close_epoch(self, epoch: int, phase: int, first: int, train_loss: float) -> bool:
-        """Validate, keep, save and report an epoch; return whether the phase ends with it."""
-        validated = self._validate() if math.isfinite(train_loss) else {"val_loss": math.nan}
-        if not math.isfinite(validated["val_loss"]):
-            self._stop_for_nan(epoch)
-            return True
-        row = {"epoch": epoch + 1, "phase": phase, "train_loss": train_loss, **validated,
-               "lr": self.optimizer.param_groups[-1]["lr"]}  # fmt: skip
-        row["seconds"] = self.result.seconds = time.perf_counter() - self.started
-        self.result.processor_seconds = time.process_time() - self.started_processor
-        self.keeper.consider(row, self.result.model)
-        patience = self.result.recipe.patience
-        waited = epoch + 1 - max(self.keeper.epoch, first)
-        row["ends_phase"] = patience is not None and waited >= patience
-        self.result.history.append(row)
-        self._save()
-        if self.on_epoch is not None:
-            self.on_epoch(row)
-        return row["ends_phase"]
-
-    def _validate(self) -> dict[str, float]:
-        split = self.data.val
-        probabilities = predict(self.result.model, self.val, self.fabric)
+    def validate(self, val: Inputs) -> dict[str, float]:
+        """Return loss, AUC (NaN where a class has no image) and accuracy on validation."""
+        probabilities = predict(self.run.model, val, self.fabric)
+        if not np.isfinite(probabilities).all():
+            return {"val_loss": math.nan}
         log_p = torch.from_numpy(np.log(np.maximum(probabilities, 1e-12))).to(self.fabric.device)
-        labels = torch.from_numpy(split.labels).to(self.fabric.device)
-        loss = nn.functional.nll_loss(log_p, labels, weight=self.criterion.weight)
-        both = len(np.unique(split.labels)) == probabilities.shape[1]
-        finite = bool(np.isfinite(probabilities).all())
+        labels = torch.from_numpy(val.labels).to(self.fabric.device)
+        all_there = len(np.unique(val.labels)) == probabilities.shape[1]
         return {
-            "val_loss": float(loss) if finite else math.nan,
-            "val_auc": metrics.auc(split.labels, probabilities) if both and finite else math.nan,
-            "val_accuracy": float((probabilities.argmax(1) == split.labels).mean()),
+            "val_loss": float(nn.functional.nll_loss(log_p, labels, weight=self.loss_of.weight)),
+            "val_auc": metrics.auc(val.labels, probabilities) if all_there else math.nan,
+            "val_accuracy": float((probabilities.argmax(1) == val.labels).mean()),
         }
 
-    def _stop_for_nan(self, epoch: int) -> None:
-        if self.keeper.state is None:
+    def nan_sentence(self, epoch: int) -> str:
+        """Say in which epoch the loss was lost; an error if there is no earlier one to keep."""
+        if not self.run.best_epoch:
             raise CourseError(
-                f"The loss became NaN or infinite in epoch {epoch + 1}, before any epoch could be "
+                f"The loss became NaN or infinite in epoch {epoch}, before any epoch could be "
                 "kept. Lower the learning rates or the clipping norm, and check the images."
             )
-        self.result.stopped = (
-            f"The loss became NaN or infinite in epoch {epoch + 1}; the weights of epoch "
-            f"{self.keeper.epoch} are kept. Lower the learning rates to go on."
+        return (
+            f"The loss became NaN or infinite in epoch {epoch}; the weights of epoch "
+            f"{self.run.best_epoch} are kept. Lower the learning rates to go on."
         )
 
-    def _check_mean(self, ends: list[int]) -> None:
-        recipe = self.result.recipe
-        last_phase = ends[-1] - ([0, *ends][-2])
-        if recipe.average > last_phase:
-            raise CourseError(
-                f"average = {recipe.average}, but the last phase of {self.result.strategy.name} "
-                f"has {last_phase} of the {recipe.epochs} epochs; average no more than those."
+    def close_epoch(self, row: dict, optimizer: Optimizer, schedule: LambdaLR) -> None:
+        """Keep the weights if they are worth it, save the state of the run and report the epoch."""
+        run, recipe = self.run, self.run.recipe
+        row["seconds"] = run.seconds = time.perf_counter() - self.started
+        run.processor_seconds = time.process_time() - self.started_processor
+        in_mean = row["epoch"] - (recipe.epochs - recipe.average)  # first, second, ... of the mean
+        if in_mean >= 1 or not run.best_epoch or _rank(row) > _rank(run.best):
+            if in_mean <= 1:
+                self.kept.n_averaged.zero_()  # begin anew: the next update copies
+            self.kept.update_parameters(run.model)
+            run.best_epoch = row["epoch"]
+        run.history.append(row)
+        if self.folder is not None and self.fabric.global_rank == 0:
+            checkpoints.save_state(self.folder, {
+                "fingerprint": self.fingerprint, "run": run.state_dict(),
+                "model": run.model.state_dict(), "kept": self.kept.state_dict(),
+                "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(),
+            })  # fmt: skip
+        self.on_epoch(row)
+
+    def resume(self) -> None:
+        """Go on from the state in `folder`, if there is one, and start the clock."""
+        run, self.saved = self.run, None
+        if self.folder is not None:
+            self.fingerprint = checkpoints.fingerprint(
+                run, self.data, self.targets, self.augment, self.views
             )
-
-    def _fingerprint(self) -> str:
-        """Name everything that decides the result, so that no other run is taken for this one."""
-        run, parts = self.result, (self.data.train, self.data.val)
-        pattern = np.arange(25 * 25, dtype=np.int64).reshape(1, 25, 25, 1).astype(np.uint8)
-        settings = (
-            run.model.name, run.strategy, asdict(run.recipe), run.seed, self.data.card.name,
-            self.data.card.size, getattr(self.augment, "__qualname__", self.augment),
-        )  # fmt: skip
-        contents = [
-            *(value.detach().cpu().numpy().tobytes() for value in run.model.state_dict().values()),
-            *(part.labels.tobytes() for part in parts),
-            self.targets.tobytes(),
-            *(np.ascontiguousarray(part.images[:]).tobytes() for part in parts),
-            *(np.ascontiguousarray(view(pattern)).tobytes() for view in self.views),
-        ]
-        return f"{settings}, contents {files.digest(*contents)}"
-
-    def _save(self) -> None:
-        if self.folder is None or self.fabric.global_rank > 0:
-            return
-        run = self.result
-        checkpoints.save_state(self.folder, {
-            "fingerprint": self.fingerprint, "model": run.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(), "history": run.history,
-            "keeper": self.keeper.state_dict(), "seconds": run.seconds,
-            "processor_seconds": run.processor_seconds, "trainable": run.trainable,
-            "frozen_front": run.frozen_front,
-        })  # fmt: skip
-
-    def _resume(self, ends: list[int]) -> int:
-        """Load the state in `folder`, if any; return the epoch to go on from."""
-        self.saved = checkpoints.load_state(self.folder, self.fingerprint)
-        if self.saved is None:
-            return 0
-        run = self.result
-        run.model.load_state_dict(self.saved["model"])
-        self.keeper.load_state_dict(self.saved["keeper"])
-        for name in ("history", "seconds", "processor_seconds", "trainable", "frozen_front"):
-            setattr(run, name, self.saved[name])
-        last = run.history[-1]
-        return ends[last["phase"]] if last["ends_phase"] else last["epoch"]
-
-    def _restore_optimizer(self, phase: int) -> None:
-        if self.saved is not None and self.saved["history"][-1]["phase"] == phase:
-            self.optimizer.load_state_dict(self.saved["optimizer"])
-        self.saved = None
+            self.saved = checkpoints.load_state(self.folder, self.fingerprint)
+        if self.saved is not None:
+            run.model.load_state_dict(self.saved["model"])
+            self.kept.load_state_dict(self.saved["kept"])
+            vars(run).update(self.saved["run"])
+        self.started = time.perf_counter() - run.seconds
+        self.started_processor = time.process_time() - run.processor_seconds
 
 
-class Keeper:
-    """Holds a copy of the weights worth keeping while training goes on.
+def _rank(row: dict) -> tuple[float, float]:
+    """Return what epochs are ranked by: validation AUC, and among equals the smaller loss.
 
-    Attributes
-    ----------
-    state : the copy, None before the first epoch.
-    epoch : the epoch it comes from; of a mean, the last one in it.
+    Where a class is missing from validation no epoch has an AUC, and the loss decides.
     """
-
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
-        self.state: dict[str, Tensor] | None = None
-        self.epoch = 0
-        self.key = (-math.inf, -math.inf)
-
-    def consider(self, row: dict, model: nn.Module) -> None:
-        """Look at a finished epoch, a row of the history with finite validation loss."""
-        in_mean = row["epoch"] - (self.recipe.epochs - self.recipe.average)
-        if self.recipe.average and in_mean >= 1:
-            earlier = self.state if in_mean > 1 else None
-            self.state, self.epoch = running_mean(earlier, model, in_mean), row["epoch"]
-            return
-        # Where a class is missing from validation no epoch has an AUC, and the loss decides.
-        auc = 0.0 if math.isnan(row["val_auc"]) else row["val_auc"]
-        if (auc, -row["val_loss"]) > self.key:
-            self.key = (auc, -row["val_loss"])
-            self.state, self.epoch = running_mean(None, model, 1), row["epoch"]
-
-    def state_dict(self) -> dict:
-        """Return what a resumed run needs."""
-        return {"state": self.state, "epoch": self.epoch, "key": list(self.key)}
-
-    def load_state_dict(self, saved: dict) -> None:
-        """Go on from what `state_dict` returned."""
-        self.state, self.epoch, self.key = saved["state"], saved["epoch"], tuple(saved["key"])
+    return (0.0 if math.isnan(row["val_auc"]) else row["val_auc"], -row["val_loss"])
 
 
-def running_mean(mean: dict[str, Tensor] | None, model: nn.Module, count: int) -> dict[str, Tensor]:
-    """Return the mean of `count` states of a model, given the mean of the earlier ones.
+def class_weights(labels: np.ndarray, n_classes: int) -> Tensor:
+    """Return a loss weight per class, inverse to its frequency, with mean 1 over the images.
 
-    Always a copy: ``state_dict()`` hands out tensors that go on changing with the next step.
-    Whole numbers, such as BatchNorm's counters, are taken from the latest state.
+    A class without an image has weight 1.
     """
-    state = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    if mean is None:
-        return state
-    return {
-        name: (old := mean[name].to(value.device)) + (value - old) / count
-        if value.is_floating_point()
-        else value
-        for name, value in state.items()
-    }
+    present, weights = np.unique(labels), np.ones(n_classes)
+    weights[present] = compute_class_weight("balanced", classes=present, y=labels)
+    return torch.tensor(weights, dtype=torch.float32)
 
 
-def warmup_cosine(step: int, total: int, warmup: int, floor: float = 0.01) -> float:
-    """Return the factor by which every group's peak rate is multiplied at `step`.
+def warmup_cosine(step: int, n_steps: int, recipe: Recipe) -> float:
+    """Return the factor by which every group's peak rate is multiplied at `step`, from 0.
 
-    It rises in a line over the first `warmup` steps, then falls along half a cosine to `floor`
-    at the last step. Because it is a factor, each group keeps its own floor, a fraction of its
-    own rate; ``CosineAnnealingLR`` has one ``eta_min`` for all groups.
-
-    Parameters
-    ----------
-    step : 0 .. total - 1.
-    total, warmup : numbers of steps, ``0 <= warmup < total``.
-    floor : in 0..1.
+    It rises in a line over the first steps (`recipe.warmup` of them all), then falls along half a
+    cosine to `recipe.floor` at the last step. Because it is a factor, each group keeps its own
+    floor, a fraction of its own rate; ``CosineAnnealingLR`` has one ``eta_min`` for all groups.
     """
+    warmup = round(recipe.warmup * n_steps)
     if step < warmup:
         return (step + 1) / (warmup + 1)
-    progress = (step - warmup) / max(1, total - 1 - warmup)
-    return floor + (1 - floor) * (1 + math.cos(math.pi * min(1.0, progress))) / 2
+    progress = (step - warmup) / max(1, n_steps - 1 - warmup)
+    return recipe.floor + (1 - recipe.floor) * (1 + math.cos(math.pi * min(1.0, progress))) / 2

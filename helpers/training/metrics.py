@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -70,19 +70,13 @@ def score(
     if not np.isfinite(probabilities).all():
         raise CourseError("The predictions hold NaN or infinity; the model did not train properly.")
     right = (probabilities.argmax(axis=1) == labels).astype(float)
-    parts = [
-        (weights @ right / weights.sum(axis=1), _macro_auc(labels, probabilities, weights))
-        for weights in _bootstrap_weights(len(labels), groups, seed)
-    ]
-    accuracies, aucs = (np.concatenate(values) for values in zip(*parts, strict=True))
-    auc_lo, auc_hi = np.nanpercentile(aucs, [2.5, 97.5])
-    accuracy_lo, accuracy_hi = np.percentile(accuracies, [2.5, 97.5])
+    n, groups = len(labels), np.arange(len(labels)) if groups is None else groups
     return Score(
-        auc=auc(labels, probabilities), auc_lo=float(auc_lo), auc_hi=float(auc_hi),
-        accuracy=float(right.mean()), accuracy_lo=float(accuracy_lo),
-        accuracy_hi=float(accuracy_hi), n=len(labels),
-        n_groups=len(labels) if groups is None else len(np.unique(groups)),
-        probabilities=probabilities, labels=labels,
+        auc(labels, probabilities),
+        *_bootstrap(lambda weights: _mean_auc(labels, probabilities, weights), groups, seed),
+        float(right.mean()),
+        *_bootstrap(lambda weights: weights @ right / weights.sum(axis=1), groups, seed),
+        n, len(np.unique(groups)), probabilities, labels,
     )  # fmt: skip
 
 
@@ -118,26 +112,32 @@ def weighted_auc(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) 
         return (above * won).sum(axis=1) / np.where(pairs > 0, pairs, np.nan)
 
 
-def _macro_auc(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    if probabilities.shape[1] == 2:
-        return weighted_auc(labels == 1, probabilities[:, 1], weights)
-    per_class = [
-        weighted_auc(labels == k, probabilities[:, k], weights)
-        for k in range(probabilities.shape[1])
-    ]
+def _mean_auc(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return `auc` under many sets of sample weights ``(B, N)``: ``(B,)``."""
+    n_classes = probabilities.shape[1]
+    classes = range(n_classes) if n_classes > 2 else [1]
+    per_class = [weighted_auc(labels == k, probabilities[:, k], weights) for k in classes]
     return np.mean(per_class, axis=0)
 
 
-def _bootstrap_weights(n: int, groups: np.ndarray | None, seed: int) -> Iterator[np.ndarray]:
-    """Yield ``(CHUNK, n)``: how often each image stands in each bootstrap sample."""
-    code = np.arange(n) if groups is None else np.unique(groups, return_inverse=True)[1]
+def _bootstrap(
+    statistic: Callable[[np.ndarray], np.ndarray], groups: np.ndarray, seed: int
+) -> tuple[float, float]:
+    """Return the 95 % interval of `statistic` when whole groups of images are drawn again.
+
+    `statistic` takes how often each image stands in each sample, ``(CHUNK, N)``; it returns
+    ``(CHUNK,)``.
+    """
+    code = np.unique(groups, return_inverse=True)[1]
     n_groups = int(code.max()) + 1
-    rng = np.random.default_rng(seed)
+    rng, values = np.random.default_rng(seed), []
     for _ in range(RESAMPLES // CHUNK):
         draws = rng.integers(n_groups, size=(CHUNK, n_groups))
         offsets = np.arange(CHUNK)[:, None] * n_groups
         counts = np.bincount((draws + offsets).ravel(), minlength=CHUNK * n_groups)
-        yield counts.reshape(CHUNK, n_groups)[:, code].astype(np.float64)
+        values.append(statistic(counts.reshape(CHUNK, n_groups)[:, code].astype(np.float64)))
+    lo, hi = np.nanpercentile(np.concatenate(values), [2.5, 97.5])
+    return float(lo), float(hi)
 
 
 def auc_difference(
@@ -156,13 +156,12 @@ def auc_difference(
     ----------
     labels : ``(N,)``. before, after : ``(N, n_classes)`` class probabilities of the same images.
     """
-    differences = np.concatenate([
-        _macro_auc(labels, after, weights) - _macro_auc(labels, before, weights)
-        for weights in _bootstrap_weights(len(labels), groups, seed)
-    ])  # fmt: skip
-    lo, hi = np.nanpercentile(differences, [2.5, 97.5])
-    value = auc(labels, after) - auc(labels, before)
-    return Interval(float(value), float(lo), float(hi))
+    groups = np.arange(len(labels)) if groups is None else groups
+    lo, hi = _bootstrap(
+        lambda weights: _mean_auc(labels, after, weights) - _mean_auc(labels, before, weights),
+        groups, seed,
+    )  # fmt: skip
+    return Interval(auc(labels, after) - auc(labels, before), lo, hi)
 
 
 class Interval(NamedTuple):

@@ -54,9 +54,10 @@ def batch(inputs: Split | Inputs, index: np.ndarray, device: torch.device | str 
 def at_rest(
     model: nn.Module, start: str = "stem", device: torch.device | None = None
 ) -> Iterator[nn.Module]:
-    """Lend `model` in eval mode; a fast copy without gradients where convolutions have to run.
+    """Yield `model` in eval mode on `device` (None: where it is); afterwards it is as it was.
 
-    `device` is where it should be; None: where it is.
+    Where convolutions have to run, a backbone is a copy with its BatchNorm folded, without
+    gradients (`helpers.networks.fold`).
     """
     mode, home = model.training, next(model.parameters()).device
     if isinstance(model, Backbone) and start != "head":
@@ -75,22 +76,17 @@ def predict(model: nn.Module, inputs: Split | Inputs, fabric: Fabric | None = No
     """
     fabric = fabric or devices.start()
     start = inputs.start if isinstance(inputs, Inputs) else "stem"
-    options = {} if start == "stem" else {"start": start}
-    rank, world = fabric.global_rank, fabric.world_size
-    padded = math.ceil(len(inputs) / world) * world
-    mine = (np.arange(padded) % len(inputs))[rank::world]
-    with (
-        at_rest(model, start, fabric.device) as quick,
-        torch.inference_mode(),
-        fabric.autocast(),
-    ):
+    options = {} if start == "stem" else {"start": start}  # other networks take no `start`
+    n, world = len(inputs), fabric.world_size
+    mine = np.resize(np.arange(n), math.ceil(n / world) * world)[fabric.global_rank :: world]
+    with at_rest(model, start, fabric.device) as quick, torch.inference_mode(), fabric.autocast():
         parts = [
             quick(batch(inputs, index, fabric.device), **options).float()
             for index in np.array_split(mine, math.ceil(len(mine) / EVAL_BATCH))
         ]
     logits = torch.cat(parts)
     if world > 1:
-        logits = fabric.all_gather(logits).transpose(0, 1).flatten(0, 1)[: len(inputs)]
+        logits = fabric.all_gather(logits).transpose(0, 1).flatten(0, 1)[:n]
     return logits.softmax(dim=1).cpu().numpy()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 
 from helpers.errors import CourseError
@@ -84,22 +85,29 @@ class Run:
         """The row of the history whose epoch was kept."""
         return next(row for row in self.history if row["epoch"] == self.best_epoch)
 
+    def state_dict(self) -> dict:
+        """Return what has come out so far, without the network and what the run was given."""
+        given = ("model", "strategy", "recipe", "seed")
+        return {name: value for name, value in vars(self).items() if name not in given}
 
-def phase_ends(strategy: Strategy, epochs: int) -> list[int]:
+
+def phase_ends(strategy: Strategy, epochs: int, average: int = 0) -> list[int]:
     """Return the epoch at which each phase ends; every phase gets at least one.
 
     Raises
     ------
     CourseError
-        When there are more phases than epochs.
+        When there are more phases than epochs, or more epochs to `average` than the last phase has.
     """
-    if epochs < len(strategy.phases):
+    n = len(strategy.phases)
+    if epochs < n:
+        raise CourseError(f"{strategy.name} has {n} phases and needs at least as many epochs.")
+    shares = itertools.accumulate(phase.share for phase in strategy.phases)
+    ends = [min(max(round(share * epochs), k), epochs - n + k) for k, share in enumerate(shares, 1)]
+    last_phase = ends[-1] - [0, *ends][-2]
+    if average > last_phase:
         raise CourseError(
-            f"{strategy.name} has {len(strategy.phases)} phases and needs at least as many epochs."
+            f"average = {average}, but the last phase of {strategy.name} has {last_phase} "
+            f"of the {epochs} epochs; average no more than those."
         )
-    ends, share = [], 0.0
-    for k, phase in enumerate(strategy.phases):
-        share += phase.share
-        left = len(strategy.phases) - 1 - k
-        ends.append(min(max(round(share * epochs), k + 1), epochs - left))
     return ends

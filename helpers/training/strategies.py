@@ -1,6 +1,6 @@
 """The strategies as data: what trains, at which learning rate, and what BatchNorm does.
 
->>> from helpers import backbones, strategies
+>>> from helpers.training import strategies
 >>> strategy = strategies.partial_finetune(last=2)
 >>> model = strategies.build(strategy, "efficientnet_lite0", n_classes=2, channels=1)
 >>> strategies.summary(model, strategy)
@@ -8,10 +8,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 import pandas as pd
 import torch
@@ -23,11 +22,7 @@ from helpers.networks import backbones
 from helpers.networks.backbones import Backbone
 
 BatchNormPolicy = Literal["follow", "eval", "train"]
-
-
-POLICIES = ("follow", "eval", "train")
-
-
+POLICIES = get_args(BatchNormPolicy)
 ALL = "all"
 
 
@@ -40,7 +35,7 @@ class Phase:
     last : how many of the last stages train with the head: 0, 1, 2 ..., or ``"all"`` for every
         stage and the stem.
     head_lr, backbone_lr : peak learning rates of the head and of the last stage.
-    decay : each stage nearer to the image learns at `decay` times the rate of the one behind it
+    decay : each stage learns at `decay` times the rate of the next one towards the head
         (discriminative learning rates, Howard & Ruder 2018).
     share : this phase's share of the epochs.
     """
@@ -63,10 +58,10 @@ class Strategy:
     phases : one after the other; all but LP-FT have one.
     pretrained : start from ImageNet weights, or from random ones.
     head : ``"linear"`` or ``"mlp"`` (the lesson's).
-    batchnorm : ``"eval"``: the running statistics rest everywhere, only scale and shift train
-        where the part does. ``"follow"``: they rest in frozen parts and move in trained ones; the
-        choice for training from scratch, or with many images. ``"train"``: they move everywhere,
-        frozen or not: the trap of notebook 02.
+    batchnorm : what the running statistics do. ``"eval"``: they rest everywhere; scale and shift
+        train with their part. ``"follow"``: they rest in frozen parts and move in trained ones, as
+        training from scratch needs. ``"train"``: they move everywhere, even in frozen parts: the
+        trap of notebook 02.
     weight_decay : AdamW's; never applied to BatchNorm or biases.
     """
 
@@ -80,12 +75,11 @@ class Strategy:
     @property
     def key(self) -> str:
         """The name, with what differs from the default: tells rows of the results apart."""
-        usual = STRATEGIES[re.sub(r"_last\d+$", "", self.name)]()
+        name, _, last = self.name.partition("_last")
+        usual = by_name(name, **({"last": int(last)} if last else {}))
         marks = [self.head] if self.head != usual.head else []
         marks += [f"bn_{self.batchnorm}"] if self.batchnorm != usual.batchnorm else []
-        rates = [replace(phase, last=0) for phase in self.phases]
-        usual_rates = [replace(phase, last=0) for phase in usual.phases]
-        if rates != usual_rates or self.weight_decay != usual.weight_decay:
+        if (self.phases, self.weight_decay) != (usual.phases, usual.weight_decay):
             marks.append("own_rates")
         return "+".join([self.name, *marks])
 
@@ -115,8 +109,8 @@ def partial_finetune(
     Raises
     ------
     CourseError
-        When `last` is not a whole number of at least 1. Whether the backbone has so many stages
-        is checked by `apply`.
+        When `last` is not a whole number of at least 1. `apply` raises when the backbone has
+        fewer stages.
     """
     if not isinstance(last, int) or last < 1:
         raise CourseError(
@@ -221,26 +215,22 @@ def trainable_parts(model: Backbone, phase: Phase) -> tuple[str, ...]:
 def apply(model: Backbone, strategy: Strategy, phase: int = 0) -> Backbone:
     """Freeze and unfreeze `model` in place for one phase; returns it in train mode.
 
-    The BatchNorm policy goes with it: what is in ``model.frozen`` stays in eval mode through
-    every later ``model.train()``.
+    Parts whose BatchNorm statistics are to rest come into ``model.frozen``: they stay in eval mode
+    through every later ``model.train()``.
     """
     trained = trainable_parts(model, strategy.phases[phase])
     for name in model.part_names:
         model.part(name).requires_grad_(name in trained)
-    frozen = set(model.part_names) - set(trained)
-    if strategy.batchnorm == "train":
-        frozen = set()
-    elif strategy.batchnorm == "eval":
-        frozen = set(model.part_names) - {"head"}
-    model.frozen = frozenset(frozen)
+    moving = {"follow": trained, "eval": ("head",), "train": model.part_names}[strategy.batchnorm]
+    model.frozen = frozenset(model.part_names) - set(moving)
     return model.train()
 
 
 def learning_rates(model: Backbone, phase: Phase) -> dict[str, float]:
     """Return the peak learning rate of every part that trains."""
-    rates = {"head": phase.head_lr}
-    rate = phase.backbone_lr
-    for name in reversed(trainable_parts(model, phase)[:-1]):
+    *stages, head = trainable_parts(model, phase)
+    rates, rate = {head: phase.head_lr}, phase.backbone_lr
+    for name in reversed(stages):
         rates[name] = rate
         rate *= phase.decay
     return dict(reversed(rates.items()))
@@ -255,15 +245,13 @@ def param_groups(model: Backbone, strategy: Strategy, phase: int = 0) -> list[di
     groups = []
     for name, rate in learning_rates(model, strategy.phases[phase]).items():
         params = list(model.part(name).parameters())
-        matrices = [p for p in params if p.ndim > 1]
-        vectors = [p for p in params if p.ndim <= 1]
-        for label, members, decay in (
-            (name, matrices, strategy.weight_decay),
-            (f"{name}, no decay", vectors, 0.0),
-        ):
-            if members:
-                groups.append({"name": label, "params": members, "lr": rate, "weight_decay": decay})
-    return groups
+        groups += [
+            {"name": name, "params": [p for p in params if p.ndim > 1], "lr": rate,
+             "weight_decay": strategy.weight_decay},
+            {"name": f"{name}, no decay", "params": [p for p in params if p.ndim <= 1],
+             "lr": rate, "weight_decay": 0.0},
+        ]  # fmt: skip
+    return [group for group in groups if group["params"]]
 
 
 def count_trainable(model: nn.Module) -> int:
@@ -276,20 +264,15 @@ def summary(model: Backbone, strategy: Strategy, phase: int = -1) -> pd.DataFram
 
     Of a strategy with several phases it shows the last one. `model` is left as it was.
     """
-    rates = learning_rates(model, strategy.phases[phase])
-    return pd.DataFrame(_summary_rows(model, strategy, rates)).set_index("part")
-
-
-def _summary_rows(model: Backbone, strategy: Strategy, rates: dict[str, float]) -> Iterator[dict]:
+    rates, rows = learning_rates(model, strategy.phases[phase]), {}
     for name in model.part_names:
-        part = model.part(name)
-        follows = "moves" if name in rates else "rests"
-        mode = {"follow": follows, "train": "moves", "eval": "rests"}[strategy.batchnorm]
-        has_batchnorm = any(isinstance(m, _BatchNorm) for m in part.modules())
-        yield {
-            "part": name,
-            "parameters": sum(p.numel() for p in part.parameters()),
+        modules = list(model.part(name).modules())
+        moves = strategy.batchnorm == "train" or (strategy.batchnorm == "follow" and name in rates)
+        has_batchnorm = any(isinstance(module, _BatchNorm) for module in modules)
+        rows[name] = {
+            "parameters": sum(p.numel() for p in modules[0].parameters()),
             "trains": name in rates,
             "learning rate": rates.get(name, 0.0),
-            "batchnorm statistics": mode if has_batchnorm else "none",
+            "batchnorm statistics": ("moves" if moves else "rests") if has_batchnorm else "none",
         }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("part")

@@ -57,11 +57,11 @@ def test_choice_follows_the_seed_and_uses_every_view():
 @pytest.mark.parametrize("maker", [strategies.feature_extraction, strategies.full_finetune])
 def test_training_on_views_gives_the_same_with_and_without_stored_activations(maker, private_cache):
     losses = []
-    for use_prefix in (False, True):
+    for cache_features in (False, True):
         strategy = maker()
         model = strategies.apply(tiny_backbone(), strategy)
         run = loop.fit(model, make_dataset(), strategy, Recipe(epochs=3, batch_size=8),
-                           views=views.dihedral(4), use_prefix=use_prefix)  # fmt: skip
+                           views=views.dihedral(4), cache_features=cache_features)  # fmt: skip
         losses.append([row["train_loss"] for row in run.history])
     assert losses[0] == pytest.approx(losses[1], abs=2e-3)
     stored = list(files.folder("prefix").glob("*.npy"))

@@ -14,7 +14,7 @@ def with_kernels(kernels: np.ndarray) -> backbones.Backbone:
     model = tiny_backbone(channels=kernels.shape[1])
     conv = nn.Conv2d(kernels.shape[1], len(kernels), kernels.shape[-1], bias=False)
     conv.weight.data = torch.from_numpy(kernels.astype(np.float32))
-    model.replace_stem_conv(conv)
+    model.net.set_submodule(model.layout.stem[0], conv)
     return model
 
 

@@ -16,13 +16,6 @@ def test_every_tensor_of_lite0_is_translated_by_name_and_shape():
     assert len(state) == 296
 
 
-def test_a_name_of_another_network_is_refused():
-    with pytest.raises(CourseError, match=r"'layer1.0.conv1.weight'.*another network"):
-        weights.lite0_name("layer1.0.conv1.weight")
-    with pytest.raises(CourseError, match="another network"):
-        weights.lite0_name("_blocks.16._bn1.weight")
-
-
 def test_weights_of_another_network_are_refused_and_change_nothing(tmp_path):
     resnet = backbones.load("resnet18", weights=None)
     save_file(

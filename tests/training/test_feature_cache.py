@@ -33,12 +33,12 @@ def frozen_net(seed: int = 0, last: int = 1):
     return strategies.apply(tiny_backbone(seed=seed), strategies.partial_finetune(last=last))
 
 
-def fit(strategy, use_prefix: bool, **options):
+def fit(strategy, **options):
     model = tiny_backbone()
     torch.manual_seed(0)
     model.replace_head(backbones.HEADS[strategy.head](model.n_features, 2))
     strategies.apply(model, strategy)
-    return loop.fit(model, make_dataset(), strategy, RECIPE, use_prefix=use_prefix, **options)
+    return loop.fit(model, make_dataset(), strategy, RECIPE, **options)
 
 
 @pytest.mark.parametrize(
@@ -76,13 +76,13 @@ def test_boundary_is_the_first_part_that_changes(strategy, start, why):
 )
 def test_weights_agree_with_and_without_it(strategy, monkeypatch):
     """In full precision to float tolerance; in half precision to its three digits."""
-    plain = fit(strategy, use_prefix=False).model.state_dict()
-    half = fit(strategy, use_prefix=True).model.state_dict()
+    plain = fit(strategy, cache_features=False).model.state_dict()
+    half = fit(strategy).model.state_dict()
     stored = feature_cache.activations
     monkeypatch.setattr(
         feature_cache, "activations", lambda *a, **k: stored(*a, **k, dtype=np.float32)
     )
-    full = fit(strategy, use_prefix=True).model.state_dict()
+    full = fit(strategy).model.state_dict()
     for name, value in plain.items():
         assert torch.allclose(value, full[name], atol=1e-5), name
         assert torch.allclose(value, half[name], atol=5e-3), name
@@ -92,29 +92,29 @@ def test_the_real_network_gives_the_same_with_and_without_it():
     data = make_dataset(n=16)
     strategy = strategies.partial_finetune(last=1)
     outputs = []
-    for use_prefix in (False, True):
+    for cache_features in (False, True):
         model = strategies.build(strategy, n_classes=2, channels=1)
-        run = loop.fit(model, data, strategy, RECIPE, use_prefix=use_prefix)
+        run = loop.fit(model, data, strategy, RECIPE, cache_features=cache_features)
         outputs.append(predict(run.model, data.test))
     assert np.abs(outputs[0] - outputs[1]).max() < 0.02
 
 
 def test_a_second_run_reads_and_does_not_compute(monkeypatch):
-    fit(strategies.feature_extraction(), use_prefix=True)
+    fit(strategies.feature_extraction())
     assert len(entries()) == 2  # training and validation images
     monkeypatch.setattr(feature_cache, "_blocks", lambda *a: pytest.fail("it was computed again"))
-    run = fit(strategies.feature_extraction(), use_prefix=True)
+    run = fit(strategies.feature_extraction())
     assert "computed once" in run.frozen_front
 
 
 def test_what_trains_everything_keeps_nothing():
-    run = fit(strategies.full_finetune(), use_prefix=True)
+    run = fit(strategies.full_finetune())
     assert "nothing is computed ahead" in run.frozen_front
     assert entries() == []
 
 
 def test_augmentation_makes_it_invalid():
-    run = fit(strategies.feature_extraction(), use_prefix=True, augment=lambda images: images)
+    run = fit(strategies.feature_extraction(), augment=lambda images: images)
     assert "augmentation" in run.frozen_front
     assert entries() == []
 
@@ -224,7 +224,7 @@ def test_a_kill_while_writing_leaves_no_entry(monkeypatch):
         yield next(compute(*arguments))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(predict, "EVAL_BATCH", 4)
+    monkeypatch.setattr(feature_cache, "EVAL_BATCH", 4)
     monkeypatch.setattr(feature_cache, "_blocks", killed)
     with pytest.raises(KeyboardInterrupt):
         feature_cache.activations(frozen_net(), inputs(), "stage3")
@@ -236,13 +236,13 @@ def test_sigkill_while_writing_leaves_nothing_that_is_read_later(tmp_path):
     script = (
         "import os, signal\n"
         "from tests.training.test_feature_cache import frozen_net, inputs\n"
-        "from helpers import prefix\n"
-        "compute = prefix._blocks\n"
+        "from helpers.training import feature_cache\n"
+        "compute = feature_cache._blocks\n"
         "def killed(*a):\n"
         "    yield next(compute(*a))\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "prefix.EVAL_BATCH, prefix._blocks = 4, killed\n"
-        "prefix.activations(frozen_net(), inputs(), 'stage3')\n"
+        "feature_cache.EVAL_BATCH, feature_cache._blocks = 4, killed\n"
+        "feature_cache.activations(frozen_net(), inputs(), 'stage3')\n"
     )
     done = subprocess.run([sys.executable, "-c", script], check=False, cwd=os.getcwd())
     assert done.returncode == -9
@@ -306,8 +306,8 @@ def test_two_fill_the_same_entry_at_once():
 def test_two_processes_fill_the_same_entry_at_once():
     script = (
         "from tests.training.test_feature_cache import frozen_net, inputs\n"
-        "from helpers import prefix\n"
-        "print(float(prefix.activations(frozen_net(), inputs(), 'stage3').images.sum()))\n"
+        "from helpers.training import feature_cache\n"
+        "print(float(feature_cache.activations(frozen_net(), inputs(), 'stage3').images.sum()))\n"
     )
     command = [sys.executable, "-c", script]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]

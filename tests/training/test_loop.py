@@ -208,19 +208,17 @@ def test_nan_later_keeps_the_last_good_epoch(toy):
     assert np.isfinite(predict(run.model, toy.val)).all()
 
 
-def test_nan_in_the_last_step_of_an_epoch_is_not_kept(toy, monkeypatch):
+def test_nan_in_the_last_step_of_an_epoch_is_not_kept(toy):
     """The training loss is still finite then; only validation shows it."""
-    original, calls = loop.Loop._step, iter(range(1000))
+    model, strategy, calls = build(), strategies.full_finetune(), iter(range(1000))
 
-    def poison(self, index):
-        loss = original(self, index)
-        if next(calls) == 2 * 3 + 2:  # the last step of the third epoch
+    def poison():
+        if next(calls) == 2 * 3 + 2:  # after the last step of the third epoch
             with torch.no_grad():
-                self.result.model.net.fc.weight.fill_(math.nan)
-        return loss
+                model.net.fc.weight.fill_(math.nan)
+        return False
 
-    monkeypatch.setattr(loop.Loop, "_step", poison)
-    run = fit(toy)
+    run = loop.fit(model, toy, strategy, SHORT, should_stop=poison)
     assert "NaN or infinite in epoch 3" in run.stopped
     assert run.best_epoch in (1, 2)
     assert np.isfinite(predict(run.model, toy.val)).all()
@@ -271,33 +269,52 @@ def test_early_stopping_counts_epochs_without_a_better_one(toy):
 
 def test_rates_warm_up_and_end_at_a_fraction_of_each_groups_own(toy, monkeypatch):
     recorded = []
-    original = loop.Loop._set_rates
+    step = torch.optim.AdamW.step
 
-    def record(self, step):
-        original(self, step)
-        recorded.append([group["lr"] for group in self.optimizer.param_groups])
+    def record(self, *arguments, **options):
+        recorded.append([group["lr"] for group in self.param_groups])
+        return step(self, *arguments, **options)
 
-    monkeypatch.setattr(loop.Loop, "_set_rates", record)
+    monkeypatch.setattr(torch.optim.AdamW, "step", record)
     strategy = strategies.full_finetune(head_lr=1e-2, backbone_lr=1e-3)
     run = fit(toy, strategy, recipe=Recipe(epochs=4, batch_size=8, warmup=0.25, floor=0.1))
     peaks = [g["lr"] for g in strategies.param_groups(run.model, strategy)]
+    assert len(recorded) == 4 * 3
     assert recorded[0] == pytest.approx([p / 4 for p in peaks])
     assert recorded[3] == pytest.approx(peaks)
     assert recorded[-1] == pytest.approx([0.1 * p for p in peaks])
+    assert run.history[-1]["lr"] == recorded[-1][-1], "the rate of the last step, not of the next"
 
 
-def test_no_image_is_left_out_and_no_batch_is_tiny(toy):
-    run = loop.Loop(build(), make_dataset(n=25), strategies.full_finetune(), SHORT, 0,
-                    devices.start("cpu"))  # fmt: skip
-    batches = run._order(epoch=0)
-    assert sorted(np.concatenate(batches).tolist()) == list(range(25))
-    assert min(map(len, batches)) >= 6
+def test_no_image_is_left_out_and_no_batch_is_tiny():
+    data, seen = make_dataset(n=25), []
+    data.train.images[:, 0, 0, 0] = np.arange(25)  # a mark on every image
+
+    def look(images):
+        seen.append(images[:, 0, 0, 0].tolist())
+        return images
+
+    fit(data, recipe=Recipe(epochs=1, batch_size=8), augment=look)
+    assert sorted(mark for marks in seen for mark in marks) == list(range(25))
+    assert min(map(len, seen)) >= 6
 
 
 def test_class_weights_even_out_the_classes():
-    weights = loop.balanced_weights(np.array([0] * 30 + [1] * 10), n_classes=2)
+    weights = loop.class_weights(np.array([0] * 30 + [1] * 10), n_classes=2)
     assert weights.tolist() == pytest.approx([2 / 3, 2.0])
     assert float(weights[0] * 30 + weights[1] * 10) == pytest.approx(40)
+
+
+def test_a_class_without_an_image_has_weight_1():
+    assert loop.class_weights(np.array([0, 0, 2, 2]), n_classes=3).tolist() == [1, 1, 1]
+
+
+def test_a_state_of_the_old_format_is_another_run(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "FORMAT", 1)
+    fit(toy, folder=tmp_path)
+    monkeypatch.undo()
+    with pytest.raises(CourseError, match="belongs to another run"):
+        fit(toy, folder=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -342,11 +359,3 @@ def test_vague_targets_cannot_be_learned_below_their_entropy():
     run = fit(data, strategy, Recipe(epochs=6, batch_size=8), targets=vague)
     entropy = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
     assert entropy < run.history[-1]["train_loss"] < math.log(2)
-
-
-@pytest.mark.parametrize(
-    "targets", [np.ones((24, 2)), np.eye(3)[np.zeros(24, int)], np.eye(2)[np.zeros(5, int)]]
-)
-def test_targets_that_are_no_probabilities_are_said(toy, targets):
-    with pytest.raises(CourseError, match=r"targets must be probabilities of shape \(24, 2\)"):
-        fit(toy, targets=targets)
