@@ -35,7 +35,7 @@ def arrays() -> Dataset:
 
 def files() -> Files:
     """Return the files of exactly these images, in the same order."""
-    from helpers.datasets.card import stratified_sample
+    from helpers.datasets.dataset import stratified_sample
 
     paths, probability, module_type = read_labels()
     labels = (probability >= 0.5).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Where downloads and computed arrays live, written so that a kill loses nothing."""
+"""Where things lie, and how they are written so that a kill loses nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from helpers.errors import CourseError
 
 
 def resource(name: str) -> Path:
-    """Return where a file or folder of the course's own data/ lies, e.g. ``"results"``."""
+    """Return where a file or folder of the course's own data/ lies, e.g. ``"results"``.
+
+    Everything under data/ is found through this function and no other way.
+    """
     return Path(__file__).parents[1] / "data" / name
 
 
@@ -30,6 +33,60 @@ def folder(*parts: str) -> Path:
     """
     root = os.environ.get("COURSE_CACHE") or platformdirs.user_cache_dir("transfer-learning-course")
     return expanded(root).joinpath(*parts)
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """Return `path` with ``~`` and ``~user`` replaced by the home folder.
+
+    Raises
+    ------
+    CourseError
+        When there is no such user, or the user has no home folder.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise CourseError(
+            f"{path} starts with the home folder of a user that cannot be found. Give the whole "
+            "path, beginning with /."
+        ) from error
+
+
+def mode(path: Path) -> int:
+    """Return ``os.stat(path).st_mode``, the kind and permissions of a file; 0 where none is.
+
+    ``Path.exists()`` is no replacement: for a file in a folder that may not be entered, some
+    versions of Python raise and others say that it does not exist.
+
+    Raises
+    ------
+    CourseError
+        When it cannot be told: a folder above may not be entered, or a name is too long.
+    """
+    try:
+        return os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    except (OSError, ValueError) as error:  # ValueError: a null character
+        reason = getattr(error, "strerror", None) or error
+        raise CourseError(
+            f"{path} cannot be reached ({reason}). Check the name and the permissions of the "
+            "folders above it."
+        ) from error
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether `path` is a folder; raises a `CourseError` where `mode` does."""
+    return stat.S_ISDIR(mode(path))
+
+
+def shown(text: object) -> str:
+    """Return text that may hold names of files as text that can be printed and written.
+
+    Python keeps those bytes of a file name that are not UTF-8 as lone surrogates, which no
+    encoder takes; here they become U+FFFD.
+    """
+    return str(text).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 @contextlib.contextmanager
@@ -44,21 +101,17 @@ def atomic_path(target: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
+        umask = os.umask(0)  # the only way to read it is to set it
+        os.umask(umask)
         # mkstemp is for secrets; a cache shared by a classroom must be readable by all of it.
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~umask)
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0)  # the only way to read it is to set it
-    os.umask(mask)
-    return mask
-
-
 def digest(*things: object) -> str:
-    """Return a short stable key for `things` (each by its ``repr``; bytes as they are)."""
+    """Return a key of 16 hex digits for `things`: SHA-256 of each one's ``repr``, or its bytes."""
     sha = hashlib.sha256()
     for thing in things:
         sha.update(thing if isinstance(thing, bytes) else repr(thing).encode())
@@ -88,8 +141,12 @@ def array(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
     return np.load(path, mmap_mode="r")
 
 
-def limit_bytes() -> int:
-    """Return how large a folder of computed entries may grow: ``COURSE_CACHE_GB``, default 5.
+def drop_oldest(directory: Path, keep: Path) -> None:
+    """Remove the arrays used longest ago until `directory` fits ``COURSE_CACHE_GB`` (default 5).
+
+    Parameters
+    ----------
+    keep : a file that stays, whatever its size.
 
     Raises
     ------
@@ -98,15 +155,11 @@ def limit_bytes() -> int:
     """
     text = os.environ.get("COURSE_CACHE_GB", "5")
     try:
-        return int(float(text) * 1e9)
-    except ValueError:
+        limit = int(float(text) * 1e9)
+    except (ValueError, OverflowError):
         raise CourseError(
             f"COURSE_CACHE_GB is {text!r}; give a number of gigabytes, such as 5."
         ) from None
-
-
-def drop_oldest(directory: Path, keep: Path) -> None:
-    """Remove what was used longest ago until `directory` fits `limit_bytes`; never `keep`."""
     entries = []
     for path in directory.glob("*.npy"):
         with contextlib.suppress(FileNotFoundError):  # another process may be tidying too
@@ -114,80 +167,18 @@ def drop_oldest(directory: Path, keep: Path) -> None:
             entries.append((status.st_mtime, status.st_size, path))
     total = sum(size for _, size, _ in entries)
     for _, size, path in sorted(entries):
-        if total <= limit_bytes():
-            return
-        if path != keep:
+        if total > limit and path != keep:
             remove(path)
             total -= size
 
 
 def touch(path: Path) -> None:
-    """Mark an entry as used now, where that is allowed."""
+    """Mark a cached file as used now, where that is allowed."""
     with contextlib.suppress(OSError):
         os.utime(path)
 
 
 def remove(path: Path) -> None:
-    """Remove an entry, where that is allowed."""
+    """Remove a file, where that is allowed."""
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
-
-
-def expanded(path: str | os.PathLike[str]) -> Path:
-    """Return `path` with ``~`` and ``~user`` replaced by the home folder.
-
-    Raises
-    ------
-    CourseError
-        When there is no such user, or the user has no home folder.
-    """
-    try:
-        return Path(path).expanduser()
-    except RuntimeError as error:
-        raise CourseError(
-            f"{path} starts with the home folder of a user that cannot be found. Give the whole "
-            "path, beginning with /."
-        ) from error
-
-
-def mode(path: Path) -> int:
-    """Return what `os.stat` tells of `path` (see the module `stat`); 0 where nothing is.
-
-    Path.exists() raises for a folder above that may not be entered on some versions of Python
-    and calls it absent on others.
-
-    Raises
-    ------
-    CourseError
-        When it cannot be told: a folder above may not be entered, or a name is too long.
-    """
-    try:
-        return os.stat(path).st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return 0
-    except (OSError, ValueError) as error:  # ValueError: a null character
-        reason = getattr(error, "strerror", None) or error
-        raise CourseError(
-            f"{path} cannot be reached ({reason}). Check the name and the permissions of the "
-            "folders above it."
-        ) from error
-
-
-def is_folder(path: Path) -> bool:
-    """Whether `path` is a folder.
-
-    Raises
-    ------
-    CourseError
-        When it cannot be told, see `mode`.
-    """
-    return stat.S_ISDIR(mode(path))
-
-
-def shown(text: object) -> str:
-    """Return text that may hold names of files as text that can be printed and written.
-
-    Bytes of a name that are not UTF-8 are kept by Python as half characters, which no encoder
-    takes; they become U+FFFD.
-    """
-    return str(text).encode("utf-8", "surrogateescape").decode("utf-8", "replace")

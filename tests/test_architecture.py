@@ -27,9 +27,9 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 # Code lines (no docstrings, comments, blank lines) that a room may have. An issue may raise one.
 CEILINGS = {
-    "errors": 15, "files": 200, "plots": 1700, "datasets": 1500, "networks": 398,
-    "training": 970, "inspection": 1300, "evidence": 1500, "practice": 800, "widgets": 500,
-    "lab": 1800, "advise": 900, "__main__": 120, "measure": 900,
+    "errors": 20, "files": 110, "plots": 1220, "datasets": 950, "networks": 400, "training": 980,
+    "inspection": 780, "evidence": 1290, "practice": 680, "widgets": 390, "lab": 2210, "advise":
+    570, "__main__": 110, "measure": 710,
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from helpers.__main__ import _parser
-from helpers.datasets.medmnist_info import MEDMNIST
+from helpers.datasets.medmnist import MEDMNIST
 from helpers.evidence.tables import COLUMNS
 from helpers.networks import backbones
 from helpers.training import strategies

@@ -13,21 +13,14 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from helpers import files as paths
+from helpers import files
 from helpers.datasets.dataset import Card, Dataset, Split
 from helpers.datasets.elpv import load_elpv
 from helpers.datasets.folder import KNOWN, load_folder
-from helpers.datasets.medmnist import load_medmnist
-from helpers.datasets.medmnist_info import MEDMNIST
+from helpers.datasets.medmnist import MEDMNIST, load_medmnist
 from helpers.errors import CourseError, unknown_name
 
 __all__ = ["Card", "Dataset", "Split", "default_name", "load", "names"]
-
-
-FOLDER_HINT = (
-    "For your own images use 'folder:PATH', with one sub-folder per class; a bare name is also "
-    "looked up in the folder that COURSE_DATA_DIR names"
-)
 
 
 def default_name() -> str:
@@ -37,7 +30,7 @@ def default_name() -> str:
 
 def names() -> list[str]:
     """Return every bare name that `load` can find right now."""
-    return ["elpv", *MEDMNIST, *(path.name for path in _local_folders())]
+    return ["elpv", *MEDMNIST, *_local_folders()]
 
 
 def load(name: str | None = None, *, size: int = 128, **options) -> Dataset:
@@ -61,22 +54,32 @@ def load(name: str | None = None, *, size: int = 128, **options) -> Dataset:
     name = name or default_name()
     if size < 8:
         raise CourseError(f"size is {size} pixels; ask for at least 8 (64 to 224 make sense here).")
-    if name.startswith("folder:"):
-        path = paths.expanded(name.removeprefix("folder:")).absolute()
-        return _call(load_folder, name, path, size=size, **(_group_pattern() | options))
     if name == "elpv":
         return _call(load_elpv, name, size=size, **options)
-    if name in MEDMNIST or name == "chest":  # which explains why it is left out
+    if name in MEDMNIST or name == "chest":  # load_medmnist says why chest is left out
         return _call(load_medmnist, name, name, size=size, **options)
-    for path in _local_folders():
-        if path.name == name:
-            about = KNOWN.get(name)
-            return _call(load_folder, name, path, size=size, name=name, about=about,
-                         **(_group_pattern() | options))  # fmt: skip
-    raise unknown_name("data set", name, names(), f"{FOLDER_HINT} ({_data_dir_state()}).")
+    if pattern := os.environ.get("COURSE_GROUP_PATTERN"):
+        options = {"group_pattern": pattern, **options}
+    if name.startswith("folder:"):
+        path = files.expanded(name.removeprefix("folder:")).absolute()
+        return _call(load_folder, name, path, size=size, **options)
+    local = _local_folders()
+    if name in local:
+        options |= {"name": name, "about": KNOWN.get(name)}
+        return _call(load_folder, name, local[name], size=size, **options)
+    root = os.environ.get("COURSE_DATA_DIR")
+    state = f"now {root}" if root else "now not set"
+    if root and not files.expanded(root).is_dir():
+        state += ", which is not a folder"
+    hint = (
+        "For your own images use 'folder:PATH', with one sub-folder per class; a bare name is also "
+        f"looked up in the folder that COURSE_DATA_DIR names ({state})."
+    )
+    raise unknown_name("data set", name, names(), hint)
 
 
 def _call(loader: Callable[..., Dataset], name: str, /, *arguments, **options) -> Dataset:
+    """Call the loader of the data set `name`; an option that it does not have is said."""
     known = [key for key in inspect.signature(loader).parameters if key not in ("path", "name")]
     odd = sorted(set(options) - set(known) - {"name"})
     if odd:
@@ -86,20 +89,9 @@ def _call(loader: Callable[..., Dataset], name: str, /, *arguments, **options) -
     return loader(*arguments, **options)
 
 
-def _group_pattern() -> dict[str, str]:
-    pattern = os.environ.get("COURSE_GROUP_PATTERN")
-    return {"group_pattern": pattern} if pattern else {}
-
-
-def _local_folders() -> list[Path]:
+def _local_folders() -> dict[str, Path]:
+    """Return the folders inside ``COURSE_DATA_DIR`` by name; none where it is no folder."""
     root = os.environ.get("COURSE_DATA_DIR")
-    if not root or not paths.expanded(root).is_dir():
-        return []
-    return sorted(path for path in paths.expanded(root).iterdir() if path.is_dir())
-
-
-def _data_dir_state() -> str:
-    root = os.environ.get("COURSE_DATA_DIR")
-    if not root:
-        return "now not set"
-    return f"now {root}" + ("" if paths.expanded(root).is_dir() else ", which is not a folder")
+    if not root or not files.expanded(root).is_dir():
+        return {}
+    return {path.name: path for path in sorted(files.expanded(root).iterdir()) if path.is_dir()}

@@ -7,7 +7,6 @@ it can stand where `helpers.training.loop.fit` asks for ``augment``.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,8 +18,6 @@ from torchvision.transforms.v2 import functional as F
 from helpers.errors import CourseError, unknown_name
 
 STRONGEST = 2.0
-
-
 SMALLEST_CROP = 0.02  # share of the area; below that a crop of 96 pixels is a few pixels wide
 
 
@@ -77,23 +74,6 @@ class Policy:
     jitter: float = 0.0
     strength: float = 1.0
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.strength <= STRONGEST:  # also false for NaN
-            raise CourseError(
-                f"strength = {self.strength} of the policy {self.name!r}: give a number from 0 "
-                f"(no change) to {STRONGEST:g}; 1 is the policy as it is described."
-            )
-
-    def at(self, strength: float) -> Policy:
-        """Return the same policy at another strength.
-
-        Raises
-        ------
-        CourseError
-            When `strength` is not between 0 and 2.
-        """
-        return replace(self, strength=strength)
-
     def transform(self, size: int | tuple[int, int]) -> v2.Compose:
         """Return the v2 transform for single images that are `size` pixels in the end."""
         return _compose(self, (size, size) if isinstance(size, int) else tuple(size))
@@ -108,32 +88,31 @@ class Policy:
         CourseError
             When the images are not such a batch, e.g. are normalised already.
         """
-        _check_batch(self, images)
-        steps = self.transform(tuple(images.shape[-2:]))
+        if images.ndim != 4 or images.shape[1] not in (1, 3):
+            raise CourseError(
+                "A policy takes a batch (N, C, H, W) with C = 1 or 3, this is "
+                f"{tuple(images.shape)}. For one image write policy(image[None])[0]."
+            )
+        if images.dtype != torch.uint8:
+            raise CourseError(
+                f"A policy takes uint8 images (0..255), these are {images.dtype}. Augment first "
+                "and normalise afterwards: brightness and black borders mean nothing in other "
+                "units."
+            )
+        height, width = images.shape[-2:]
+        if self.quarter_turns and height != width:
+            raise CourseError(
+                f"Quarter turns need square images, these are {(height, width)}. Resize them to a "
+                "square, or use a policy without quarter turns."
+            )
+        steps = self.transform((height, width))
         # v2 draws once per tensor: given the whole batch it would flip all images or none.
         return torch.stack([steps(image) for image in images])
 
 
-def _check_batch(policy: Policy, images: Tensor) -> None:
-    if images.ndim != 4 or images.shape[1] not in (1, 3):
-        raise CourseError(
-            f"A policy takes a batch (N, C, H, W) with C = 1 or 3, this is {tuple(images.shape)}. "
-            "For one image write policy(image[None])[0]."
-        )
-    if images.dtype != torch.uint8:
-        raise CourseError(
-            f"A policy takes uint8 images (0..255), these are {images.dtype}. Augment first and "
-            "normalise afterwards: brightness and black borders mean nothing in other units."
-        )
-    if policy.quarter_turns and images.shape[-1] != images.shape[-2]:
-        raise CourseError(
-            f"Quarter turns need square images, these are {tuple(images.shape[-2:])}. "
-            "Resize them to a square, or use a policy without quarter turns."
-        )
-
-
 @functools.lru_cache(maxsize=64)
 def _compose(policy: Policy, size: tuple[int, int]) -> v2.Compose:
+    """Build the transform of `Policy.transform`; cached, because every batch asks for it."""
     s, part = policy.strength, min(policy.strength, 1.0)  # more than always is not possible
     steps: list[v2.Transform] = []
     if (smallest := 1 - s * (1 - policy.crop_scale)) < 1:
@@ -156,11 +135,8 @@ def _compose(policy: Policy, size: tuple[int, int]) -> v2.Compose:
     return v2.Compose(steps or [v2.Identity()])
 
 
-ANY = "any image; it is what every other policy is compared with"
-
-
-RECIPES = (
-    Policy("none", ANY),
+_RECIPES = (
+    Policy("none", "any image; it is what every other policy is compared with"),
     Policy(
         "radiograph",
         "X-rays and other images with a fixed position: nothing is mirrored, and what is changed "
@@ -187,12 +163,12 @@ RECIPES = (
     ),
 )  # fmt: skip
 
-
-POSITIONS = "images without left and right, or where left and right do not decide the label"
-
-
-SINGLE_CHANGES = (
-    Policy("horizontal_flip", POSITIONS, horizontal_flip=0.5),
+_SINGLE_CHANGES = (
+    Policy(
+        "horizontal_flip",
+        "images without left and right, or where left and right do not decide the label",
+        horizontal_flip=0.5,
+    ),
     Policy("vertical_flip", "images without above and below", vertical_flip=0.5),
     Policy("rotation_10", "most images; X-rays are tilted by so much as it is", rotation=10),
     Policy("rotation_30", "images without an upright position", rotation=30),
@@ -200,11 +176,8 @@ SINGLE_CHANGES = (
     Policy("default_crop", "photographs with one large object", crop_scale=0.08),
 )
 
-
-POLICIES = {policy.name: policy for policy in RECIPES}
-
-
-SINGLES = {policy.name: policy for policy in SINGLE_CHANGES}
+POLICIES = {policy.name: policy for policy in _RECIPES}
+SINGLES = {policy.name: policy for policy in _SINGLE_CHANGES}
 
 
 def by_name(name: str, strength: float = 1.0) -> Policy:
@@ -218,9 +191,12 @@ def by_name(name: str, strength: float = 1.0) -> Policy:
     known = POLICIES | SINGLES
     if name not in known:
         raise unknown_name("augmentation policy", name, known)
-    if not isinstance(strength, (int, float)) or math.isnan(strength):
-        raise CourseError(f"strength must be a number from 0 to {STRONGEST:g}, not {strength!r}.")
-    return known[name].at(strength)
+    if not isinstance(strength, (int, float)) or not 0 <= strength <= STRONGEST:  # NaN is not
+        raise CourseError(
+            f"strength = {strength!r} of the policy {name!r}: give a number from 0 (no change) to "
+            f"{STRONGEST:g}; 1 is the policy as it is described."
+        )
+    return replace(known[name], strength=strength)
 
 
 def pipeline(
@@ -251,18 +227,6 @@ def pipeline(
     this: images normalised twice are wrong, and nothing says so.
     """
     policy = by_name(policy) if isinstance(policy, str) else policy
-    _check_numbers(channels, mean, std)
-    return v2.Compose([
-        v2.Grayscale() if channels == 1 else v2.RGB(),
-        v2.Resize((size, size)),
-        v2.ToImage(),
-        policy.transform(size),
-        v2.ToDtype(torch.float32, scale=True),
-        v2.Normalize(list(mean), list(std)),
-    ])  # fmt: skip
-
-
-def _check_numbers(channels: int, mean: Sequence[float], std: Sequence[float]) -> None:
     if channels not in (1, 3):
         raise CourseError(f"channels must be 1 (gray) or 3 (colour), not {channels!r}.")
     if len(mean) != channels or len(std) != channels:
@@ -275,3 +239,11 @@ def _check_numbers(channels: int, mean: Sequence[float], std: Sequence[float]) -
             f"mean = {list(mean)} and std = {list(std)} are in units of 0..1 here, with std > 0. "
             "Divide numbers that run to 255 by 255."
         )
+    return v2.Compose([
+        v2.Grayscale() if channels == 1 else v2.RGB(),
+        v2.Resize((size, size)),
+        v2.ToImage(),
+        policy.transform(size),
+        v2.ToDtype(torch.float32, scale=True),
+        v2.Normalize(list(mean), list(std)),
+    ])  # fmt: skip

@@ -10,6 +10,9 @@ from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from helpers.errors import CourseError
 
+# More bytes than this are not copied out of a memory-mapped array.
+IN_MEMORY_BYTES = 500_000_000
+
 
 @dataclass(frozen=True)
 class Card:
@@ -40,15 +43,32 @@ class Card:
     caveat: str = ""
 
 
+class Rows:
+    """Some rows of a memory-mapped array, read from disk only when they are asked for.
+
+    It stands where an array of images ``(N, H, W, C)`` stands.
+    """
+
+    def __init__(self, images: np.ndarray | Rows, index: np.ndarray) -> None:
+        self.images, self.index = images, index
+        self.shape, self.dtype = (len(index), *images.shape[1:]), images.dtype
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, key) -> np.ndarray:
+        return self.images[self.index[key]]
+
+
 @dataclass(frozen=True)
 class Split:
-    """One part of a data set, in memory or memory-mapped.
+    """One part of a data set.
 
     Attributes
     ----------
-    images : uint8 array ``(N, H, W, C)``, values 0..255, C = 1 (gray) or 3 (RGB). Channels come
-        last because that is the layout in which a CPU convolves fastest. A large part is a
-        `helpers.datasets.dataset.Rows`, which reads from disk what it is asked for.
+    images : uint8 array ``(N, H, W, C)``, values 0..255, C = 1 (gray) or 3 (RGB), in memory or
+        memory-mapped. Channels come last because that is the layout in which a CPU convolves
+        fastest.
     labels : int64 array ``(N,)``.
     groups : int64 array ``(N,)``: images that must not be torn apart (one patient, one module)
         share a number. All different when nothing is known.
@@ -58,26 +78,20 @@ class Split:
     labels: np.ndarray
     groups: np.ndarray
 
-    def __post_init__(self) -> None:
-        if self.images.ndim != 4 or self.images.shape[-1] not in (1, 3):
-            raise CourseError(
-                f"Images must be an array (N, H, W, 1 or 3), this one is {self.images.shape}."
-            )
-        if self.images.dtype != np.uint8:
-            raise CourseError(f"Images must be uint8 (0..255), these are {self.images.dtype}.")
-        if not len(self.images) == len(self.labels) == len(self.groups):
-            raise CourseError(
-                f"{len(self.images)} images, {len(self.labels)} labels and {len(self.groups)} "
-                "groups: there must be as many of each."
-            )
-
     def __len__(self) -> int:
         return len(self.labels)
 
     def subset(self, index: np.ndarray | Sequence[int]) -> Split:
-        """Return the images at `index`, in that order."""
+        """Return the images at `index`, in that order.
+
+        They are copied into memory; more than `IN_MEMORY_BYTES` of a memory-mapped array stay on
+        the disk (`Rows`).
+        """
         index = np.asarray(index, dtype=np.int64)
-        return Split(take_rows(self.images, index), self.labels[index], self.groups[index])
+        n_bytes = len(index) * int(np.prod(self.images.shape[1:]))
+        on_disk = isinstance(self.images, (np.memmap, Rows)) and n_bytes > IN_MEMORY_BYTES
+        images = Rows(self.images, index) if on_disk else np.asarray(self.images[index])
+        return Split(images, self.labels[index], self.groups[index])
 
     def sample(self, n: int, seed: int = 0) -> Split:
         """Return `n` images drawn without replacement, class shares kept as well as n allows."""
@@ -142,19 +156,12 @@ def stratified_sample(labels: np.ndarray, n: int, seed: int) -> np.ndarray:
         index, _ = train_test_split(
             np.arange(len(labels)), train_size=n, stratify=labels, random_state=seed
         )
-    return np.sort(_with_every_class(labels, index, seed))
-
-
-def _with_every_class(labels: np.ndarray, index: np.ndarray, seed: int) -> np.ndarray:
-    """Return `index`; for each class it lacks, one of that class in place of one of the largest."""
-    rng, index = np.random.default_rng(seed), index.copy()
-    for name in np.setdiff1d(labels, labels[index]):
-        drawn = labels[index]
-        names, counts = np.unique(drawn, return_counts=True)
-        index[np.flatnonzero(drawn == names[counts.argmax()])[0]] = rng.choice(
-            np.flatnonzero(labels == name)
-        )
-    return index
+    rng = np.random.default_rng(seed)
+    for absent in np.setdiff1d(labels, labels[index]):  # takes the place of one of the largest
+        names, counts = np.unique(labels[index], return_counts=True)
+        largest = np.flatnonzero(labels[index] == names[counts.argmax()])
+        index[largest[0]] = rng.choice(np.flatnonzero(labels == absent))
+    return np.sort(index)
 
 
 def holdout(
@@ -184,26 +191,26 @@ def holdout(
     ValueError
         scikit-learn's, when every class has fewer images than there are parts.
     """
-    if groups is None or len(np.unique(groups)) == len(groups):
+    n_groups = len(strata) if groups is None else len(np.unique(groups))
+    if n_groups == len(strata):
         return _holdout_images(strata, fraction, seed)
     n_folds = max(2, round(1 / fraction))
-    if len(np.unique(groups)) < n_folds:
+    if n_groups < n_folds:
         raise CourseError(
-            f"Only {len(np.unique(groups))} groups for {n_folds} folds: the file-name pattern "
+            f"Only {n_groups} groups for {n_folds} folds: the file-name pattern "
             "puts too many images into one group. Make the pattern narrower or leave it out."
         )
     folds = StratifiedGroupKFold(n_splits=n_folds, shuffle=True, random_state=seed)
-    candidates = list(folds.split(np.zeros(len(strata)), strata, groups))
-    whole = [c for c in candidates if all(_all_classes(strata, side) for side in c)]
-    kept, held_out = (whole or candidates)[0]
-    return np.sort(kept), np.sort(held_out)
+    pairs = list(folds.split(np.zeros(len(strata)), strata, groups))
+    n_classes = len(np.unique(strata))
+    whole = [pair for pair in pairs if all(len(np.unique(strata[p])) == n_classes for p in pair)]
+    return (whole or pairs)[0]
 
 
-def _all_classes(strata: np.ndarray, part: np.ndarray) -> bool:
-    return len(np.unique(strata[part])) == len(np.unique(strata))
-
-
-def _holdout_images(strata: np.ndarray, fraction: float, seed: int):
+def _holdout_images(
+    strata: np.ndarray, fraction: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hold out images that belong to no groups, at least one of every class."""
     names, counts = np.unique(strata, return_counts=True)
     if counts.min() < 2:
         rare = names[counts.argmin()]
@@ -215,49 +222,10 @@ def _holdout_images(strata: np.ndarray, fraction: float, seed: int):
     kept, held_out = train_test_split(
         np.arange(len(strata)), test_size=n_held_out, stratify=strata, random_state=seed
     )
-    for name in np.setdiff1d(names, strata[held_out]):
-        _swap_in(strata, name, kept, held_out)
+    for absent in np.setdiff1d(names, strata[held_out]):  # is exchanged for one of the largest,
+        # which has two: at least as many images are held out as there are classes
+        present, counts = np.unique(strata[held_out], return_counts=True)
+        out = np.flatnonzero(strata[held_out] == present[counts.argmax()])[0]
+        into = np.flatnonzero(strata[kept] == absent)[0]  # shuffled: any is as good
+        kept[into], held_out[out] = held_out[out], kept[into]
     return np.sort(kept), np.sort(held_out)
-
-
-def _swap_in(strata: np.ndarray, name: object, kept: np.ndarray, held_out: np.ndarray) -> None:
-    """Exchange, in place, an image of a class too rare for its share for one of the largest.
-
-    At least as many images are held out as there are classes, so the largest class has two.
-    """
-    present, counts = np.unique(strata[held_out], return_counts=True)
-    out = np.flatnonzero(strata[held_out] == present[counts.argmax()])[0]
-    into = np.flatnonzero(strata[kept] == name)[0]  # both parts are shuffled: any is as good
-    kept[into], held_out[out] = held_out[out], kept[into]
-
-
-# Parts of a data set smaller than this are copied into memory, where access is fastest.
-IN_MEMORY_BYTES = 500_000_000
-
-
-class Rows:
-    """The rows `index` of `base`; it stands where an array of images ``(N, H, W, C)`` stands."""
-
-    def __init__(self, base: np.ndarray, index: np.ndarray) -> None:
-        self.base, self.index = base, np.asarray(index)
-        self.shape, self.dtype = (len(self.index), *base.shape[1:]), base.dtype
-        self.ndim = base.ndim
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
-        return np.asarray(self[:], dtype=dtype)
-
-    def __getitem__(self, key) -> np.ndarray:
-        return self.base[self.index[key]]
-
-
-def take_rows(images: np.ndarray | Rows, index: np.ndarray) -> np.ndarray | Rows:
-    """Return the rows `index`: a copy in memory, or a `Rows` when that would be too large."""
-    if isinstance(images, Rows):
-        return take_rows(images.base, images.index[index])
-    n_bytes = len(index) * int(np.prod(images.shape[1:])) * images.dtype.itemsize
-    if isinstance(images, np.memmap) and n_bytes > IN_MEMORY_BYTES:
-        return Rows(images, index)
-    return np.asarray(images[index])

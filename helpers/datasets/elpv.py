@@ -6,29 +6,18 @@ electroluminescence images", Solar Energy 185 (2019), arXiv 1807.02894.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from helpers.datasets.dataset import Card, Dataset, Split, holdout
+from helpers.datasets.decode import decode_parts
 from helpers.errors import CourseError
-from helpers.files import array, folder
 
 TEST_FRACTION = 0.25  # as in Deitsch 2019: 1,968 cells to train on, 656 to test
-
-
 VAL_FRACTION = 0.2  # of those 1,968
-
-
 BLOCK = 32  # neighbouring files per block of the "blocks" split
-
-
-FORMAT = 1  # raise it when the decoding below changes, so that old cache files are left alone
-
-
 SPLIT_RULES = {
     "random": (
         "25 % test as in Deitsch 2019, drawn at random within class and module type; "
@@ -65,14 +54,13 @@ def load_elpv(
     if not 0 < threshold <= 1:
         raise CourseError(f"threshold must lie in (0, 1], it is {threshold}; 0.5 is the default.")
     files, probability, module_type = read_labels()
-    images = array(folder("images", f"elpv-{size}px-v{FORMAT}.npy"), lambda: _decode(files, size))
+    images = decode_parts(files[0].parents[1], {"all": files}, size, channels=1)["all"]
     labels = (probability >= threshold).astype(np.int64)
-    blocks = _blocks(module_type)
     strata = np.char.add(labels.astype(str), module_type)
-    groups = blocks if split == "blocks" else None
+    groups = _blocks(module_type) if split == "blocks" else np.arange(len(labels))
     rest, test = holdout(strata, TEST_FRACTION, seed, groups)
-    train, val = holdout(strata[rest], VAL_FRACTION, seed, None if groups is None else groups[rest])
-    everything = Split(images, labels, blocks if split == "blocks" else np.arange(len(labels)))
+    train, val = holdout(strata[rest], VAL_FRACTION, seed, groups[rest])
+    everything = Split(images, labels, groups)
     return Dataset(
         _card(size, split, threshold),
         train=everything.subset(rest[train]),
@@ -84,33 +72,17 @@ def load_elpv(
 def read_labels() -> tuple[list[Path], np.ndarray, np.ndarray]:
     """Return image files, defect probability and module type ("mono" or "poly")."""
     root = Path(str(resources.files("elpv_dataset"))) / "data"
-    rows = [line.split() for line in (root / "labels.csv").read_text().splitlines() if line]
-    files = [root / row[0] for row in rows]
-    probability = np.array([float(row[1]) for row in rows])
-    return files, probability, np.array([row[2] for row in rows])
-
-
-def _decode(files: list[Path], size: int) -> np.ndarray:
-    images = np.empty((len(files), size, size, 1), dtype=np.uint8)
-
-    def decode_one(position: int) -> None:
-        with Image.open(files[position]) as image:
-            small = image.convert("L").resize((size, size), Image.Resampling.BICUBIC)
-        images[position, :, :, 0] = small
-
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(decode_one, range(len(files))))
-    return images
+    lines = (root / "labels.csv").read_text().splitlines()
+    names, probability, module_type = zip(*(line.split() for line in lines if line), strict=True)
+    return [root / name for name in names], np.array(probability, float), np.array(module_type)
 
 
 def _blocks(module_type: np.ndarray) -> np.ndarray:
     """Number runs of `BLOCK` neighbouring files; a change of module type starts a new block."""
-    run = np.cumsum(np.r_[0, module_type[1:] != module_type[:-1]])
-    start = np.r_[0, np.flatnonzero(np.diff(run)) + 1][run]
-    _, blocks = np.unique(
-        np.stack([run, (np.arange(len(run)) - start) // BLOCK]), axis=1, return_inverse=True
-    )
-    return blocks.ravel().astype(np.int64)
+    position = np.arange(len(module_type))
+    new_run = np.r_[True, module_type[1:] != module_type[:-1]]
+    in_run = position - np.maximum.accumulate(np.where(new_run, position, 0))
+    return np.cumsum(in_run % BLOCK == 0) - 1
 
 
 def _card(size: int, split: str, threshold: float) -> Card:

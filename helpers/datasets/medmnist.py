@@ -5,9 +5,9 @@ Yang et al., "MedMNIST v2", Scientific Data 10:41 (2023); the files are Zenodo r
 
 from __future__ import annotations
 
-import zipfile
-import zlib
-from functools import cache as once
+import functools
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +17,47 @@ from requests.exceptions import RequestException
 
 from helpers import files
 from helpers.datasets.dataset import Card, Dataset, Split
-from helpers.datasets.medmnist_info import MEDMNIST, SIZES, MedMNISTInfo
 from helpers.errors import CourseError, unknown_name
 
-BASE_URL = "https://zenodo.org/records/10519652/files"
-
-
 RETRIES = 3
-
-
 PARTS = ("train", "val", "test")
 
 
-DAMAGED = (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+@dataclass(frozen=True)
+class MedMNISTInfo:
+    """One set as published; only sets that have one label per image are in the table.
+
+    Attributes
+    ----------
+    domain : what kind of images, for the card.
+    origin : the collection that the images were taken from.
+    task : ``"binary-class"``, ``"multi-class"`` or ``"ordinal-regression"``.
+    classes : names, index = label.
+    channels : 1 or 3.
+    counts : images in train, validation and test.
+    md5 : checksum of the file of each size in `SIZES`.
+    split_rule, terms, caveat, grouping : for the card; the last says what belongs together.
+    """
+
+    domain: str
+    origin: str
+    task: str
+    classes: tuple[str, ...]
+    channels: int
+    counts: tuple[int, int, int]
+    md5: tuple[str, str, str, str]
+    split_rule: str
+    terms: str
+    caveat: str
+    grouping: str
+
+
+_TABLE = json.loads(files.resource("medmnist.json").read_text("utf-8"))
+BASE_URL, SIZES = _TABLE["url"], _TABLE["sizes"]
+MEDMNIST = {
+    name: MedMNISTInfo(**{k: tuple(v) if isinstance(v, list) else v for k, v in facts.items()})
+    for name, facts in _TABLE["sets"].items()
+}
 
 
 def load_medmnist(name: str, *, size: int = 128, base_url: str | None = None) -> Dataset:
@@ -50,8 +78,8 @@ def load_medmnist(name: str, *, size: int = 128, base_url: str | None = None) ->
     Raises
     ------
     CourseError
-        For an unknown set or size, when the file cannot be downloaded (the message says where to
-        get it and where to put it), or when it does not hold what MedMNIST publishes.
+        For an unknown set or size, or when the file cannot be downloaded (the message says where
+        to get it and where to put it).
     """
     key = name.lower().removesuffix("mnist")
     if key == "chest":
@@ -64,13 +92,7 @@ def load_medmnist(name: str, *, size: int = 128, base_url: str | None = None) ->
     if size > SIZES[-1]:
         raise CourseError(f"MedMNIST has up to {SIZES[-1]} pixels; {size} would only be blown up.")
     info = MEDMNIST[key]
-    arrays = _arrays(key, info, size, base_url or BASE_URL)
-    starts = np.cumsum([0, *info.counts])
-    splits = {
-        part: _split(arrays[f"{part}_images"], arrays[f"{part}_labels"], start)
-        for part, start in zip(PARTS, starts[:-1], strict=True)
-    }
-    return Dataset(_card(key, info, size), **splits)
+    return Dataset(_card(key, info, size), **_splits(key, info, size, base_url or BASE_URL))
 
 
 def fetch(file_name: str, md5: str, base_url: str) -> Path:
@@ -93,7 +115,16 @@ def fetch(file_name: str, md5: str, base_url: str) -> Path:
     try:
         return Path(store.fetch(file_name, downloader=pooch.HTTPDownloader(progressbar=True)))
     except (RequestException, ValueError) as error:
-        reason = _reason(error) + _remove_damaged(target)
+        answer = getattr(error, "response", None)
+        if answer is not None:
+            reason = f"the server answered {answer.status_code}"
+        elif isinstance(error, RequestException):
+            reason = "there is no connection to the server, or it broke"
+        else:
+            reason = f"{RETRIES + 1} times it arrived damaged (its MD5 is not the published one)"
+        if target.exists():  # had it been good, there would have been no download
+            target.unlink()
+            reason += f"; the file that lay at {target} was damaged, too, and has been removed"
         raise CourseError(
             f"{file_name} could not be downloaded: {reason}. Try again later, or get {url} in a "
             f"browser and put it at {target}."
@@ -105,48 +136,42 @@ def fetch(file_name: str, md5: str, base_url: str) -> Path:
         ) from error
 
 
-def _reason(error: Exception) -> str:
-    if not isinstance(error, RequestException):
-        return f"{RETRIES + 1} times it arrived damaged (its MD5 is not the published one)"
-    if error.response is not None:
-        return f"the server answered {error.response.status_code}"
-    return "there is no connection to the server, or it broke"
+def _splits(name: str, info: MedMNISTInfo, size: int, base_url: str) -> dict[str, Split]:
+    """Return the three parts, unpacked once into the cache and memory-mapped.
 
-
-def _remove_damaged(target: Path) -> str:
-    """Remove what lies at `target`: had it been good, there would have been no download."""
-    if not target.exists():
-        return ""
-    target.unlink()
-    return f"; the file that lay at {target} was damaged, too, and has been removed"
-
-
-def _arrays(name: str, info: MedMNISTInfo, size: int, base_url: str) -> dict[str, np.ndarray]:
-    """Return the six arrays of a set, unpacked once into the cache and memory-mapped."""
+    What is in a file is not checked: its MD5 was, so it is what MedMNIST publishes.
+    """
     published = next(file_size for file_size in SIZES if file_size >= size)
     md5 = info.md5[SIZES.index(published)]
     stem = f"{name}mnist" if published == 28 else f"{name}mnist_{published}"
+    folder = files.folder("images", f"{stem}-{md5[:8]}")
 
-    @once
+    @functools.cache
     def archive() -> Path:
         return fetch(f"{stem}.npz", md5, base_url)
 
-    folder = files.folder("images", f"{stem}-{md5[:8]}")
-    keys = [f"{part}_{kind}" for part in PARTS for kind in ("images", "labels")]
-    arrays = {
-        key: files.array(
-            folder / f"{key}.npy", lambda key=key: _read(archive(), key, info, published)
+    def unpack(key: str) -> np.ndarray:
+        try:
+            with np.load(archive(), allow_pickle=False) as content:
+                return content[key]
+        except MemoryError as error:
+            raise CourseError(
+                f"{key} of {stem}.npz does not fit into memory. Ask for a smaller size."
+            ) from error
+
+    splits = {}
+    for part, start in zip(PARTS, np.cumsum([0, *info.counts[:2]]), strict=True):
+        images, labels = (
+            files.array(folder / f"{key}.npy", functools.partial(unpack, key))
+            for key in (f"{part}_images", f"{part}_labels")
         )
-        for key in keys
-    }
-    if size == published:
-        return arrays
-    smaller = {
-        key: files.array(folder / f"{key}-{size}px.npy", lambda key=key: shrink(arrays[key], size))
-        for key in keys
-        if key.endswith("images")
-    }
-    return arrays | smaller
+        if size < published:
+            smaller = folder / f"{part}_images-{size}px.npy"
+            images = files.array(smaller, functools.partial(shrink, images, size))
+        images = images if info.channels == 3 else images[..., np.newaxis]
+        labels = labels[:, 0].astype(np.int64)
+        splits[part] = Split(images, labels, start + np.arange(len(labels)))
+    return splits
 
 
 def shrink(images: np.ndarray, size: int) -> np.ndarray:
@@ -155,42 +180,6 @@ def shrink(images: np.ndarray, size: int) -> np.ndarray:
     for position, image in enumerate(images):
         out[position] = Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC)
     return out
-
-
-def _read(archive: Path, key: str, info: MedMNISTInfo, size: int) -> np.ndarray:
-    """Return one array of the npz file, checked before anything of it is cached."""
-    try:
-        with np.load(archive, allow_pickle=False) as file:
-            value = file[key]
-    except KeyError as error:
-        raise _wrong(archive, f"{key} is missing") from error
-    except MemoryError as error:
-        raise CourseError(
-            f"{key} of {archive.name} does not fit into memory. Ask for a smaller size."
-        ) from error
-    except DAMAGED as error:
-        raise _wrong(archive, f"{key} cannot be read") from error
-    part, kind = key.split("_")
-    n = info.counts[PARTS.index(part)]
-    pixels = (size, size, 3) if info.channels == 3 else (size, size)
-    shape = (n, *pixels) if kind == "images" else (n, 1)
-    if value.dtype != np.uint8 or value.shape != shape:
-        raise _wrong(archive, f"{key} is {value.dtype} {value.shape}, expected uint8 {shape}")
-    if kind == "labels" and value.max() >= len(info.classes):
-        raise _wrong(archive, f"{key} go up to {value.max()} for {len(info.classes)} classes")
-    return value
-
-
-def _wrong(archive: Path, what: str) -> CourseError:
-    return CourseError(
-        f"{archive} does not hold what MedMNIST publishes: {what}. Delete it and load again."
-    )
-
-
-def _split(images: np.ndarray, labels: np.ndarray, start: int) -> Split:
-    if images.ndim == 3:
-        images = images[..., np.newaxis]
-    return Split(images, labels[:, 0].astype(np.int64), start + np.arange(len(labels)))
 
 
 def _card(name: str, info: MedMNISTInfo, size: int) -> Card:

@@ -1,8 +1,8 @@
-"""Fixed views of every image: augmentation whose frozen activations can be kept.
+"""Augmentation by a fixed number of views of every image, e.g. its eight turns and mirrorings.
 
-Augmentation drawn anew in every epoch rules out computing the frozen front once. A fixed number
-of views does not: the front runs once per image and view, and every epoch shows each image in one
-of its views, drawn at random.
+With augmentation drawn anew in every epoch the frozen part of a network has to run in every epoch.
+With fixed views it runs once per image and view; every epoch then shows each image in one of its
+views, drawn at random.
 """
 
 from __future__ import annotations
@@ -63,9 +63,8 @@ class Seen:
     """
 
     def __init__(self, images: np.ndarray, view: View) -> None:
-        self.images, self.view = images, view
-        self.shape, self.dtype = self.view(images[:1]).shape[1:], images.dtype
-        self.shape = (len(images), *self.shape)
+        self.images, self.view, self.dtype = images, view, images.dtype
+        self.shape = (len(images), *view(images[:1]).shape[1:])
 
     def __len__(self) -> int:
         return len(self.images)
@@ -89,7 +88,7 @@ class Mixed:
         self.choice = np.zeros(self.shape[0], dtype=np.int64)
 
     def choose(self, *seed: int) -> None:
-        """Draw a view for every image."""
+        """Draw a view for every image; `seed` may be several numbers, e.g. seed and epoch."""
         rng = np.random.default_rng(seed)
         self.choice = rng.integers(len(self.arrays), size=self.shape[0])
 
@@ -97,7 +96,5 @@ class Mixed:
         return self.shape[0]
 
     def __getitem__(self, index: np.ndarray) -> np.ndarray:
-        picked = [
-            self.arrays[view][row] for row, view in zip(index, self.choice[index], strict=True)
-        ]
-        return np.stack(picked)
+        rows = zip(index, self.choice[index], strict=True)
+        return np.stack([self.arrays[view][row] for row, view in rows])

@@ -1,10 +1,11 @@
 """Checkers for the exercises: each says what is wrong, not only that it is wrong.
 
 A checker takes the learner's function (or number), tries it on something small made for the
-purpose, and returns a `Verdict`. tests/test_checks.py holds each of them to wrong answers.
+purpose, and returns a `Checked`. tests/practice holds each of them to wrong answers.
 """
 
 from helpers.practice.augmentation import gray_pipeline, kept_share, xray_policy
+from helpers.practice.checker import Checked
 from helpers.practice.decision import cheapest_tie, leep_by_hand, paired_interval
 from helpers.practice.grayscale import exact_gray_stem, fold_into_stem, red_channel_offset
 from helpers.practice.start import auc_by_hand, network_input
@@ -16,10 +17,9 @@ from helpers.practice.strategies import (
     parameter_groups,
 )
 from helpers.practice.transfer import linear_cka, receptive_field, transfer_begins
-from helpers.practice.verdict import Verdict
 
 __all__ = [
-    "PracticeNet", "Verdict", "auc_by_hand", "cheapest_tie", "exact_gray_stem", "fold_into_stem",
+    "Checked", "PracticeNet", "auc_by_hand", "cheapest_tie", "exact_gray_stem", "fold_into_stem",
     "freeze_backbone", "gray_pipeline", "head_parameters", "keep_best", "kept_share",
     "leep_by_hand", "linear_cka", "network_input", "paired_interval", "parameter_groups",
     "receptive_field", "red_channel_offset", "transfer_begins", "xray_policy",

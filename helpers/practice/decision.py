@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from helpers.practice.verdict import Verdict, attempt
+from helpers.practice.checker import Slip, attempt, checker, close, name_slip, number
 
 NORMAL = 1.96
-
 
 # AUCs of two strategies by seed, and Student's t for 95 % with that many seeds.
 CASES = (
@@ -18,54 +17,41 @@ CASES = (
 )
 
 
-def paired_interval(answer: Callable[[Sequence[float], Sequence[float], float], tuple]) -> Verdict:
+@checker
+def paired_interval(answer: Callable[[Sequence[float], Sequence[float], float], tuple]) -> str:
     """Check ``answer(a, b, t)``: mean of a - b, seed by seed, and its t-interval (mean, lo, hi).
 
     ``t`` is the quantile of Student's distribution for 95 % and that many seeds.
     """
-    for a, b, t in CASES:
-        found, failed = attempt(answer, list(a), list(b), t)
-        if failed:
-            return failed
+    for first, second, t in CASES:
+        found = attempt(answer, list(first), list(second), t)
         try:
             mean, lo, hi = (float(value) for value in found)
         except (TypeError, ValueError):
-            return Verdict(False, "return three numbers: the mean difference, low and high.")
-        says = _judge_interval(np.array(a), np.array(b), t, mean, lo, hi)
-        if says:
-            return Verdict(False, says)
-    return Verdict(
-        True, "what the seeds share cancels in the differences; only what is left is uncertain."
-    )
-
-
-def _judge_interval(
-    a: np.ndarray, b: np.ndarray, t: float, mean: float, lo: float, hi: float
-) -> str:
-    """Return what is wrong with an interval, "" if nothing."""
-    d, n = a - b, len(a)
-    if abs(mean + d.mean()) < 1e-6:
-        return "upside down: it is a minus b."
-    if abs(mean - d.mean()) > 1e-6:
-        return f"the mean of a - b is {d.mean():.3f} here, yours is {mean:.3f}."
-    if lo > hi:
-        return "low is above high: it is mean - half and mean + half."
-    half, right = (hi - lo) / 2, t * d.std(ddof=1) / np.sqrt(n)
-    slips = {
-        t * np.sqrt(a.var(ddof=1) / n + b.var(ddof=1) / n): "that is for two unrelated groups: "
-        "take the differences seed by seed first, then their spread.",
-        t * d.std(ddof=1): "that is how far single seeds lie; divide by sqrt(n).",
-        t * d.std() / np.sqrt(n): "the spread divides by n: with few seeds use n - 1 (ddof=1).",
-        NORMAL * right / t: "1.96 is for many runs; with so few use the t that was given.",
-        right / t: "one standard error on each side is no 95 % interval: multiply by t.",
-        d.std(ddof=1): "that is one standard deviation: divide by sqrt(n), multiply by t.",
-    }
-    for wrong, says in slips.items():
-        if abs(half - wrong) < 1e-6 and abs(half - right) > 1e-6:
-            return says
-    if abs(half - right) > 1e-4 or abs((lo + hi) / 2 - mean) > 1e-6:
-        return f"for {a.tolist()} and {b.tolist()} half of it is {right:.4f}, yours {half:.4f}."
-    return ""
+            raise Slip("return three numbers: the mean difference, low and high.") from None
+        a, b = np.array(first), np.array(second)
+        d, n = a - b, len(a)
+        if close(mean, -d.mean()):
+            raise Slip("upside down: it is a minus b.")
+        if not close(mean, d.mean()):
+            raise Slip(f"the mean of a - b is {d.mean():.3f} here, yours is {mean:.3f}.")
+        if lo > hi:
+            raise Slip("low is above high: it is mean - half and mean + half.")
+        half, right = (hi - lo) / 2, t * d.std(ddof=1) / np.sqrt(n)
+        slips = (
+            (t * np.sqrt(a.var(ddof=1) / n + b.var(ddof=1) / n), "that is for two unrelated "
+             "groups: take the differences seed by seed first, then their spread."),
+            (t * d.std(ddof=1), "that is how far single seeds lie; divide by sqrt(n)."),
+            (t * d.std() / np.sqrt(n),
+             "the spread divides by n: with few seeds use n - 1 (ddof=1)."),
+            (NORMAL * right / t, "1.96 is for many runs; with so few use the t that was given."),
+            (right / t, "one standard error on each side is no 95 % interval: multiply by t."),
+            (d.std(ddof=1), "that is one standard deviation: divide by sqrt(n), multiply by t."),
+        )  # fmt: skip
+        name_slip(half, slips)
+        if not close(half, right, atol=1e-4) or not close((lo + hi) / 2, mean):
+            raise Slip(f"for {first} and {second} half of it is {right:.4f}, yours {half:.4f}.")
+    return "what the seeds share cancels in the differences; only what is left is uncertain."
 
 
 # Arms of a made-up cell: mean AUC, low end of what the best is ahead by, seconds.
@@ -76,8 +62,6 @@ TIE = {
     "linear": (0.846, 0.001, 5.0),
     "frozen": (0.800, 0.020, 1.0),
 }
-
-
 SLIPS = {
     "full": "that is the best, but one that cannot be told from it costs a third.",
     "late": "it cannot be told from the best, but loses .020 on average, more than it is worth.",
@@ -86,39 +70,35 @@ SLIPS = {
 }
 
 
-def cheapest_tie(answer: Callable[[Mapping, Mapping, Mapping, float], str]) -> Verdict:
+@checker
+def cheapest_tie(answer: Callable[[Mapping, Mapping, Mapping, float], str]) -> str:
     """Check ``answer(auc, ahead_lo, seconds, worth)``: which arm to take, by name.
 
     ``auc``: arm -> mean; ``ahead_lo``: arm -> low end of the interval of best minus arm (0 for
     the best itself). Right is the cheapest arm that cannot be told from the best (low end at most
     0) and loses at most ``worth``; the best is one of them.
     """
-    found, failed = attempt(answer, *_columns(TIE), 0.01)
-    if failed:
-        return failed
+    found = attempt(answer, *_columns(TIE), 0.01)
     if found not in TIE:
-        return Verdict(False, f"return the name of an arm, one of {', '.join(TIE)}.")
+        raise Slip(f"return the name of an arm, one of {', '.join(TIE)}.")
     if found in SLIPS:
-        return Verdict(False, f"{found}? {SLIPS[found]}")
-    lavish, failed = attempt(answer, *_columns(TIE), 0.03)
-    if failed:
-        return failed
+        raise Slip(f"{found}? {SLIPS[found]}")
+    lavish = attempt(answer, *_columns(TIE), 0.03)
     if lavish != "late":
-        return Verdict(False, f"with worth = .03 it is late, not {lavish}: use worth as given.")
+        raise Slip(f"with worth = .03 it is late, not {lavish}: use worth as given.")
     clear = {name: TIE[name] for name in ("full", "linear", "frozen")}
-    alone, failed = attempt(answer, *_columns(clear), 0.01)
-    if failed:
-        return failed
+    alone = attempt(answer, *_columns(clear), 0.01)
     if alone != "full":
-        return Verdict(False, f"where the best clearly beats all others, take it, not {alone}.")
-    return Verdict(True, "a tie goes to the cheapest, as long as it does not lose too much.")
+        raise Slip(f"where the best clearly beats all others, take it, not {alone}.")
+    return "a tie goes to the cheapest, as long as it does not lose too much."
 
 
 def _columns(arms: Mapping[str, tuple]) -> list[dict[str, float]]:
     return [{name: row[k] for name, row in arms.items()} for k in range(3)]
 
 
-def leep_by_hand(answer: Callable[[np.ndarray, np.ndarray], float]) -> Verdict:
+@checker
+def leep_by_hand(answer: Callable[[np.ndarray, np.ndarray], float]) -> str:
     """Check ``answer(source_probabilities, labels)``: LEEP, in nats per image.
 
     The table P(label | source class) is counted from the images; an image's likelihood is the
@@ -127,44 +107,29 @@ def leep_by_hand(answer: Callable[[np.ndarray, np.ndarray], float]) -> Verdict:
     p = np.array([[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.5, 0.4, 0.1], [0.1, 0.7, 0.2],
                   [0.2, 0.2, 0.6], [0.3, 0.1, 0.6]])  # fmt: skip
     labels = np.array([0, 0, 0, 0, 1, 1])  # uneven: what is divided by matters
-    found, failed = attempt(answer, p.copy(), labels.copy())
-    if failed:
-        return failed
-    if not isinstance(found, (int, float, np.floating)):
-        return Verdict(False, "return one number.")
-    right, slips = _leep(p, labels)
-    for wrong, says in slips.items():
-        if abs(found - wrong) < 1e-6:
-            return Verdict(False, says)
-    if abs(found - right) > 1e-4:
-        return Verdict(False, f"here it is {right:.3f}, yours is {found:.3f}.")
-    same, failed = attempt(answer, np.full((4, 2), 0.5), np.array([0, 1, 0, 1]))
-    if failed:
-        return failed
-    if abs(same + np.log(2)) > 1e-4:
-        return Verdict(False, "a source that knows nothing gives minus the labels' entropy.")
-    return Verdict(
-        True, "0 would be a source that tells the label; -entropy one that knows nothing."
-    )
-
-
-def _leep(p: np.ndarray, labels: np.ndarray) -> tuple[float, dict[float, str]]:
-    """Return the right value, and what is wrong with some others."""
-    joint = np.stack([p[labels == k].sum(axis=0) for k in np.unique(labels)])
-    likely = (p * (joint / joint.sum(axis=0))[labels]).sum(axis=1)
-    turned = (p * (joint / joint.sum(axis=1, keepdims=True))[labels]).sum(axis=1)
-    hard = (joint / joint.sum(axis=0))[labels, p.argmax(axis=1)]
-    inside = (p * np.log((joint / joint.sum(axis=0))[labels])).sum(axis=1)
-    right = float(np.log(likely).mean())
-    return right, {
-        float(np.log(turned).mean()): "the table is normalised the wrong way: P(label | source "
-        "class) sums to 1 over the labels, for each source class.",
-        float(np.log(hard).mean()): "that takes the likeliest source class only; weigh all of them "
-        "by their probability.",
-        float(inside.mean()): "the log comes last: first the mean over source classes, then log.",
-        float(likely.mean()): "these are likelihoods: take their logs before the mean.",
-        float(np.log(likely.mean())): "the mean comes last: log each image's likelihood first.",
-        float(np.log2(likely).mean()): "that is in bits: use the natural logarithm.",
-        float(np.log(likely).sum()): "that is the sum: LEEP is the mean over the images.",
-        -right: "upside down: log-likelihoods are negative, and higher is better.",
-    }
+    found = number(attempt(answer, p.copy(), labels.copy()))
+    joint = np.stack([p[labels == k].sum(axis=0) for k in (0, 1)])
+    table = (joint / joint.sum(axis=0))[labels]  # of each image: P(its label | source class)
+    turned = (joint / joint.sum(axis=1, keepdims=True))[labels]
+    likely = (p * table).sum(axis=1)
+    right = np.log(likely).mean()
+    slips = (
+        (np.log((p * turned).sum(axis=1)).mean(), "the table is normalised the wrong way: "
+         "P(label | source class) sums to 1 over the labels, for each source class."),
+        (np.log(table[np.arange(len(p)), p.argmax(axis=1)]).mean(), "that takes the likeliest "
+         "source class only; weigh all of them by their probability."),
+        ((p * np.log(table)).sum(axis=1).mean(),
+         "the log comes last: first the mean over source classes, then log."),
+        (likely.mean(), "these are likelihoods: take their logs before the mean."),
+        (np.log(likely.mean()), "the mean comes last: log each image's likelihood first."),
+        (np.log2(likely).mean(), "that is in bits: use the natural logarithm."),
+        (np.log(likely).sum(), "that is the sum: LEEP is the mean over the images."),
+        (-right, "upside down: log-likelihoods are negative, and higher is better."),
+    )  # fmt: skip
+    name_slip(found, slips)
+    if not close(found, right, atol=1e-4):
+        raise Slip(f"here it is {right:.3f}, yours is {found:.3f}.")
+    same = number(attempt(answer, np.full((4, 2), 0.5), np.array([0, 1, 0, 1])))
+    if not close(same, -np.log(2), atol=1e-4):
+        raise Slip("a source that knows nothing gives minus the labels' entropy.")
+    return "0 would be a source that tells the label; -entropy one that knows nothing."

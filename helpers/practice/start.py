@@ -7,51 +7,41 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from helpers.practice.verdict import Verdict, attempt
+from helpers.practice.checker import Slip, attempt, checker, close, name_slip, number
 
 
-def network_input(answer: Callable[[np.ndarray], torch.Tensor]) -> Verdict:
+@checker
+def network_input(answer: Callable[[np.ndarray], torch.Tensor]) -> str:
     """Check ``answer(image)``: uint8 ``(H, W, 3)`` to normalised float ``(1, 3, H, W)``."""
     image = np.random.default_rng(0).integers(0, 256, (6, 5, 3), dtype=np.uint8)
     image[0, 0], image[0, 1] = 0, 255
-    found, failed = attempt(answer, image.copy())
-    if failed:
-        return failed
+    found = attempt(answer, image.copy())
     if not torch.is_tensor(found) or not found.is_floating_point():
-        return Verdict(False, "return a float tensor; the network computes with those.")
+        raise Slip("return a float tensor; the network computes with those.")
     if found.shape != (1, 3, 6, 5):
-        return Verdict(False, f"the shape is {tuple(found.shape)}, (1, 3, 6, 5) is wanted here.")
+        raise Slip(f"the shape is {tuple(found.shape)}, (1, 3, 6, 5) is wanted here.")
     scaled = torch.from_numpy(image).permute(2, 0, 1).unsqueeze(0).float() / 255
-    for wrong, says in (
+    slips = (
         (scaled * 255, "the values still run to 255: divide first."),
         (scaled, "scaled to 0..1, but not normalised: subtract the mean, divide by the std."),
         (scaled - 0.5, "the mean is gone; now divide by the standard deviation, .5."),
-    ):
-        if torch.allclose(found, wrong, atol=1e-4):
-            return Verdict(False, says)
-    if not torch.allclose(found, (scaled - 0.5) / 0.5, atol=1e-4):
-        return Verdict(False, "the values are not (x / 255 - .5) / .5 of the right pixels.")
-    return Verdict(True, "black is -1, white is 1, channels come first: what the network expects.")
+    )
+    name_slip(found, slips, atol=1e-4)
+    if not close(found, (scaled - 0.5) / 0.5, atol=1e-4):
+        raise Slip("the values are not (x / 255 - .5) / .5 of the right pixels.")
+    return "black is -1, white is 1, channels come first: what the network expects."
 
 
-def auc_by_hand(answer: Callable[[Sequence[float], Sequence[float]], float]) -> Verdict:
+@checker
+def auc_by_hand(answer: Callable[[Sequence[float], Sequence[float]], float]) -> str:
     """Check ``answer(negative_scores, positive_scores)``: the share of pairs in right order."""
     cases = (([0.1, 0.4], [0.35, 0.8], 0.75), ([0.5], [0.5, 0.9], 0.75), ([0.2, 0.3], [0.9], 1.0))
     for negative, positive, right in cases:
-        found, failed = attempt(answer, list(negative), list(positive))
-        if failed:
-            return failed
-        if not isinstance(found, (int, float, np.floating)):
-            return Verdict(False, "return one number.")
-        if abs(found - (1 - right)) < 1e-6 and right != 0.5:
-            return Verdict(False, "upside down: the positive one should have the higher score.")
-        if abs(found - right) > 1e-6:
-            tie = (
-                " There is a tie in it: that counts half." if set(negative) & set(positive) else ""
-            )
-            return Verdict(
-                False, f"for {negative} and {positive} it is {right}, yours is {found:g}.{tie}"
-            )
-    return Verdict(
-        True, "the share of pairs in the right order, which is the area under the ROC curve."
-    )
+        found = number(attempt(answer, list(negative), list(positive)))
+        if close(found, 1 - right):
+            raise Slip("upside down: the positive one should have the higher score.")
+        if not close(found, right):
+            tied = set(negative) & set(positive)
+            hint = " There is a tie in it: that counts half." if tied else ""
+            raise Slip(f"for {negative} and {positive} it is {right}, yours is {found:g}.{hint}")
+    return "the share of pairs in the right order, which is the area under the ROC curve."

@@ -20,21 +20,6 @@ def data() -> Dataset:
     return Dataset(card, make_split(200), make_split(80), make_split(60))
 
 
-@pytest.mark.parametrize(
-    ("images", "n_labels", "n_groups", "said"),
-    [
-        (np.zeros((3, 4, 4), np.uint8), 3, 3, r"\(N, H, W, 1 or 3\)"),
-        (np.zeros((3, 1, 4, 4), np.uint8), 3, 3, r"\(N, H, W, 1 or 3\)"),
-        (np.zeros((3, 4, 4, 1), np.float32), 3, 3, "uint8"),
-        (np.zeros((3, 4, 4, 1), np.uint8), 2, 3, "2 labels"),
-        (np.zeros((3, 4, 4, 1), np.uint8), 3, 4, "4 groups"),
-    ],
-)
-def test_split_refuses_other_arrays(images, n_labels, n_groups, said):
-    with pytest.raises(CourseError, match=said):
-        Split(images, np.zeros(n_labels, np.int64), np.arange(n_groups))
-
-
 def test_subset_keeps_the_order_and_the_rows_together():
     part = make_split(10).subset([7, 2, 2])
     assert part.images[:, 0, 0, 0].tolist() == [7, 2, 2]

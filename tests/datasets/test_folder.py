@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers import datasets
 from helpers.datasets import decode
 from helpers.datasets.folder import KNOWN, group_codes, load_folder
 from helpers.errors import CourseError
@@ -115,13 +116,18 @@ def test_a_second_load_decodes_nothing(fill, monkeypatch):
 
 @pytest.mark.parametrize(
     "option",
-    [{"size": 0}, {"channels": 2}, {"val_fraction": 0}, {"test_fraction": 0.6}],
+    [{"channels": 2}, {"val_fraction": 0}, {"test_fraction": 0.6}],
     ids=str,
 )
 def test_options_out_of_range(fill, option):
     (value,) = option.values()
     with pytest.raises(CourseError, match=re.escape(str(value))):
-        load_folder(fill({"a": 5, "b": 5}), **{"size": 8, **option})
+        load_folder(fill({"a": 5, "b": 5}), size=8, **option)
+
+
+def test_images_of_no_size_are_refused(fill):
+    with pytest.raises(CourseError, match="size is 0 pixels; ask for at least 8"):
+        datasets.load(f"folder:{fill({'a': 5, 'b': 5})}", size=0)
 
 
 @pytest.fixture

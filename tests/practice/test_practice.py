@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from helpers.practice import start, strategies
-from helpers.practice.verdict import Verdict
+from helpers.practice.checker import Checked
 
 
 def freeze_right(net):
@@ -109,9 +109,9 @@ def not_written(net):
     ],
 )
 def test_freeze_backbone_rejects(answer, says):
-    verdict = strategies.freeze_backbone(answer)
-    assert not verdict.right
-    assert says in verdict.message
+    found = strategies.freeze_backbone(answer)
+    assert not found.right
+    assert says in found.message
 
 
 @pytest.mark.parametrize("answer", [freeze_right, freeze_in_a_wrapper])
@@ -164,9 +164,9 @@ def groups_decay_none(net):
     ],
 )
 def test_parameter_groups_rejects(answer, says):
-    verdict = strategies.parameter_groups(answer)
-    assert not verdict.right
-    assert says in verdict.message
+    found = strategies.parameter_groups(answer)
+    assert not found.right
+    assert says in found.message
 
 
 def groups_of_single_tensors(net):
@@ -191,9 +191,9 @@ def test_parameter_groups_accepts(answer):
     ],
 )
 def test_keep_best_rejects(answer, says):
-    verdict = strategies.keep_best(answer)
-    assert not verdict.right
-    assert says in verdict.message
+    found = strategies.keep_best(answer)
+    assert not found.right
+    assert says in found.message
 
 
 @pytest.mark.parametrize(
@@ -235,13 +235,14 @@ def scaled(image):
     ],
 )
 def test_network_input_rejects(answer, says):
-    verdict = start.network_input(answer)
-    assert not verdict.right
-    assert says in verdict.message
+    found = start.network_input(answer)
+    assert not found.right
+    assert says in found.message
 
 
-def test_network_input_accepts():
-    assert start.network_input(lambda image: (scaled(image) - 0.5) / 0.5).right
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_network_input_accepts(dtype):
+    assert start.network_input(lambda image: ((scaled(image) - 0.5) / 0.5).to(dtype)).right
 
 
 def auc_share(negative, positive, tie=0.5):
@@ -261,9 +262,9 @@ def auc_share(negative, positive, tie=0.5):
     ],
 )
 def test_auc_by_hand_rejects(answer, says):
-    verdict = start.auc_by_hand(answer)
-    assert not verdict.right
-    assert says in verdict.message
+    found = start.auc_by_hand(answer)
+    assert not found.right
+    assert says in found.message
 
 
 def sklearn_auc(negative, positive):
@@ -271,11 +272,15 @@ def sklearn_auc(negative, positive):
     return roc_auc_score(labels, [*negative, *positive])
 
 
-@pytest.mark.parametrize("answer", [auc_share, sklearn_auc])
+def auc_in_torch(negative, positive):
+    return torch.tensor(auc_share(negative, positive))
+
+
+@pytest.mark.parametrize("answer", [auc_share, sklearn_auc, auc_in_torch])
 def test_auc_by_hand_accepts(answer):
     assert start.auc_by_hand(answer).right
 
 
-def test_a_verdict_reads_as_one_line():
-    assert repr(Verdict(True, "good.")) == "✔ good."
-    assert repr(Verdict(False, "bad.")) == "✘ bad."
+def test_what_a_checker_says_reads_as_one_line():
+    assert repr(Checked(True, "good.")) == "✔ good."
+    assert repr(Checked(False, "bad.")) == "✘ bad."

@@ -37,8 +37,8 @@ GENTLE = v2.Compose([
     ids=["radiograph", "rotation_10", "by hand"],
 )
 def test_policies_that_an_xray_survives_are_accepted(answer):
-    verdict = augmentation.xray_policy(answer)
-    assert verdict.right, verdict
+    found = augmentation.xray_policy(answer)
+    assert found.right, found
 
 
 WRONG_POLICIES = {
@@ -74,9 +74,9 @@ WRONG_POLICIES = {
 @pytest.mark.parametrize("name", list(WRONG_POLICIES))
 def test_policies_that_it_does_not_survive_are_named(name):
     answer, says = WRONG_POLICIES[name]
-    verdict = augmentation.xray_policy(answer)
-    assert not verdict.right
-    assert any(part in verdict.message for part in says.split("|")), verdict
+    found = augmentation.xray_policy(answer)
+    assert not found.right
+    assert any(part in found.message for part in says.split("|")), found
 
 
 def test_an_empty_attempt_is_no_error():
@@ -132,9 +132,9 @@ WRONG_PIPELINES = {
 def test_wrong_pipelines_are_named(name):
     torch.manual_seed(0)
     answer, says = WRONG_PIPELINES[name]
-    verdict = augmentation.gray_pipeline(answer)
-    assert not verdict.right
-    assert says in verdict.message, verdict
+    found = augmentation.gray_pipeline(answer)
+    assert not found.right
+    assert says in found.message, found
 
 
 def kept(box, crop, floor=0, over="box"):
@@ -167,6 +167,6 @@ def test_the_right_share_is_accepted_and_the_solution_agrees_with_the_package():
 @pytest.mark.parametrize("name", list(WRONG_SHARES))
 def test_wrong_shares_are_named(name):
     answer, says = WRONG_SHARES[name]
-    verdict = augmentation.kept_share(answer)
-    assert not verdict.right
-    assert says in verdict.message, verdict
+    found = augmentation.kept_share(answer)
+    assert not found.right
+    assert says in found.message, found

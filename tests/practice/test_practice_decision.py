@@ -57,9 +57,9 @@ def test_paired_interval_accepts(answer):
     ],
 )  # fmt: skip
 def test_paired_interval_rejects(answer, says):
-    verdict = decision.paired_interval(answer)
-    assert not verdict.right
-    assert says in verdict.message
+    found = decision.paired_interval(answer)
+    assert not found.right
+    assert says in found.message
 
 
 def tie(auc, ahead_lo, seconds, worth, *, told=True, cheap=True, small=True):
@@ -92,9 +92,9 @@ def test_cheapest_tie_accepts():
     ],
 )
 def test_cheapest_tie_rejects(answer, says):
-    verdict = decision.cheapest_tie(answer)
-    assert not verdict.right
-    assert says in verdict.message
+    found = decision.cheapest_tie(answer)
+    assert not found.right
+    assert says in found.message
 
 
 def table(p, labels, axis=0):
@@ -133,6 +133,6 @@ def test_leep_by_hand_accepts(answer):
     ],
 )
 def test_leep_by_hand_rejects(answer, says):
-    verdict = decision.leep_by_hand(answer)
-    assert not verdict.right
-    assert says in verdict.message
+    found = decision.leep_by_hand(answer)
+    assert not found.right
+    assert says in found.message

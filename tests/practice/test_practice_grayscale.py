@@ -35,9 +35,9 @@ def sum_in_place(weight):
     ],
 )
 def test_exact_gray_stem_rejects(answer, says):
-    verdict = grayscale.exact_gray_stem(answer)
-    assert not verdict.right
-    assert says in verdict.message
+    found = grayscale.exact_gray_stem(answer)
+    assert not found.right
+    assert says in found.message
 
 
 @pytest.mark.parametrize(
@@ -85,9 +85,9 @@ def column(v):
     ],
 )  # fmt: skip
 def test_fold_into_stem_rejects(answer, says):
-    verdict = grayscale.fold_into_stem(answer)
-    assert not verdict.right
-    assert says in verdict.message
+    found = grayscale.fold_into_stem(answer)
+    assert not found.right
+    assert says in found.message
 
 
 def test_fold_into_stem_accepts_what_normalises():
@@ -115,9 +115,9 @@ def test_fold_into_stem_accepts_what_normalises():
     ],
 )
 def test_red_channel_offset_rejects(answer, says):
-    verdict = grayscale.red_channel_offset(answer)
-    assert not verdict.right
-    assert says in verdict.message
+    found = grayscale.red_channel_offset(answer)
+    assert not found.right
+    assert says in found.message
 
 
 @pytest.mark.parametrize("answer", [(0.449 - 0.485) / 0.229, -0.157, -0.1572])

@@ -57,9 +57,9 @@ def test_receptive_field_accepts(answer):
     ],
 )
 def test_receptive_field_rejects(answer, says):
-    verdict = transfer.receptive_field(answer)
-    assert not verdict.right
-    assert says in verdict.message
+    found = transfer.receptive_field(answer)
+    assert not found.right
+    assert says in found.message
 
 
 def test_the_right_answer_is_what_a_real_network_does():
@@ -108,9 +108,9 @@ def test_linear_cka_accepts(answer):
     ],
 )
 def test_linear_cka_rejects(answer, says):
-    verdict = transfer.linear_cka(answer)
-    assert not verdict.right
-    assert says in verdict.message
+    found = transfer.linear_cka(answer)
+    assert not found.right
+    assert says in found.message
 
 
 def begins_right(parts, pretrained, untrained):
@@ -151,6 +151,6 @@ def test_transfer_begins_accepts():
     ],
 )
 def test_transfer_begins_rejects(answer, says):
-    verdict = transfer.transfer_begins(answer)
-    assert not verdict.right
-    assert says in verdict.message
+    found = transfer.transfer_begins(answer)
+    assert not found.right
+    assert says in found.message
