@@ -10,7 +10,7 @@ from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from helpers.errors import CourseError
 
-# More bytes than this are not copied out of a memory-mapped array.
+# A sample larger than this is not copied out of a memory-mapped array.
 IN_MEMORY_BYTES = 500_000_000
 
 
@@ -157,7 +157,8 @@ def stratified_sample(labels: np.ndarray, n: int, seed: int) -> np.ndarray:
             np.arange(len(labels)), train_size=n, stratify=labels, random_state=seed
         )
     rng = np.random.default_rng(seed)
-    for absent in np.setdiff1d(labels, labels[index]):  # takes the place of one of the largest
+    # A class too rare for its share takes a place of the largest one.
+    for absent in np.setdiff1d(labels, labels[index]):
         names, counts = np.unique(labels[index], return_counts=True)
         largest = np.flatnonzero(labels[index] == names[counts.argmax()])
         index[largest[0]] = rng.choice(np.flatnonzero(labels == absent))
@@ -222,8 +223,9 @@ def _holdout_images(
     kept, held_out = train_test_split(
         np.arange(len(strata)), test_size=n_held_out, stratify=strata, random_state=seed
     )
-    for absent in np.setdiff1d(names, strata[held_out]):  # is exchanged for one of the largest,
-        # which has two: at least as many images are held out as there are classes
+    # An image of a class too rare for its share changes places with one of the largest class held
+    # out, which has two: at least as many images are held out as there are classes.
+    for absent in np.setdiff1d(names, strata[held_out]):
         present, counts = np.unique(strata[held_out], return_counts=True)
         out = np.flatnonzero(strata[held_out] == present[counts.argmax()])[0]
         into = np.flatnonzero(strata[kept] == absent)[0]  # shuffled: any is as good
