@@ -49,17 +49,6 @@ class Estimate:
     beyond: bool = False
 
 
-def sizes(found: Evidence, dataset: str) -> list[int]:
-    """Return the training sizes at which two arms or more can be compared on `dataset`."""
-    cells = found.auc.items()
-    return sorted(n for (name, n), arms in cells if name == dataset and len(complete(arms)) > 1)
-
-
-def measured_sets(found: Evidence) -> list[str]:
-    """Return the data sets that have a size at which arms can be compared."""
-    return [name for name in sorted({name for name, _ in found.auc}) if sizes(found, name)]
-
-
 def weights_of(
     found: Evidence, n: int, similarity: float | None, similarities: Mapping[str, float]
 ) -> tuple[dict[str, float], list[str]]:
@@ -69,8 +58,8 @@ def weights_of(
     all of them the nearest has it alone. Without a similarity all count alike. Sets that are
     measured at this size come first; only if there is none do the others count.
     """
-    known = [name for name in measured_sets(found) if similarity is None or name in similarities]
-    here = [name for name in known if _covers(sizes(found, name), n)] or known
+    known = [name for name in found.sizes if similarity is None or name in similarities]
+    here = [name for name in known if _covers(found.sizes[name], n)] or known
     if similarity is None:
         return {name: 1 / len(here) for name in here}, []
     ranked = sorted(here, key=similarities.get)
@@ -116,13 +105,13 @@ def estimate(
     weights : data set -> weight; each is measured, and the weights sum to 1.
     notes : what `weights_of` has to say of them.
     """
-    measured = {name: sizes(found, name) for name in weights}
+    measured = {name: found.sizes[name] for name in weights}
     cells = {
         (name, size): weight * share
         for name, weight in weights.items()
         for size, share in _shares(measured[name], n).items()
     }
-    sizes_left = [
+    outside = [
         f"n = {n:,} lies outside the {of[0]:,} to {of[-1]:,} images measured on {name}."
         for name, of in measured.items()
         if not _covers(of, n)
@@ -143,7 +132,7 @@ def estimate(
     }
     absent = tuple(arm for arm in ARMS if arm not in auc)
     beyond = any(n > of[-1] * REACH for of in measured.values())
-    return Estimate(auc, seconds, cells, absent, (*notes, *sizes_left), beyond)
+    return Estimate(auc, seconds, cells, absent, (*notes, *outside), beyond)
 
 
 def _mixed(
@@ -156,7 +145,7 @@ def _mixed(
 
 def _curve(found: Evidence, name: str, arm: str, n: int) -> dict[int, float]:
     """Return the AUC of an arm on one data set at `n`, by seed."""
-    measured = sizes(found, name)
+    measured = found.sizes[name]
     if n > measured[-1] * REACH:
         return continued(found, name, arm, n)
     shares = _shares(measured, n)
@@ -170,7 +159,7 @@ def continued(found: Evidence, dataset: str, arm: str, n: int) -> dict[int, floa
     most three sizes, from 50 images on, under training budgets that differ between sizes: a
     guess with a ruler, not a measurement. Beyond ten times the largest size it stays where it is.
     """
-    measured = sizes(found, dataset)
+    measured = found.sizes[dataset]
     n = min(n, FARTHEST * measured[-1])
     points: dict[int, list[tuple[float, float]]] = {}
     for size in measured[-CURVE_POINTS:]:
@@ -196,7 +185,7 @@ def continuations(found: Evidence, dataset: str, arms: Collection[str]) -> pd.Da
     well the seeds agree and not how right the ruler is. Arms with fewer than two sizes are left
     out.
     """
-    measured = sizes(found, dataset)
+    measured = found.sizes[dataset]
     steps = np.geomspace(measured[-1], FARTHEST * measured[-1], 9).round().astype(int).tolist()
     rows = []
     for arm in arms:

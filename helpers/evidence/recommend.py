@@ -17,7 +17,7 @@ import pandas as pd
 from helpers import plots
 from helpers.errors import CourseError, unknown_name
 from helpers.evidence import similarity as measured_similarity
-from helpers.evidence.estimates import Estimate, estimate, measured_sets, sizes, weights_of
+from helpers.evidence.estimates import Estimate, estimate, weights_of
 from helpers.evidence.report import Section
 from helpers.evidence.rules import Published, published_for
 from helpers.evidence.verdicts import (
@@ -60,8 +60,8 @@ class Recommendation:
     margin : AUC of `strategy` minus that of `runner_up`, paired by seed; it is negative where the
         cheaper of two near equals is recommended.
     why : a sentence or more on where this comes from.
-    confidence : ``"high"``, ``"moderate"`` or ``"low"``, and why in `doubts`.
-    doubts : sentences; empty when there are none.
+    confidence : ``"low"`` where there are `doubts`, else ``"high"``, or ``"moderate"`` for a tie.
+    doubts : sentences on what weakens the advice; empty when there are none.
     what_would_change_it : sentences, each with a number to check yourself against.
     extrapolated : whether the place lies outside what was measured.
     evidence : the rows of `Evidence.arms` it rests on, with the weight of their cell.
@@ -143,7 +143,7 @@ def recommend(
     keys = zip(found.arms["dataset"], found.arms["n"].astype(int), strict=True)
     rows = found.arms.assign(weight=[here.cells.get(key, math.nan) for key in keys])
     rows = rows.dropna(subset="weight").reset_index(drop=True)
-    largest = max(sizes(found, name)[-1] for name, _ in here.cells)
+    largest = max(found.sizes[name][-1] for name, _ in here.cells)
     if n >= PUBLISHED_FROM:
         return _from_publications(n, largest, rows)
 
@@ -157,7 +157,7 @@ def recommend(
         return choose(there.auc, there.seconds, worth)[0]
 
     outside, doubts = _doubts(here, n, n_classes)
-    confidence = "high" if margin.clear and margin.mean > 0 else "moderate"  # moderate: a tie
+    confidence = "high" if margin.clear and margin.mean > 0 else "moderate"
     return Recommendation(
         n=n, strategy=choice, runner_up=second, margin=margin,
         why=_why(here, n, choice, best, second, margin),
@@ -177,7 +177,7 @@ def _check(
     n: int, similarity: float | None, dataset: str | None, n_classes: int | None,
     found: Evidence, similar: Mapping[str, float],
 ) -> None:  # fmt: skip
-    names = measured_sets(found)
+    names = list(found.sizes)
     if not isinstance(n, Integral) or n < 2:
         raise CourseError(f"n is {n!r}; give the number of training images, 2 or more.")
     if similarity is not None and dataset is not None:
@@ -330,10 +330,8 @@ def recommendation(advice: Recommendation) -> Section:
         f"Confidence: {advice.confidence}. {' '.join(advice.doubts)}".strip(),
         "What would change it:",
     ]
-    points = [
-        *advice.what_would_change_it,
-        *(f"Published: {p.finding} ({p.source})" for p in advice.published),
-    ]
+    points = list(advice.what_would_change_it)
+    points += [f"Published: {p.finding} ({p.source})" for p in advice.published]
     rows = advice.evidence
     table = pd.DataFrame({
         "data set": rows["dataset"].map(plots.set_label), "n": rows["n"],

@@ -65,6 +65,15 @@ class Evidence:
         keys = zip(self.arms["dataset"], self.arms["n"].astype(int), self.arms["arm"], strict=True)
         return dict(zip(keys, self.arms["seconds"], strict=True))
 
+    @functools.cached_property
+    def sizes(self) -> dict[str, list[int]]:
+        """``{data set: training sizes}`` at which two arms or more can be compared, ascending."""
+        found: dict[str, list[int]] = {}
+        for (dataset, n), arms in sorted(self.auc.items()):
+            if len(complete(arms)) > 1:
+                found.setdefault(dataset, []).append(n)
+        return found
+
 
 def evidence(table: pd.DataFrame | None = None, worth: float = WORTH) -> Evidence:
     """Read the measured grid.
