@@ -78,7 +78,7 @@ def measure(cell: Cell) -> list[dict]:
     """Train one cell and return its row; its seconds are processor time."""
     data = cell.experiment.data()
     with _cold_cache():
-        outcome = experiments.measure(cell.experiment, data=data, folder=_state_folder(cell))
+        outcome = experiments.measure(cell.experiment, data=data, folder=state_folder(cell))
     return [outcome.row() | {"train_seconds": round(outcome.run.processor_seconds, 1)}]
 
 
@@ -96,7 +96,8 @@ def _cold_cache() -> Iterator[None]:
                 os.environ["COURSE_CACHE"] = before
 
 
-def _state_folder(cell: Cell) -> Path | None:
+def state_folder(cell: Cell) -> Path | None:
+    """Return where the state of a long run is kept; None for a short one."""
     if cell.cost < WORTH_RESUMING:
         return None
     return files.folder("evidence", files.digest(cell.key, experiments.versions()))
@@ -104,7 +105,7 @@ def _state_folder(cell: Cell) -> Path | None:
 
 def forget(cell: Cell) -> None:
     """Remove the state that a long run would have resumed from."""
-    if folder := _state_folder(cell):
+    if folder := state_folder(cell):
         shutil.rmtree(folder, ignore_errors=True)
 
 

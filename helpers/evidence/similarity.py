@@ -10,7 +10,6 @@ ImageNet", narrow in subject: close-ups of flowers and insects.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,18 +107,15 @@ def similarity_of(mean_distance: float) -> float:
     return 1 / (1 + mean_distance)
 
 
-def measure(images: Split, against: Iterable[np.ndarray] | None = None, seed: int = 0) -> Distances:
+def measure(images: Split, seed: int = 0) -> Distances:
     """Measure how far `images` lie from photographs; each value is the mean over the references.
 
     Parameters
     ----------
     images : uint8 images of `IMAGE_SIZE` pixels; at least 5. Labels are not used.
-    against : reference features, one array a set; None: each set of `load_reference`. Whoever
-        measures one of those sets leaves it out.
     seed : of the folds and of the sample behind the Fréchet distance.
     """
-    against = load_reference().values() if against is None else against
-    return distances(*seen(images), list(against), seed)
+    return distances(*seen(images), list(load_reference().values()), seed)
 
 
 def seen(images: Split) -> tuple[np.ndarray, float]:
@@ -134,16 +130,14 @@ def distances(
     """Return the distances of `features` ``(N, F)``, each the mean over `against`."""
     few = np.random.default_rng(seed).permutation(len(features))[:FRECHET_ROWS]
     enough = min(len(few), *(len(other) for other in against)) == FRECHET_ROWS
-    found = [
-        (
-            transferability.mean_distance(features, other),
-            transferability.proxy_a_distance(features, other, seed),
-            transferability.frechet_distance(features[few], other[:FRECHET_ROWS])
-            if enough
-            else np.nan,
-        )
-        for other in against
-    ]
+    found = []
+    for other in against:
+        frechet = np.nan
+        if enough:
+            frechet = transferability.frechet_distance(features[few], other[:FRECHET_ROWS])
+        near = transferability.mean_distance(features, other)
+        told_apart = transferability.proxy_a_distance(features, other, seed)
+        found.append((near, told_apart, frechet))
     return Distances(*np.mean(found, axis=0).tolist(), batchnorm_shift, len(features))
 
 

@@ -81,10 +81,12 @@ def test_the_state_of_a_long_cell_is_kept_until_its_row_is_written(
     monkeypatch.setattr(strategies, "WORTH_RESUMING", 0)
     table = replace(strategies.TABLE, path=tmp_path / "results.csv")
     (cell,) = plan = strategies.cells([blobs])[:1]
+    state = strategies.state_folder(cell)
+    state.mkdir(parents=True)
     strategies.measure(cell)
-    assert list((private_cache / "evidence").iterdir())
+    assert state.is_dir(), "a kill before the row is written would cost the run"
     runner.run(table, plan)
-    assert not list((private_cache / "evidence").iterdir())
+    assert not state.exists()
 
 
 def test_a_cell_leaves_no_cache_and_no_setting_behind(blobs, quick, private_cache):
@@ -116,6 +118,7 @@ def course_table(blobs, quick, tmp_path, monkeypatch):
         raise Began
 
     monkeypatch.setattr(grid, "DATASETS", (blobs,))
+    monkeypatch.setattr(grid, "SIZES", (50, None))
     monkeypatch.setattr(tables, "RESULTS", tmp_path / "strategies.csv")
     monkeypatch.setattr(experiments, "measure", measure)
     return tables.RESULTS
