@@ -1,1 +1,1 @@
-"""What fills data/results; nothing imports it."""
+"""What fills data/results: one runner, and a file for each table; nothing imports it."""

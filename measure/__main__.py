@@ -1,31 +1,67 @@
-"""Measure the evidence of the course, resumable: ``python -m measure``."""
+"""Measure what is missing of the course's numbers: ``python -m measure [TABLE]``."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 
+from helpers import datasets
 from helpers.__main__ import exit_code
-from helpers.evidence import grid
-from measure import strategies
-from measure.commands import add_datasets, here
+from measure import (
+    augmentation,
+    cka,
+    gallery,
+    gray,
+    probes,
+    runner,
+    similarity,
+    strategies,
+    transferability,
+)
+
+TABLES: dict[str, runner.Table] = {
+    "strategies": strategies.TABLE,
+    "augmentation": augmentation.TABLE,
+    "gray": gray.TABLE,
+    "similarity": similarity.TABLE,
+    "transferability": transferability.TABLE,
+    "probes": probes.TABLE,
+    "cka": cka.TABLE,
+}
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Measure what is missing of data/results/strategies.csv; return the exit code."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure one table, or make the gallery's pictures; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m measure", description=__doc__)
     add = parser.add_argument
-    add("--workers", type=int, default=os.cpu_count() or 1, help="cells at a time (%(default)s)")
-    add_datasets(parser, grid.DATASETS)
+    add("table", nargs="?", choices=[*TABLES, "gallery"], default="strategies",
+        help="%(choices)s (%(default)s)", metavar="TABLE")  # fmt: skip
+    add("--workers", type=int, help="cells at a time (strategies: one a core; others: 1)")
+    add("--datasets", nargs="+", metavar="NAME", help="(all of the table's that are found)")
     arguments = parser.parse_args(argv)
-    return exit_code(lambda: _run(arguments))
+    if arguments.table == "gallery":
+        return exit_code(gallery.make)
+    table = TABLES[arguments.table]
+    names = arguments.datasets or []
+    if odd := set(names) - set(table.datasets):
+        parser.error(
+            f"argument --datasets: invalid choice: {', '.join(sorted(odd))} (choose from "
+            f"{', '.join(table.datasets)})"
+        )
+    workers = max(1, arguments.workers or table.workers)
+    return exit_code(lambda: runner.run(table, table.cells(names or here(table.datasets)), workers))
 
 
-def _run(arguments: argparse.Namespace) -> None:
-    names = arguments.datasets or here(grid.DATASETS)
-    strategies.run(grid.cells(names), max(1, arguments.workers))
+def here(names: Sequence[str]) -> list[str]:
+    """Return which of these data sets are found on this machine; print which are left out."""
+    found = set(datasets.names())
+    if absent := [name for name in names if name not in found]:
+        print(f"left out: {', '.join(absent)}. Set COURSE_DATA_DIR to the folder that holds them.")
+    return [name for name in names if name in found]
 
 
 if __name__ == "__main__":
+    os.environ.setdefault("TQDM_DISABLE", "1")
     sys.exit(main())

@@ -1,8 +1,7 @@
 """What the channels of EfficientNet-Lite0 look for, computed ahead: the gallery of notebook 01.
 
-``python -m measure.gallery`` makes data/gallery/. Which channels: six per depth, evenly
-spread over their numbers, so nobody chose the pretty ones. A picture that is there already is not
-made again, unless it was made with other settings.
+Which channels: six per depth, evenly spread over their numbers, so nobody chose the pretty ones.
+A picture that is there already is not made again, unless it was made with other settings.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,15 +22,11 @@ from helpers.training import experiments
 
 BACKBONE = "efficientnet_lite0"
 
-
 DEPTHS = {"stage1": 16, "stage2": 24, "stage3": 40, "stage5": 112, "stage6": 192, "stage7": 1280}
-
 
 PER_DEPTH = 6
 
-
 SETTINGS = {"steps": 200, "seed": 0}
-
 
 QUALITY = 88  # of the JPEG files
 
@@ -55,24 +50,28 @@ def make(
     settings : of `maximise`, in the place of `SETTINGS`.
     """
     settings = SETTINGS | settings
-    facts = {
+    # Before the pictures, so that what a kill leaves behind still says how it was made.
+    _begin(folder, {
         "backbone": BACKBONE,
         "channels": {part: chosen(channels) for part, channels in depths.items()},
         "chosen": f"{PER_DEPTH} per depth, evenly spread over their numbers",
         "sizes": {part: sizes[part] for part in depths},
         "settings": settings,
         "versions": experiments.versions(),
-    }
-    # Before the pictures, so that what a kill leaves behind still says how it was made.
-    _begin(folder, facts)
+    })  # fmt: skip
     model, made = backbones.load(BACKBONE), 0
     for part, channels in depths.items():
         todo = [c for c in chosen(channels) if not (folder / picture_name(part, c)).is_file()]
-        if todo:
-            pictures = maximise(model, part, todo, size=sizes[part], **settings)
-            _store(folder, part, todo, pictures)
-            made += len(todo)
-            print(f"{part}: channels {', '.join(map(str, todo))}", flush=True)
+        if not todo:
+            continue
+        pictures = maximise(model, part, todo, size=sizes[part], **settings)
+        for channel, picture in zip(todo, pictures, strict=True):
+            pixels = (255 * picture).round().astype(np.uint8)
+            Image.fromarray(pixels).save(buffer := io.BytesIO(), "JPEG", quality=QUALITY)
+            with files.atomic_path(folder / picture_name(part, channel)) as temporary:
+                temporary.write_bytes(buffer.getvalue())
+        made += len(todo)
+        print(f"{part}: channels {', '.join(map(str, todo))}", flush=True)
     return made
 
 
@@ -88,17 +87,3 @@ def _begin(folder: Path, facts: dict) -> None:
         return  # the versions that the pictures were made with stay written down
     with files.atomic_path(path) as temporary:
         temporary.write_text(json.dumps(facts, indent=1) + "\n")
-
-
-def _store(folder: Path, part: str, channels: Sequence[int], pictures: np.ndarray) -> None:
-    for channel, picture in zip(channels, pictures, strict=True):
-        buffer = io.BytesIO()
-        Image.fromarray((255 * picture).round().astype(np.uint8)).save(
-            buffer, "JPEG", quality=QUALITY
-        )
-        with files.atomic_path(folder / picture_name(part, channel)) as temporary:
-            temporary.write_bytes(buffer.getvalue())
-
-
-if __name__ == "__main__":
-    make()

@@ -89,7 +89,7 @@ def test_gains_have_a_panel_per_data_set_and_a_tick_per_seed():
 
 @pytest.mark.parametrize("draw", [plots.kept_predictions, lambda t: plots.gains(t, t)])
 def test_an_empty_table_says_how_to_measure(draw):
-    assert "python -m measure.augmentation" in texts(draw(kept().iloc[:0]))
+    assert "python -m measure augmentation" in texts(draw(kept().iloc[:0]))
 
 
 def gallery(**options) -> AugmentationGallery:

@@ -1,1 +1,1 @@
-"""What was measured (data/results) and what it says."""
+"""What was measured ahead, and what it says: the tables in data/results and advice from them."""

@@ -1,8 +1,7 @@
-"""What augmentation is worth, measured: ``python -m measure.augmentation``.
+"""What augmentation is worth, as measured; ``python -m measure augmentation`` fills the tables.
 
-Every policy, with few images, on solar cells and on chest X-rays: test AUC, its difference to no
-augmentation on the same images and seed, and whether a trained network keeps its prediction.
-Killed and started again it goes on where it was; a finished run is a row of augmentation.csv.
+``gain`` is the difference in test AUC to the same run without augmentation, on the same test
+images. `AGREEMENT` holds how many predictions of a trained network survive each policy.
 """
 
 from __future__ import annotations
@@ -13,38 +12,27 @@ import pandas as pd
 
 from helpers.datasets import augment
 from helpers.evidence import tables
-from helpers.evidence.verdicts import interval, widened
+from helpers.evidence.verdicts import over_seeds_and_images
 
 RESULTS = tables.FOLDER / "augmentation.csv"
 
-
 AGREEMENT = tables.FOLDER / "augmentation_agreement.csv"
 
-
 KEY = ("dataset", "n_train", "policy", "seed")
-
 
 COLUMNS = (
     *KEY, "backbone", "image_size", "strategy", "epochs", "n_test", "auc", "auc_lo", "auc_hi",
     "gain", "gain_lo", "gain_hi", "train_seconds", "versions",
 )  # fmt: skip
 
-
-FINDING = ("gain", "gain_lo", "gain_hi", "n_test", "seeds", "ups", "verdict")
-
-
 AGREEMENT_COLUMNS = (*KEY, "n_images", "draws", "agreement", "agreement_lo", "agreement_hi",
                      "versions")  # fmt: skip
 
-
 DATASETS = ("elpv", "chest_xray")
-
 
 SIZES = (100, 400)
 
-
 SEEDS = (0, 1, 2, 3, 4, 5)  # three say too little about a gain of a few hundredths
-
 
 # "none" first: the others are compared with it. A turn of 10 degrees is a part of "radiograph".
 POLICIES = tuple(name for name in augment.POLICIES | augment.SINGLES if name != "rotation_10")
@@ -66,28 +54,23 @@ def findings(runs: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    Columns ``dataset, n_train, policy``; ``gain``, the mean over the seeds, with its 95 % interval
-    ``gain_lo, gain_hi``, which adds two sources of chance in squares: the seeds (Student's t) and
-    the test images (mean half-width of the paired bootstrap); ``n_test``, ``seeds``, ``ups`` (seeds
-    with a gain above 0) and ``verdict``: ``"helps"`` or ``"hurts"`` where the interval leaves out
-    0, else ``"not distinguishable"``; ``"unfinished"`` where a seed is not measured yet.
+    Columns ``dataset, n_train, policy``; ``gain``, the mean over the seeds, with the 95 % interval
+    ``gain_lo, gain_hi`` of `over_seeds_and_images`; ``n_test``, ``seeds``, ``ups`` (seeds with a
+    gain above 0) and ``verdict``: ``"helps"`` or ``"hurts"`` where the interval leaves out 0, else
+    ``"not distinguishable"``; ``"unfinished"`` where a seed is not measured yet.
     """
-    columns = ["dataset", "n_train", "policy"]
-    groups = runs[runs["policy"] != "none"].groupby(columns, sort=False)
-    rows = [dict(zip(columns, key, strict=True)) | _finding(part) for key, part in groups]
-    return pd.DataFrame(rows, columns=[*columns, *FINDING])
-
-
-def _finding(rows: pd.DataFrame) -> dict:
-    by_image = (rows["gain_hi"] - rows["gain_lo"]).mean() / 2
-    gain, seeds = widened(interval(rows["gain"]), by_image), rows["seed"].nunique()
-    verdict = "not distinguishable"
-    if seeds < len(SEEDS):
-        verdict = "unfinished"
-    elif gain.clear:
-        verdict = "helps" if gain.mean > 0 else "hurts"
-    values = *gain, int(rows["n_test"].mean()), seeds, int((rows["gain"] > 0).sum()), verdict
-    return dict(zip(FINDING, values, strict=True))
+    by, found = ["dataset", "n_train", "policy"], []
+    for key, rows in runs[runs["policy"] != "none"].groupby(by, sort=False):
+        gain, seeds = over_seeds_and_images(rows, "gain"), rows["seed"].nunique()
+        verdict = "not distinguishable"
+        if seeds < len(SEEDS):
+            verdict = "unfinished"
+        elif gain.clear:
+            verdict = "helps" if gain.mean > 0 else "hurts"
+        ups = int((rows["gain"] > 0).sum())
+        found.append((*key, *gain, int(rows["n_test"].mean()), seeds, ups, verdict))
+    columns = [*by, "gain", "gain_lo", "gain_hi", "n_test", "seeds", "ups", "verdict"]
+    return pd.DataFrame(found, columns=columns)
 
 
 def kept_predictions(rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,38 +1,30 @@
-"""The evidence of the course: every strategy on every data set that a laptop can measure.
+"""The grid of the evidence: which strategies are compared where, with which training budget.
 
-``make evidence`` fills data/results/strategies.csv, cheap cells first. Killed and started again it
-goes on: a finished cell is a row of the table, a long one that was cut off resumes at its epoch.
+``make evidence`` fills data/results/strategies.csv with it, cheap cells first. Stopped and started
+again it goes on: a finished cell is a row of the table, a long one resumes at its epoch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from helpers import datasets
 from helpers.errors import CourseError
 from helpers.training import strategies
 from helpers.training.experiments import Experiment
-from helpers.training.recipe import Recipe
 from helpers.training.strategies import Strategy
 
 DATASETS = ("elpv", "chest_xray", "flowers", "hymenoptera")
 
-
 SIZES = (50, 200, 800, None)  # training images; None: all
-
 
 SEEDS = (0, 1, 2)
 
-
 IMAGE_SIZE = 96
-
 
 BACKBONE = "efficientnet_lite0"
 
-
 LONGER = 3  # scratch also gets this many times the epochs of the others
-
 
 ARMS: tuple[Strategy, ...] = (
     strategies.feature_extraction(),
@@ -42,7 +34,6 @@ ARMS: tuple[Strategy, ...] = (
     strategies.lp_ft(),
     strategies.scratch(),
 )
-
 
 # Passes over the images cost the same in every arm or less, so cost is in passes of the whole net.
 SHARE_OF_A_FULL_PASS = {"feature_extraction": 0.02, "partial_finetune_last1": 0.1,
@@ -57,59 +48,18 @@ def epochs_for(n: int) -> int:
     return 40 if n < 100 else 20 if n < 400 else 10 if n < 1000 else 6
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One run of the grid, by what tells its row from the others."""
-
-    dataset: str
-    n: int
-    strategy: Strategy
-    epochs: int
-    seed: int
-
-    def __str__(self) -> str:
-        longer = f", {self.epochs} epochs" if self.epochs != epochs_for(self.n) else ""
-        return f"{self.dataset} n={self.n} {self.strategy.key}{longer} seed {self.seed}"
-
-    @property
-    def cost(self) -> float:
-        """About how much work it is, in images passed forward and backward through all of it."""
-        return self.n * self.epochs * SHARE_OF_A_FULL_PASS.get(self.strategy.name, 1.0)
-
-    @property
-    def experiment(self) -> Experiment:
-        """The experiment to measure."""
-        return Experiment(
-            self.strategy, self.dataset, self.n, BACKBONE, IMAGE_SIZE,
-            Recipe(epochs=self.epochs), self.seed,
-        )  # fmt: skip
-
-    @property
-    def key(self) -> tuple:
-        """The columns of the results table that name this cell."""
-        return (self.dataset, self.n, BACKBONE, IMAGE_SIZE, self.strategy.key, self.epochs,
-                self.seed)  # fmt: skip
+def budgets(arm: Strategy, n: int) -> list[int]:
+    """Return the numbers of epochs that an arm is measured with: scratch also gets more."""
+    return [epochs_for(n)] if arm.pretrained else [epochs_for(n), LONGER * epochs_for(n)]
 
 
-KEY_COLUMNS = ["dataset", "n_train", "backbone", "image_size", "strategy", "epochs", "seed"]
+def sizes_of(name: str, asked: Sequence[int | None] = ()) -> set[int]:
+    """Return the numbers of training images on a data set, which may have fewer than asked.
 
-
-def cells(names: Sequence[str] = DATASETS, sizes: Sequence[int | None] = SIZES) -> list[Cell]:
-    """Return every cell of the grid for these data sets, the cheap ones first."""
-    found = {
-        Cell(name, n, arm, epochs_for(n) * longer, seed)
-        for name in names
-        for n in _sizes_of(name, sizes)
-        for arm in ARMS
-        for longer in ((1, LONGER) if not arm.pretrained else (1,))
-        for seed in SEEDS
-    }
-    return sorted(found, key=lambda cell: (cell.cost, cell.key))
-
-
-def _sizes_of(name: str, sizes: Sequence[int | None]) -> set[int]:
+    `asked` is `SIZES` where it is left out.
+    """
     everything = len(datasets.load(name, size=IMAGE_SIZE).train)
-    return {min(n or everything, everything) for n in sizes}
+    return {min(n or everything, everything) for n in asked or SIZES}
 
 
 def check_free(experiment: Experiment) -> None:
@@ -123,15 +73,15 @@ def check_free(experiment: Experiment) -> None:
     CourseError
         When the run belongs to a cell of the grid.
     """
-    name = experiment.dataset_key
-    if name not in DATASETS or (experiment.backbone, experiment.image_size) != (
-        BACKBONE, IMAGE_SIZE
-    ):  # fmt: skip
+    name, epochs = experiment.dataset_key, experiment.recipe.epochs
+    network = (experiment.backbone, experiment.image_size)
+    if name not in DATASETS or network != (BACKBONE, IMAGE_SIZE):
         return
-    (n,) = _sizes_of(name, [experiment.n_train])
-    run = (n, experiment.strategy.key, experiment.recipe.epochs)
-    if run in {(cell.n, cell.strategy.key, cell.epochs) for cell in cells([name])}:
+    (n,) = sizes_of(name, [experiment.n_train])
+    arms = [arm for arm in ARMS if arm.key == experiment.strategy.key]
+    if n in sizes_of(name) and any(epochs in budgets(arm, n) for arm in arms):
         raise CourseError(
-            f"{name} with {n:,} images, {run[1]} and {run[2]} epochs is a cell of the evidence, "
-            "which make evidence measures. Give another file for your row: --results FILE."
+            f"{name} with {n:,} images, {arms[0].key} and {epochs} epochs is a cell of the "
+            "evidence, which make evidence measures. Give another file for your row: "
+            "--results FILE."
         )

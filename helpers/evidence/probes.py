@@ -1,9 +1,6 @@
-"""Measure where transfer lives: ``python -m measure.probes``.
+"""Where transfer lives, as measured: linear probes on every part of a network, and CKA.
 
-Fills data/results/layer_probes.csv (probes on every part, pretrained against random weights) and
-data/results/cka.csv (pretrained against fine-tuned, part by part). What is in the tables already
-is not measured again, so it can be killed and started again. COURSE_DATA_DIR names the folder that
-holds ``flowers``; without it that set is left out.
+``python -m measure probes`` and ``python -m measure cka`` fill the two tables.
 """
 
 from __future__ import annotations
@@ -14,15 +11,12 @@ from helpers.evidence import tables
 
 PROBES = tables.FOLDER / "layer_probes.csv"
 
-
 CKA = tables.FOLDER / "cka.csv"
-
 
 PROBE_COLUMNS = (
     "dataset", "domain", "n_train", "n_val", "n_test", "backbone", "image_size", "weights", "seed",
     "part", "depth", "channels", "auc", "auc_lo", "auc_hi", "strength", "versions",
 )  # fmt: skip
-
 
 CKA_COLUMNS = (
     "dataset", "domain", "n_train", "n_images", "backbone", "image_size", "strategy", "epochs",
@@ -37,5 +31,5 @@ def read_probes() -> pd.DataFrame:
 
 
 def read_cka() -> pd.DataFrame:
-    """Return the measured CKA, a row per strategy, seed and part."""
+    """Return the measured CKA with the pretrained network, a row per strategy, seed and part."""
     return tables.read(CKA, CKA_COLUMNS)

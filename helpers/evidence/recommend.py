@@ -1,15 +1,14 @@
 """Which strategy for so many images of that likeness: read off the measured grid, with its doubts.
 
->>> from helpers import decide
->>> print(decide.recommend(400, dataset="elpv"))
+>>> from helpers.evidence import recommend
+>>> print(recommend.recommend(400, dataset="elpv"))
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
@@ -18,14 +17,37 @@ import pandas as pd
 from helpers import plots
 from helpers.errors import CourseError, unknown_name
 from helpers.evidence import similarity as measured_similarity
-from helpers.evidence.estimates import Estimate, estimate, sizes, weights_of
+from helpers.evidence.estimates import Estimate, estimate, weights_of
 from helpers.evidence.report import Section
 from helpers.evidence.rules import Published, published_for
-from helpers.evidence.verdicts import LONGER, WORTH, Evidence, choose, evidence, interval, paired
+from helpers.evidence.verdicts import (
+    LONGER,
+    WORTH,
+    Evidence,
+    choose,
+    evidence,
+    interval,
+    means,
+    paired,
+    runner_up,
+)
 from helpers.plots.style import SHORT_CAVEATS
 from helpers.training.metrics import Interval
 
 PUBLISHED_FROM = 50_000  # from here on others' measurements say more than our continued curves
+
+MOST_CLASSES, FEW_PER_CLASS = 5, 5  # classes of the measured sets; images of a class that are few
+
+# In a sentence; in figures and tables the arms have the shorter labels of plots/style.
+NAMES = {
+    "feature_extraction": "feature extraction",
+    "partial_finetune_last1": "partial fine-tuning of the last stage",
+    "partial_finetune": "partial fine-tuning of the last two stages",
+    "full_finetune": "full fine-tuning",
+    "lp_ft": "LP-FT",
+    "scratch": "training from scratch",
+    "scratch" + LONGER: "training from scratch for three times as long",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +60,8 @@ class Recommendation:
     margin : AUC of `strategy` minus that of `runner_up`, paired by seed; it is negative where the
         cheaper of two near equals is recommended.
     why : a sentence or more on where this comes from.
-    confidence : ``"high"``, ``"moderate"`` or ``"low"``, and why in `doubts`.
-    doubts : sentences; empty when there are none.
+    confidence : ``"low"`` where there are `doubts`, else ``"high"``, or ``"moderate"`` for a tie.
+    doubts : sentences on what weakens the advice; empty when there are none.
     what_would_change_it : sentences, each with a number to check yourself against.
     extrapolated : whether the place lies outside what was measured.
     evidence : the rows of `Evidence.arms` it rests on, with the weight of their cell.
@@ -111,80 +133,51 @@ def recommend(
     found = evidence(worth=worth) if found is None else found
     similar = similarities() if similar is None and similarity is not None else (similar or {})
     _check(n, similarity, dataset, n_classes, found, similar)
-    here = _place(found, n, similarity, dataset, similar)
-    facts = _facts(here, n, n_classes, worth)
-    top = max(sizes(found, name)[-1] for name, _ in here.cells)
-    if n >= PUBLISHED_FROM:
-        return _from_publications(found, facts, top)
 
-    def choice_at(other_n: int, other_similarity: float | None) -> str | None:
-        there = _place(found, other_n, other_similarity, dataset, similar)
-        if facts.choice in there.absent:
-            return None  # it could not be chosen there, so nothing has changed its mind
+    def place(n: int, similarity: float | None) -> Estimate:
+        if dataset is not None:
+            return estimate(found, n, {dataset: 1.0})
+        return estimate(found, n, *weights_of(found, n, similarity, similar))
+
+    here = place(n, similarity)
+    keys = zip(found.arms["dataset"], found.arms["n"].astype(int), strict=True)
+    rows = found.arms.assign(weight=[here.cells.get(key, math.nan) for key in keys])
+    rows = rows.dropna(subset="weight").reset_index(drop=True)
+    largest = max(found.sizes[name][-1] for name, _ in here.cells)
+    if n >= PUBLISHED_FROM:
+        return _from_publications(n, largest, rows)
+
+    choice, best, _ = choose(here.auc, here.seconds, worth)
+    second, margin = runner_up(here.auc, choice)
+
+    def choice_at(other_n: int, other_similarity: float | None) -> str:
+        there = place(other_n, other_similarity)
+        if choice in there.absent:
+            return choice  # it could not be chosen there, so nothing has changed its mind
         return choose(there.auc, there.seconds, worth)[0]
 
+    outside, doubts = _doubts(here, n, n_classes)
+    confidence = "high" if margin.clear and margin.mean > 0 else "moderate"
     return Recommendation(
-        n=n, strategy=facts.choice, runner_up=facts.runner_up, margin=facts.margin,
-        why=why(facts), confidence=confidence_in(facts), doubts=facts.doubts,
-        what_would_change_it=what_would_change(facts, choice_at, n, similarity, top),
-        extrapolated=bool(facts.outside), evidence=_rows(found, here),
-        published=published_for(n) if n > top else (),
-    )  # fmt: skip
-
-
-def _place(
-    found: Evidence, n: int, similarity: float | None, dataset: str | None, similar: Mapping
-) -> Estimate:
-    notes: list[str] = []
-    weights = {dataset: 1.0}
-    if dataset is None:
-        weights, notes = weights_of(found, n, similarity, similar)
-    place = estimate(found, n, weights)
-    return replace(place, notes=(*notes, *place.notes))
-
-
-def _facts(here: Estimate, n: int, n_classes: int | None, worth: float) -> Facts:
-    choice, best, tied = choose(here.auc, here.seconds, worth)
-    means = {arm: interval(by_seed.values()).mean for arm, by_seed in here.auc.items()}
-    others = sorted((arm for arm in means if arm != choice), key=means.get, reverse=True)
-    runner_up = others[0] if others else None
-    margin = paired(here.auc[choice], here.auc[runner_up]) if runner_up else interval(())
-    return Facts(here, n, n_classes, choice, best, runner_up, margin, tied, means, worth)
-
-
-def _from_publications(found: Evidence, facts: Facts, top: int) -> Recommendation:
-    """Beyond our reach: what others found with many images, and nothing that sounds measured."""
-    known = published_for(facts.n)
-    return Recommendation(
-        n=facts.n, strategy="full_finetune", runner_up="scratch_longer", margin=interval(()),
-        why=(
-            f"This is an extrapolation: we measured up to {top:,} images on the sets that count "
-            "here. Others found on 200,000 images and more that pretrained and random starts end "
-            "within a point and pretraining buys speed, so start from the pretrained weights. That "
-            "everything should then train is the rule of thumb; we know no comparison."
-        ),
-        confidence="low",
-        doubts=("None of it was measured here, nor on your images.",),
+        n=n, strategy=choice, runner_up=second, margin=margin,
+        why=_why(here, n, choice, best, second, margin),
+        confidence="low" if outside or doubts else confidence,
+        doubts=(*outside, *doubts),
         what_would_change_it=(
-            "A network pretrained on your own kind of images, if there is one you may use.",
-            "Time: from scratch needs a longer schedule before it catches up.",
-            "Your own curve: measure three sizes, doubling n, and see which arm still climbs.",
+            *_turning_points(choice_at, choice, n, similarity, largest),
+            *_other_price(here, choice, best),
+            "A race on part of your own training images: python -m helpers advise PATH --race.",
         ),
-        extrapolated=True, evidence=_rows(found, facts.here), published=known,
+        extrapolated=bool(outside), evidence=rows,
+        published=published_for(n) if n > largest else (),
     )  # fmt: skip
-
-
-def _rows(found: Evidence, here: Estimate) -> pd.DataFrame:
-    keys = list(zip(found.arms["dataset"], found.arms["n"].astype(int), strict=True))
-    rows = found.arms.assign(weight=[here.cells.get(key, math.nan) for key in keys])
-    return rows.dropna(subset="weight").reset_index(drop=True)
 
 
 def _check(
     n: int, similarity: float | None, dataset: str | None, n_classes: int | None,
     found: Evidence, similar: Mapping[str, float],
 ) -> None:  # fmt: skip
-    names = sorted({name for name, _ in found.auc if sizes(found, name)})
+    names = list(found.sizes)
     if not isinstance(n, Integral) or n < 2:
         raise CourseError(f"n is {n!r}; give the number of training images, 2 or more.")
     if similarity is not None and dataset is not None:
@@ -203,191 +196,130 @@ def _check(
     if similarity is not None and not set(names) & set(similar):
         raise CourseError(
             "The similarity of the measured data sets is unknown: data/results/similarity.csv has "
-            "no row for them. Make it with: python -m measure.similarity"
+            "no row for them. Make it with: python -m measure similarity"
         )
 
 
-MOST_CLASSES, FEW_PER_CLASS = 5, 5  # classes of the measured sets; images of a class that are few
+def _from_publications(n: int, largest: int, rows: pd.DataFrame) -> Recommendation:
+    """Beyond our reach: what others found with many images, and nothing that sounds measured."""
+    return Recommendation(
+        n=n, strategy="full_finetune", runner_up="scratch_longer", margin=interval(()),
+        why=(
+            f"This is an extrapolation: we measured up to {largest:,} images on the sets that "
+            "count here. Others found on 200,000 images and more that pretrained and random "
+            "starts end within a point and pretraining buys speed, so start from the pretrained "
+            "weights. That everything should then train is the rule of thumb; we know no "
+            "comparison."
+        ),
+        confidence="low",
+        doubts=("None of it was measured here, nor on your images.",),
+        what_would_change_it=(
+            "A network pretrained on your own kind of images, if there is one you may use.",
+            "Time: from scratch needs a longer schedule before it catches up.",
+            "Your own curve: measure three sizes, doubling n, and see which arm still climbs.",
+        ),
+        extrapolated=True, evidence=rows, published=published_for(n),
+    )  # fmt: skip
 
 
-NAMES = {
-    "feature_extraction": "feature extraction",
-    "partial_finetune_last1": "partial fine-tuning of the last stage",
-    "partial_finetune": "partial fine-tuning of the last two stages",
-    "full_finetune": "full fine-tuning",
-    "lp_ft": "LP-FT",
-    "scratch": "training from scratch",
-    "scratch" + LONGER: "training from scratch for three times as long",
-}
+def _doubts(here: Estimate, n: int, n_classes: int | None) -> tuple[list[str], list[str]]:
+    """Say where the place lies outside what was measured, and what else weakens the advice."""
+    outside, doubts = list(here.notes), []
+    if n_classes is not None and n_classes > MOST_CLASSES:
+        outside.append(f"You have {n_classes} classes; no more than {MOST_CLASSES} were measured.")
+    if here.absent:
+        doubts.append(f"Not measured here yet: {', '.join(NAMES[arm] for arm in here.absent)}.")
+    seeds = min(len(by_seed) for by_seed in here.auc.values())
+    if seeds < 3:
+        doubts.append(f"There {'is one seed' if seeds == 1 else f'are {seeds} seeds'} only.")
+    if n_classes and n / n_classes < FEW_PER_CLASS:
+        doubts.append(f"There are {n / n_classes:.1f} images of a class on average.")
+    return outside, doubts
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What is known of the chosen arm at a place; the attributes are `decide.recommend`'s."""
-
-    here: Estimate
-    n: int
-    n_classes: int | None
-    choice: str
-    best: str
-    runner_up: str | None
-    margin: Interval
-    tied: tuple[str, ...]
-    means: dict[str, float]
-    worth: float
-
-    @cached_property
-    def outside(self) -> tuple[str, ...]:
-        """Sentences on where the place lies outside what was measured."""
-        many = self.n_classes is not None and self.n_classes > MOST_CLASSES
-        classes = (
-            f"You have {self.n_classes} classes; no more than {MOST_CLASSES} were measured.",
-        )
-        return (*self.here.notes, *(classes if many else ()))
-
-    @cached_property
-    def doubts(self) -> tuple[str, ...]:
-        """Sentences on what weakens the advice."""
-        found = list(self.outside)
-        if self.here.absent:
-            names = ", ".join(NAMES[arm] for arm in self.here.absent)
-            found.append(f"Not measured here yet: {names}.")
-        seeds = min(len(by_seed) for by_seed in self.here.auc.values())
-        if seeds < 3:
-            found.append(f"There {'is one seed' if seeds == 1 else f'are {seeds} seeds'} only.")
-        if self.n_classes and self.n / self.n_classes < FEW_PER_CLASS:
-            found.append(f"There are {self.n / self.n_classes:.1f} images of a class on average.")
-        return tuple(found)
-
-
-def why(facts: Facts) -> str:
+def _why(
+    here: Estimate, n: int, choice: str, best: str, second: str | None, margin: Interval
+) -> str:
     """Say which cells the choice rests on, and by how much it wins or why a tie went to it."""
-    cells = _listed(facts.here.cells)
-    ahead = f"Of {len(facts.means)} arms measured on {cells}, {NAMES[facts.best]} has the best AUC"
-    if facts.here.beyond:
-        ahead += f" when its curve is continued to {facts.n:,} images (a guess with a ruler)"
-    if facts.runner_up is None:
-        return f"On {cells} only {NAMES[facts.choice]} is measured with all its seeds."
-    if facts.choice != facts.best:
-        lost = facts.means[facts.best] - facts.means[facts.choice]
-        times = facts.here.seconds[facts.best] / facts.here.seconds[facts.choice]
+    by_name: dict[str, list[str]] = {}
+    for name, size in here.cells:
+        by_name.setdefault(name, []).append(f"{size:,}")
+    caveats = {name: f"; {text}" for name, text in SHORT_CAVEATS.items()}
+    shown = [f"{k} (n = {' and '.join(of)}{caveats.get(k, '')})" for k, of in by_name.items()]
+    cells = ", ".join(shown[:-1]) + " and " * (len(shown) > 1) + shown[-1]
+    if second is None:
+        return f"On {cells} only {NAMES[choice]} is measured with all its seeds."
+    ahead = f"Of {len(here.auc)} arms measured on {cells}, {NAMES[best]} has the best AUC"
+    if here.beyond:
+        ahead += f" when its curve is continued to {n:,} images (a guess with a ruler)"
+    if choice != best:
+        lost, times = _price(here, best, choice)
         return (
-            f"{ahead}, but no clear winner: {NAMES[facts.choice]} is {_small(lost)} behind, the "
+            f"{ahead}, but no clear winner: {NAMES[choice]} is {lost} behind, the "
             f"interval of their difference includes 0, and it takes 1/{times:.0f} of the time."
         )
-    if facts.margin.clear:
-        return f"{ahead}, ahead of {NAMES[facts.runner_up]} by {_shown(facts.margin)}."
-    return (
-        f"{ahead}, but no clear winner: ahead of {NAMES[facts.runner_up]} by "
-        f"{_shown(facts.margin)}."
-    )
+    doubt = "" if margin.clear else "but no clear winner: "
+    return f"{ahead}, {doubt}ahead of {NAMES[second]} by {_shown(margin)}."
 
 
-def _listed(cells: Iterable[tuple[str, int]]) -> str:
-    by_name: dict[str, list[str]] = {}
-    for name, n in cells:
-        by_name.setdefault(name, []).append(f"{n:,}")
-    caveats = {name: f"; {text}" for name, text in SHORT_CAVEATS.items()}
-    shown = [
-        f"{name} (n = {' and '.join(sizes)}{caveats.get(name, '')})"
-        for name, sizes in by_name.items()
-    ]
-    return ", ".join(shown[:-1]) + " and " * (len(shown) > 1) + shown[-1]
+def _price(here: Estimate, best: str, choice: str) -> tuple[str, float]:
+    """Return what the best arm gains over the chosen one in AUC, and how many times its seconds."""
+    mean = means(here.auc)
+    gain = mean[best] - mean[choice]
+    shown = f"{gain:.3f}" if gain >= 0.0005 else "less than 0.001"
+    return shown, here.seconds[best] / here.seconds[choice]
 
 
-def confidence_in(facts: Facts) -> str:
-    """Return "high", "moderate" or "low".
-
-    Low: outside the measured range, or with arms or seeds missing. High: the runner-up is clearly
-    beaten. Moderate: measured, and a tie.
-    """
-    if facts.doubts:
-        return "low"
-    return "high" if facts.margin.clear and facts.margin.mean > 0 else "moderate"
-
-
-def what_would_change(
-    facts: Facts,
-    choice_at: Callable[[int, float | None], str | None],
-    n: int,
-    similarity: float | None,
+def _turning_points(
+    choice_at: Callable[[int, float | None], str], choice: str, n: int, similarity: float | None,
     largest: int,
-) -> tuple[str, ...]:
-    """Return the nearest changes of the situation that lead to another choice.
-
-    Parameters
-    ----------
-    choice_at : the choice at another n and similarity; None where today's is not measured.
-    largest : measured training size; nothing beyond is tried.
-    """
-    return tuple([
-        *_other_sizes(facts, choice_at, n, similarity, largest),
-        *_other_likeness(facts, choice_at, n, similarity),
-        *_other_price(facts),
-        "A race on part of your own training images: python -m helpers advise PATH --race.",
-    ])  # fmt: skip
-
-
-def _other_sizes(facts, choice_at, n, similarity, largest) -> Iterator[str]:
-    steps = np.unique(np.geomspace(20, max(20, largest), 30).round().astype(int)).tolist()
-    for word, tried in (("more", [s for s in steps if s > n]),
-                        ("fewer", [s for s in reversed(steps) if s < n])):  # fmt: skip
-        for other in tried:
-            arm = choice_at(other, similarity)
-            if arm not in (facts.choice, None):
-                yield f"With {word} images, about {_rounded(other):,}, it would be {NAMES[arm]}."
+) -> Iterator[str]:  # fmt: skip
+    """Yield the nearest sizes and similarities, up to the largest measured, of another choice."""
+    counts = np.unique(np.geomspace(20, max(20, largest), 30).round().astype(int)).tolist()
+    directions = {
+        "With more images, about {n:,}": [(k, similarity) for k in counts if k > n],
+        "With fewer images, about {n:,}": [(k, similarity) for k in counts[::-1] if k < n],
+    }
+    if similarity is not None:
+        likely = (np.arange(1, 20) / 20).tolist()
+        like = "like photographs, similarity {s:.2f}"
+        directions |= {
+            f"With images more {like}": [(n, s) for s in likely if s > similarity],
+            f"With images less {like}": [(n, s) for s in likely[::-1] if s < similarity],
+        }
+    for words, places in directions.items():
+        for other_n, other_similarity in places:
+            arm = choice_at(other_n, other_similarity)
+            if arm != choice:
+                # To two digits: where a choice flips is not known more exactly.
+                rounded = round(other_n, min(0, 2 - len(str(other_n))))
+                where = words.format(n=rounded, s=other_similarity)
+                yield f"{where}, it would be {NAMES[arm]}."
                 break
 
 
-def _other_likeness(facts, choice_at, n, similarity) -> Iterator[str]:
-    if similarity is None:
-        return
-    steps = np.arange(1, 20) / 20
-    for word, tried in (("more", steps[steps > similarity]),
-                        ("less", steps[steps < similarity][::-1])):  # fmt: skip
-        for other in tried.tolist():
-            arm = choice_at(n, other)
-            if arm not in (facts.choice, None):
-                yield (
-                    f"With images {word} like photographs, similarity {other:.2f}, it would be "
-                    f"{NAMES[arm]}."
-                )
-                break
-
-
-def _other_price(facts: Facts) -> Iterator[str]:
+def _other_price(here: Estimate, choice: str, best: str) -> Iterator[str]:
     """Say what patience or haste would buy."""
-    seconds = facts.here.seconds
-    if facts.choice != facts.best:
-        gain = facts.means[facts.best] - facts.means[facts.choice]
-        times = seconds[facts.best] / seconds[facts.choice]
+    if choice != best:
+        gain, times = _price(here, best, choice)
         yield (
-            f"If a gain of {_small(gain)} AUC is worth {times:.0f} times the computing to you: "
-            f"{NAMES[facts.best]}."
+            f"If a gain of {gain} AUC is worth {times:.0f} times the computing to you: "
+            f"{NAMES[best]}."
         )
         return
-    cheaper = [arm for arm in facts.means if seconds[arm] < 0.5 * seconds[facts.choice]]
+    mean = means(here.auc)
+    cheaper = [arm for arm in mean if here.seconds[arm] < 0.5 * here.seconds[choice]]
     if cheaper:
-        arm = max(cheaper, key=facts.means.get)
-        lost = paired(facts.here.auc[facts.choice], facts.here.auc[arm])
-        share = seconds[arm] / seconds[facts.choice]
-        yield (f"In a hurry: {NAMES[arm]} takes {share:.0%} of the time and loses {_shown(lost)}.")
+        arm = max(cheaper, key=mean.get)
+        share = here.seconds[arm] / here.seconds[choice]
+        lost = _shown(paired(here.auc[choice], here.auc[arm]))
+        yield f"In a hurry: {NAMES[arm]} takes {share:.0%} of the time and loses {lost}."
 
 
 def _shown(value: Interval) -> str:
     if np.isnan(value.lo):
         return f"{value.mean:.3f} AUC (one seed: no interval)"
     return f"{value.mean:.3f} AUC (95 % interval over seeds {value.lo:+.3f} to {value.hi:+.3f})"
-
-
-def _small(auc: float) -> str:
-    return f"{auc:.3f}" if auc >= 0.0005 else "less than 0.001"
-
-
-def _rounded(n: int) -> int:
-    """Round to two digits: where a choice flips is not known more exactly."""
-    step = 10 ** max(0, len(str(n)) - 2)
-    return round(n / step) * step
 
 
 def recommendation(advice: Recommendation) -> Section:
@@ -401,22 +333,17 @@ def recommendation(advice: Recommendation) -> Section:
     points = list(advice.what_would_change_it)
     points += [f"Published: {p.finding} ({p.source})" for p in advice.published]
     rows = advice.evidence
-    return Section(
-        "Recommendation", text, points, _evidence_table(rows),
-        plots.arm_curves(rows, advice.n) if len(rows) else None,
-        "test AUC of every strategy against the number of training images",
-    )  # fmt: skip
-
-
-def _evidence_table(rows: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame({
+    table = pd.DataFrame({
         "data set": rows["dataset"].map(plots.set_label), "n": rows["n"],
-        "strategy": [NAMES[name] for name in rows["arm"]],
+        "strategy": rows["arm"].map(NAMES),
         "AUC": rows["auc"].map("{:.3f}".format),
         "95 % over seeds": [_range(*pair) for pair in zip(rows["lo"], rows["hi"], strict=True)],
         "seconds": rows["seconds"].map("{:,.0f}".format),
         "weight": rows["weight"].map("{:.2f}".format),
     })  # fmt: skip
+    figure = plots.arm_curves(rows, advice.n) if len(rows) else None
+    alt = "test AUC of every strategy against the number of training images"
+    return Section("Recommendation", text, points, table, figure, alt)
 
 
 def _range(low: float, high: float) -> str:

@@ -13,12 +13,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from helpers.errors import CourseError
-from helpers.evidence.verdicts import ARMS, Evidence, interval
+from helpers.evidence.verdicts import ARMS, Evidence, complete, interval, means, paired
 
 # The measured sets leave a gap here: photographs of other things lie above, solar cells below.
 SIMILAR_FROM = 0.6
-
 
 Likeness = Literal["similar", "different", "any", "very different"]
 
@@ -40,11 +38,6 @@ class LessonRow:
     likeness: Likeness
     advice: str
     arms: tuple[str, ...]
-
-    def fits(self, n: int, similar: bool) -> bool:
-        """Whether the row speaks of `n` images of that likeness."""
-        here = {"any", "similar"} if similar else {"any", "different", "very different"}
-        return self.n_from <= n < self.n_to and self.likeness in here
 
 
 LESSON_TABLE = (
@@ -103,16 +96,9 @@ PUBLISHED = (
 
 
 def lesson_row(n: int, similar: bool) -> LessonRow:
-    """Return the row of the lesson's table for `n` images; of two that fit, the more special.
-
-    Raises
-    ------
-    CourseError
-        When n is below 1.
-    """
-    fitting = [row for row in LESSON_TABLE if row.fits(n, similar)]
-    if not fitting:
-        raise CourseError(f"n = {n}: the table begins at one training image.")
+    """Return the row of the lesson's table for `n` images; of two that fit, the more special."""
+    likeness = {"any", "similar"} if similar else {"any", "different", "very different"}
+    fitting = [r for r in LESSON_TABLE if r.n_from <= n < r.n_to and r.likeness in likeness]
     return max(fitting, key=lambda row: row.n_from)
 
 
@@ -162,14 +148,13 @@ def contest(
     "loses" where the interval excludes 0, else "no clear difference"; "not measured" where one
     side is missing. Of twenty true ties one looks clear.
     """
-    arms = found.arms[(found.arms["dataset"] == dataset) & (found.arms["n"] == n)]
-    ranked = arms.loc[arms["seeds"] == arms["seeds"].max(), "arm"].tolist()  # best first
+    auc = complete(found.auc[dataset, n])
+    ranked = sorted(auc, key=means(auc).get, reverse=True)
     arm, other = (next((a for a in ranked if a in side), None) for side in (ours, others))
     if arm is None or other is None:
         gain, verdict = interval(()), "not measured"
     else:
-        gain = interval(found.differences(dataset, n, arm, other))
-        verdict = "no clear difference"
+        gain, verdict = paired(auc[arm], auc[other]), "no clear difference"
         if gain.clear:
             verdict = "wins" if gain.mean > 0 else "loses"
     return {"arm": arm, "other": other, "gain": gain.mean, "gain_lo": gain.lo,

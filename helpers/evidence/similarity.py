@@ -10,7 +10,6 @@ ImageNet", narrow in subject: close-ups of flowers and insects.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from torch import nn
 
 from helpers import files
 from helpers.datasets import Split
-from helpers.errors import CourseError, unknown_name
+from helpers.errors import CourseError
 from helpers.evidence import tables, transferability
 from helpers.networks import backbones
 from helpers.networks.backbones import Backbone
@@ -29,55 +28,36 @@ from helpers.training import predict
 
 REFERENCE = files.resource("reference/photographs.npz")
 
-
 BACKBONE, IMAGE_SIZE = "efficientnet_lite0", 96
-
 
 FRECHET_ROWS = 150  # of each side, always: the distance grows when there are fewer
 
+SIMILARITY = tables.FOLDER / "similarity.csv"
 
-@dataclass(frozen=True)
-class Reference:
-    """Features of photographs to compare with.
-
-    Attributes
-    ----------
-    features : float32 ``(N, F)``, pooled, in front of the head.
-    origin : ``(N,)`` names of the data sets they come from.
-    facts : backbone, image_size and how the images were drawn.
-    """
-
-    features: np.ndarray
-    origin: np.ndarray
-    facts: dict
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The data sets in it, sorted."""
-        return tuple(np.unique(self.origin).tolist())
-
-    def of(self, name: str) -> np.ndarray:
-        """Return the features of one of its data sets.
-
-        Raises
-        ------
-        CourseError
-            When that data set is not in it.
-        """
-        if name not in self.names:
-            raise unknown_name("reference", name, self.names)
-        return self.features[self.origin == name]
+SIMILARITY_COLUMNS = (
+    "dataset", "domain", "n_classes", "reference", "n", "seed", "backbone", "image_size",
+    "proxy_a_distance", "frechet_distance", "mean_distance", "batchnorm_shift", "versions",
+)  # fmt: skip
 
 
-def load_reference(path: Path = REFERENCE) -> Reference:
-    """Return the reference features that come with the course.
+def read_similarity(path: Path = SIMILARITY) -> pd.DataFrame:
+    """Return data/results/similarity.csv; a row per data set, reference and seed."""
+    return tables.read(path, SIMILARITY_COLUMNS)
+
+
+def load_reference(path: Path = REFERENCE) -> dict[str, np.ndarray]:
+    """Return the features of photographs that come with the course.
+
+    Returns
+    -------
+    Data set -> float32 ``(N, F)``: pooled features, in front of the head.
 
     Raises
     ------
     CourseError
         When the file is missing, damaged or made with another network or size.
     """
-    remedy = f"Restore it, or make it with: python -m measure.similarity ({path})."
+    remedy = f"Restore it, or make it with: python -m measure similarity ({path})."
     if not path.is_file():
         raise CourseError(f"The reference features of photographs are missing. {remedy}")
     try:
@@ -88,16 +68,7 @@ def load_reference(path: Path = REFERENCE) -> Reference:
         raise CourseError(f"The reference features are damaged. {remedy}") from error
     if (facts.get("backbone"), facts.get("image_size")) != (BACKBONE, IMAGE_SIZE):
         raise CourseError(f"The reference features are of another network or size. {remedy}")
-    return Reference(features, origin, facts)
-
-
-def save_reference(parts: dict[str, np.ndarray], facts: dict, path: Path = REFERENCE) -> None:
-    """Write features ``name -> (N, F)`` as the reference, in half precision, all or nothing."""
-    origin = np.repeat(list(parts), [len(rows) for rows in parts.values()])
-    features = np.concatenate(list(parts.values())).astype(np.float16)
-    facts = {"backbone": BACKBONE, "image_size": IMAGE_SIZE, **facts}
-    with files.atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, features=features, origin=origin, facts=json.dumps(facts))
+    return {name: features[origin == name] for name in np.unique(origin).tolist()}
 
 
 @dataclass(frozen=True)
@@ -128,47 +99,46 @@ class Distances:
 
 
 def similarity_of(mean_distance: float) -> float:
-    """Return ``1 / (1 + mean_distance)``: 1 for the mean of the photographs itself, .5 one spread
-    away. The scale is the course's own; only its order carries meaning."""
+    """Return ``1 / (1 + mean_distance)``, in 0..1.
+
+    1: the mean of the photographs itself; .5: one spread away. The scale is the course's own; only
+    its order carries meaning.
+    """
     return 1 / (1 + mean_distance)
 
 
-def measure(images: Split, against: Iterable[np.ndarray] | None = None, seed: int = 0) -> Distances:
+def measure(images: Split, seed: int = 0) -> Distances:
     """Measure how far `images` lie from photographs; each value is the mean over the references.
 
     Parameters
     ----------
     images : uint8 images of `IMAGE_SIZE` pixels; at least 5. Labels are not used.
-    against : reference features, one array a set; None: each set of `load_reference`. Whoever
-        measures one of those sets leaves it out.
     seed : of the folds and of the sample behind the Fréchet distance.
     """
-    if against is None:
-        reference = load_reference()
-        against = [reference.of(name) for name in reference.names]
+    return distances(*seen(images), list(load_reference().values()), seed)
+
+
+def seen(images: Split) -> tuple[np.ndarray, float]:
+    """Return what the network makes of images: pooled features ``(N, F)``, `batchnorm_shift`."""
     model = backbones.load(BACKBONE, channels=images.images.shape[-1])
-    features = predict.features(model, images)
-    shift = float(batchnorm_shift(model, images).mean())
-    return distances(features, list(against), shift, seed)
+    return predict.features(model, images), float(batchnorm_shift(model, images).mean())
 
 
 def distances(
-    features: np.ndarray, against: list[np.ndarray], batchnorm_shift: float, seed: int = 0
+    features: np.ndarray, batchnorm_shift: float, against: list[np.ndarray], seed: int = 0
 ) -> Distances:
     """Return the distances of `features` ``(N, F)``, each the mean over `against`."""
     few = np.random.default_rng(seed).permutation(len(features))[:FRECHET_ROWS]
     enough = min(len(few), *(len(other) for other in against)) == FRECHET_ROWS
-    frechet = [
-        transferability.frechet_distance(features[few], other[:FRECHET_ROWS]) if enough else np.nan
-        for other in against
-    ]
-    return Distances(
-        float(np.mean([transferability.mean_distance(features, other) for other in against])),
-        float(np.mean([transferability.proxy_a_distance(features, x, seed) for x in against])),
-        float(np.mean(frechet)),
-        batchnorm_shift,
-        len(features),
-    )
+    found = []
+    for other in against:
+        frechet = np.nan
+        if enough:
+            frechet = transferability.frechet_distance(features[few], other[:FRECHET_ROWS])
+        near = transferability.mean_distance(features, other)
+        told_apart = transferability.proxy_a_distance(features, other, seed)
+        found.append((near, told_apart, frechet))
+    return Distances(*np.mean(found, axis=0).tolist(), batchnorm_shift, len(features))
 
 
 def batchnorm_shift(model: Backbone, images: Split) -> np.ndarray:
@@ -183,55 +153,28 @@ def batchnorm_shift(model: Backbone, images: Split) -> np.ndarray:
     The statistics were kept at the training resolution and with its augmentation, so photographs
     at another size shift as well: compare with their value, not with 0.
     """
-    layers = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
-    if not layers:
-        raise CourseError(f"{model.name} has no BatchNorm layer, so nothing remembers its images.")
-    sums = [torch.zeros_like(layer.running_mean) for layer in layers]
+    sums = {
+        layer: torch.zeros_like(layer.running_mean)
+        for layer in model.modules()
+        if isinstance(layer, nn.BatchNorm2d)
+    }
 
-    def watch(number: int):
-        def hook(_layer: nn.Module, inputs: tuple) -> None:
-            sums[number] += inputs[0].mean(dim=(2, 3)).sum(dim=0)
+    def watch(layer: nn.Module, inputs: tuple) -> None:
+        sums[layer] += inputs[0].mean(dim=(2, 3)).sum(dim=0)
 
-        return hook
-
-    hooks = [layer.register_forward_pre_hook(watch(i)) for i, layer in enumerate(layers)]
+    hooks = [layer.register_forward_pre_hook(watch) for layer in sums]
+    mode, batches = model.training, max(1, round(len(images) / predict.EVAL_BATCH))
     try:
-        _show(model, images)
+        model.eval()
+        with torch.inference_mode():
+            for index in np.array_split(np.arange(len(images)), batches):
+                model(predict.batch(images, index))
     finally:
+        model.train(mode)
         for hook in hooks:
             hook.remove()
     shifts = [
         (total / len(images) - layer.running_mean).norm() / layer.running_var.sqrt().norm()
-        for total, layer in zip(sums, layers, strict=True)
+        for layer, total in sums.items()
     ]
     return torch.stack(shifts).numpy()
-
-
-def _show(model: nn.Module, images: Split) -> None:
-    mode = model.training
-    try:
-        model.eval()
-        with torch.inference_mode():
-            for index in _batches(images):
-                model(predict.batch(images, index))
-    finally:
-        model.train(mode)
-
-
-def _batches(images: Split) -> list[np.ndarray]:
-    n = len(images)
-    return np.array_split(np.arange(n), max(1, round(n / predict.EVAL_BATCH)))
-
-
-SIMILARITY = tables.FOLDER / "similarity.csv"
-
-
-SIMILARITY_COLUMNS = (
-    "dataset", "domain", "n_classes", "reference", "n", "seed", "backbone", "image_size",
-    "proxy_a_distance", "frechet_distance", "mean_distance", "batchnorm_shift", "versions",
-)  # fmt: skip
-
-
-def read_similarity(path: Path = SIMILARITY) -> pd.DataFrame:
-    """Return data/results/similarity.csv; a row per data set, reference and seed."""
-    return tables.read(path, SIMILARITY_COLUMNS)

@@ -13,6 +13,15 @@ from helpers.errors import CourseError
 
 FOLDER = files.resource("results")
 
+RESULTS = FOLDER / "strategies.csv"
+
+KEY = ("dataset", "n_train", "backbone", "image_size", "strategy", "epochs", "seed")
+
+COLUMNS = (
+    "dataset", "domain", "n_train", "backbone", "image_size", "strategy", "epochs", "seed",
+    "auc", "auc_lo", "auc_hi", "accuracy", "train_seconds", "trainable_params", "versions",
+)  # fmt: skip
+
 
 def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Return the table at `path`; empty when nothing has been measured yet.
@@ -26,7 +35,7 @@ def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         return pd.DataFrame(columns=list(columns))
     try:
         table = pd.read_csv(path)
-    except (ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+    except ValueError as error:  # pandas' own errors are of this kind too
         raise CourseError(f"{path} is no readable CSV ({error}). Restore or delete it.") from error
     if list(table.columns) != list(columns):
         raise CourseError(f"{path} has other columns than expected: {', '.join(columns)}.")
@@ -44,20 +53,11 @@ def append(rows: Sequence[Mapping], path: Path, columns: Sequence[str]) -> None:
             table.to_csv(temporary, index=False)
 
 
-RESULTS = FOLDER / "strategies.csv"
-
-
-COLUMNS = (
-    "dataset", "domain", "n_train", "backbone", "image_size", "strategy", "epochs", "seed",
-    "auc", "auc_lo", "auc_hi", "accuracy", "train_seconds", "trainable_params", "versions",
-)  # fmt: skip
-
-
 def read_rows(path: Path = RESULTS) -> pd.DataFrame:
-    """Return the results table, see `helpers.evidence.tables.read`."""
+    """Return the results of the strategies, a row per run (`COLUMNS`); see `read`."""
     return read(path, COLUMNS)
 
 
-def append_row(new: dict, path: Path = RESULTS) -> None:
-    """Add a row; safe against a kill and against two processes that write at once."""
+def append_row(new: Mapping, path: Path = RESULTS) -> None:
+    """Add a run to the results of the strategies; see `append`."""
     append([new], path, COLUMNS)

@@ -20,7 +20,19 @@ from sklearn.preprocessing import StandardScaler
 from helpers.errors import CourseError
 from helpers.evidence import tables
 
+TRANSFERABILITY = tables.FOLDER / "transferability.csv"
+
+TRANSFERABILITY_COLUMNS = (
+    "dataset", "n_train", "seed", "backbone", "image_size", "part", "logme", "leep", "probe_auc",
+    "versions",
+)  # fmt: skip
+
 FOLDS = 5
+
+
+def read_transferability(path: Path = TRANSFERABILITY) -> pd.DataFrame:
+    """Return data/results/transferability.csv; a row per data set, n, seed and part."""
+    return tables.read(path, TRANSFERABILITY_COLUMNS)
 
 
 def proxy_a_distance(features_a: ArrayLike, features_b: ArrayLike, seed: int = 0) -> float:
@@ -39,15 +51,9 @@ def proxy_a_distance(features_a: ArrayLike, features_b: ArrayLike, seed: int = 0
     It ignores labels, and it saturates: with many good features nearly any two sets can be told
     apart, by a camera, a JPEG setting or a missing colour as well as by what they show. Below
     chance by bad luck counts as 0.
-
-    Raises
-    ------
-    CourseError
-        When the arrays do not fit together, are not finite or have fewer rows than folds.
     """
-    a, b = _two_sets(features_a, features_b, least=FOLDS)
-    features = np.concatenate([a, b])
-    origin = np.repeat([0, 1], [len(a), len(b)])
+    features = np.concatenate([features_a, features_b]).astype(np.float64)
+    origin = np.repeat([0, 1], [len(features_a), len(features_b)])
     classifier = make_pipeline(
         StandardScaler(), LogisticRegression(C=0.1, max_iter=1000, class_weight="balanced")
     )
@@ -71,9 +77,9 @@ def frechet_distance(features_a: ArrayLike, features_b: ArrayLike) -> float:
     -----
     Biased upwards when there are few rows: compare only values made from equally many.
     """
-    a, b = _two_sets(features_a, features_b, least=2)
+    a, b = (np.asarray(x, dtype=np.float64) for x in (features_a, features_b))
     shift = a.mean(axis=0) - b.mean(axis=0)
-    a, b = (_centred(x) / np.sqrt(len(x) - 1) for x in (a, b))
+    a, b = ((x - x.mean(axis=0)) / np.sqrt(len(x) - 1) for x in (a, b))
     # The eigenvalues of S_a S_b are the squared singular values of a b^T, a small matrix.
     overlap = np.linalg.svd(a @ b.T, compute_uv=False).sum()
     return max(0.0, float(shift @ shift + (a**2).sum() + (b**2).sum() - 2 * overlap))
@@ -90,11 +96,9 @@ def mean_distance(features: ArrayLike, reference: ArrayLike) -> float:
     ----------
     features, reference : ``(N, F)`` and ``(N_ref, F)``, at least 2 rows each.
     """
-    a, b = _two_sets(features, reference, least=2)
+    a, b = (np.asarray(x, dtype=np.float64) for x in (features, reference))
     shift = a.mean(axis=0) - b.mean(axis=0)
-    spread_a, spread_b = (float(_centred(x).var(axis=0, ddof=1).sum()) for x in (a, b))
-    if spread_b == 0:
-        raise CourseError("All rows of the reference are the same, so it has no spread to use.")
+    spread_a, spread_b = (float(x.var(axis=0, ddof=1).sum()) for x in (a, b))
     squared = float(shift @ shift) - spread_a / len(a) - spread_b / len(b)
     return float(np.sqrt(max(0.0, squared) / spread_b))
 
@@ -180,24 +184,6 @@ def leep(source_probabilities: ArrayLike, labels: ArrayLike) -> float:
     return float(np.log((p * given_source[labels]).sum(axis=1)).mean())
 
 
-def _centred(x: np.ndarray) -> np.ndarray:
-    return x - x.mean(axis=0)
-
-
-def _two_sets(a: ArrayLike, b: ArrayLike, least: int) -> tuple[np.ndarray, np.ndarray]:
-    a, b = _matrix(a, "the first features"), _matrix(b, "the second features")
-    if a.shape[1] != b.shape[1]:
-        raise CourseError(
-            f"The two sets have {a.shape[1]} and {b.shape[1]} features per image; they must come "
-            "from the same part of the same network."
-        )
-    if min(len(a), len(b)) < least:
-        raise CourseError(
-            f"The two sets have {len(a)} and {len(b)} images; at least {least} of each are needed."
-        )
-    return a, b
-
-
 def _matrix(values: ArrayLike, what: str) -> np.ndarray:
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 2 or 0 in values.shape:
@@ -218,17 +204,3 @@ def _labels(labels: ArrayLike, n: int) -> np.ndarray:
     if len(found) < 2:
         raise CourseError("All labels are the same; a score of labels needs at least two classes.")
     return codes
-
-
-TRANSFERABILITY = tables.FOLDER / "transferability.csv"
-
-
-TRANSFERABILITY_COLUMNS = (
-    "dataset", "n_train", "seed", "backbone", "image_size", "part", "logme", "leep", "probe_auc",
-    "versions",
-)  # fmt: skip
-
-
-def read_transferability(path: Path = TRANSFERABILITY) -> pd.DataFrame:
-    """Return data/results/transferability.csv; a row per data set, n, seed and part."""
-    return tables.read(path, TRANSFERABILITY_COLUMNS)

@@ -22,9 +22,7 @@ from helpers.training.metrics import Interval
 
 WORTH = 0.01  # AUC that a dearer strategy has to bring before it is chosen over a cheaper one
 
-
 LONGER = "_longer"  # marks an arm with more epochs than the others of its cell
-
 
 ARMS = tuple(
     name for arm in grid.ARMS for name in ([arm.key] + [arm.key + LONGER] * (not arm.pretrained))
@@ -67,10 +65,119 @@ class Evidence:
         keys = zip(self.arms["dataset"], self.arms["n"].astype(int), self.arms["arm"], strict=True)
         return dict(zip(keys, self.arms["seconds"], strict=True))
 
-    def differences(self, dataset: str, n: int, arm: str, other: str) -> list[float]:
-        """Return the AUC of `arm` minus that of `other`, a value per seed that both have."""
-        cell = self.auc[dataset, n]
-        return _differences(cell[arm], cell[other])
+    @functools.cached_property
+    def sizes(self) -> dict[str, list[int]]:
+        """``{data set: training sizes}`` at which two arms or more can be compared, ascending."""
+        found: dict[str, list[int]] = {}
+        for (dataset, n), arms in sorted(self.auc.items()):
+            if len(complete(arms)) > 1:
+                found.setdefault(dataset, []).append(n)
+        return found
+
+
+def evidence(table: pd.DataFrame | None = None, worth: float = WORTH) -> Evidence:
+    """Read the measured grid.
+
+    Parameters
+    ----------
+    table : rows of `helpers.evidence.tables.COLUMNS`; None: data/results/strategies.csv. Rows of
+        another network, size or training budget than the grid's are left out: they are no fair
+        opponents.
+    worth : of `choose`.
+
+    Raises
+    ------
+    CourseError
+        When no row of the grid has been measured yet.
+    """
+    runs = _runs_of_the_grid(tables.read_rows() if table is None else table)
+    if runs.empty:
+        raise CourseError(
+            "There is no evidence yet: data/results/strategies.csv holds no row of the grid. "
+            "Measure it with make evidence (it can be stopped and started again)."
+        )
+    arms = []
+    for (dataset, n, arm), rows in runs.groupby(["dataset", "n", "arm"], sort=False):
+        mean, lo, hi = interval(rows["auc"])
+        first = rows.iloc[0]
+        arms.append({
+            "dataset": dataset, "domain": first["domain"], "n": n, "arm": arm,
+            "strategy": first["strategy"], "epochs": first["epochs"], "auc": mean, "lo": lo,
+            "hi": hi, "test_lo": rows["auc_lo"].mean(), "test_hi": rows["auc_hi"].mean(),
+            "seconds": rows["train_seconds"].mean(), "seeds": len(rows),
+            "trainable_params": first["trainable_params"],
+        })  # fmt: skip
+    cells = []
+    for (dataset, n), rows in runs.groupby(["dataset", "n"]):
+        auc = complete(_by_arm_and_seed(rows))
+        seconds = rows.groupby("arm")["train_seconds"].mean().to_dict()
+        choice, best, tied = choose(auc, seconds, worth)
+        second, margin = runner_up(auc, best)
+        cells.append({
+            "dataset": dataset, "domain": rows["domain"].iloc[0], "n": n, "winner": best,
+            "runner_up": second, "margin": margin.mean, "margin_lo": margin.lo,
+            "margin_hi": margin.hi, "clear": margin.clear, "choice": choice, "tied": tied,
+            "winner_seconds": seconds[best], "choice_seconds": seconds[choice],
+            "missing": tuple(arm for arm in ARMS if arm not in auc), "seeds": len(auc[best]),
+        })  # fmt: skip
+    best_first = pd.DataFrame(arms).sort_values(
+        ["dataset", "n", "auc"], ascending=[True, True, False], ignore_index=True
+    )
+    return Evidence(runs, best_first, pd.DataFrame(cells))
+
+
+def _runs_of_the_grid(table: pd.DataFrame) -> pd.DataFrame:
+    here = (table["backbone"] == grid.BACKBONE) & (table["image_size"] == grid.IMAGE_SIZE)
+    rows = table[here].rename(columns={"n_train": "n"})
+    names = []
+    for strategy, epochs, n in zip(rows["strategy"], rows["epochs"], rows["n"], strict=True):
+        budget = grid.epochs_for(int(n))
+        name = {budget: strategy, budget * grid.LONGER: strategy + LONGER}.get(epochs)
+        names.append(name if name in ARMS else None)
+    rows = rows.assign(arm=names).dropna(subset=["arm", "auc"])
+    return rows.drop_duplicates(["dataset", "n", "arm", "seed"], keep="last", ignore_index=True)
+
+
+def _by_arm_and_seed(rows: pd.DataFrame) -> dict[str, dict[int, float]]:
+    return {
+        arm: dict(zip(part["seed"].astype(int), part["auc"].astype(float), strict=True))
+        for arm, part in rows.groupby("arm")
+    }
+
+
+def complete(auc: Mapping[str, Mapping[int, float]]) -> dict[str, Mapping[int, float]]:
+    """Return the arms with as many seeds as any: means over different seeds cannot be compared."""
+    most = max(map(len, auc.values()), default=0)
+    return {arm: by_seed for arm, by_seed in auc.items() if len(by_seed) == most}
+
+
+def means(auc: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
+    """Return the mean AUC of each arm over its seeds."""
+    return {arm: float(np.mean(list(by_seed.values()))) for arm, by_seed in auc.items()}
+
+
+def choose(
+    auc: Mapping[str, Mapping[int, float]], seconds: Mapping[str, float], worth: float = WORTH
+) -> tuple[str, str, tuple[str, ...]]:
+    """Return (choice, best arm, arms tied with the best), from AUCs by arm and seed.
+
+    Tied is an arm whose paired difference to the best has an interval that includes 0. The choice
+    is the cheapest of those that cost less than `worth` in mean AUC; the best itself if none does.
+    An arm with a single seed is never tied: nothing is known of its spread.
+    """
+    mean = means(auc)
+    best = max(mean, key=mean.get)
+    ranked = sorted((arm for arm in auc if arm != best), key=mean.get, reverse=True)
+    tied = tuple(arm for arm in ranked if paired(auc[best], auc[arm]).lo <= 0)
+    cheap = [best, *(arm for arm in tied if mean[best] - mean[arm] <= worth)]
+    return min(cheap, key=seconds.get), best, tied
+
+
+def runner_up(auc: Mapping[str, Mapping[int, float]], arm: str) -> tuple[str | None, Interval]:
+    """Return the best arm but `arm`, and how far `arm` is ahead of it; None where it is alone."""
+    mean = means(auc)
+    other = max((name for name in auc if name != arm), key=mean.get, default=None)
+    return other, interval(()) if other is None else paired(auc[arm], auc[other])
 
 
 def interval(values: Iterable[float], level: float = 0.95) -> Interval:
@@ -84,8 +191,14 @@ def interval(values: Iterable[float], level: float = 0.95) -> Interval:
     mean = float(values.mean())
     if len(values) == 1:
         return Interval(mean, np.nan, np.nan)
-    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * stats.sem(values)
-    return Interval(mean, mean - float(half), mean + float(half))
+    # Not scipy's t.interval: it has no answer for equal values, ours is an interval of no width.
+    half = float(stats.t.ppf((1 + level) / 2, len(values) - 1) * stats.sem(values))
+    return Interval(mean, mean - half, mean + half)
+
+
+def paired(a: Mapping[int, float], b: Mapping[int, float]) -> Interval:
+    """Return ``a - b`` with its interval, over the seeds that both have."""
+    return interval(a[seed] - b[seed] for seed in sorted(set(a) & set(b)))
 
 
 def widened(over_seeds: Interval, by_image: float) -> Interval:
@@ -101,121 +214,17 @@ def widened(over_seeds: Interval, by_image: float) -> Interval:
     return Interval(over_seeds.mean, over_seeds.mean - half, over_seeds.mean + half)
 
 
-def choose(
-    auc: Mapping[str, Mapping[int, float]], seconds: Mapping[str, float], worth: float = WORTH
-) -> tuple[str, str, tuple[str, ...]]:
-    """Return (choice, best arm, arms tied with the best), from AUCs by arm and seed.
+def over_seeds_and_images(rows: pd.DataFrame, column: str) -> Interval:
+    """Return the mean of a column over seeds; its 95 % interval counts both sources of chance.
 
-    Tied is an arm whose paired difference to the best has an interval that includes 0. The choice
-    is the cheapest of those that cost less than `worth` in mean AUC; the best itself if none does.
-    An arm with a single seed is never tied: nothing is known of its spread.
+    The seeds (Student's t) and the test images (mean half-width of the paired bootstraps in
+    ``column_lo`` and ``column_hi``), added in squares.
     """
-    means = {arm: float(np.mean(list(by_seed.values()))) for arm, by_seed in auc.items()}
-    best = max(means, key=means.get)
-    lost = {arm: paired(auc[best], auc[arm]) for arm in auc if arm != best}
-    tied = tuple(sorted((arm for arm in lost if lost[arm].lo <= 0), key=means.get, reverse=True))
-    cheap = [best, *(arm for arm in tied if means[best] - means[arm] <= worth)]
-    return min(cheap, key=seconds.get), best, tied
+    by_image = (rows[f"{column}_hi"] - rows[f"{column}_lo"]).mean() / 2
+    return widened(interval(rows[column]), by_image)
 
 
-def complete(auc: Mapping[str, Mapping[int, float]]) -> dict[str, Mapping[int, float]]:
-    """Return the arms with as many seeds as any: means over different seeds cannot be compared."""
-    most = max(map(len, auc.values()), default=0)
-    return {arm: by_seed for arm, by_seed in auc.items() if len(by_seed) == most}
-
-
-def paired(a: Mapping[int, float], b: Mapping[int, float]) -> Interval:
-    """Return ``a - b`` with its interval, over the seeds that both have."""
-    return interval(_differences(a, b))
-
-
-def _differences(a: Mapping[int, float], b: Mapping[int, float]) -> list[float]:
-    return [a[seed] - b[seed] for seed in sorted(set(a) & set(b))]
-
-
-def _by_arm_and_seed(rows: pd.DataFrame) -> dict[str, dict[int, float]]:
-    return {
-        arm: dict(zip(part["seed"].astype(int), part["auc"].astype(float), strict=True))
-        for arm, part in rows.groupby("arm")
-    }
-
-
-def evidence(table: pd.DataFrame | None = None, worth: float = WORTH) -> Evidence:
-    """Read the measured grid.
-
-    Parameters
-    ----------
-    table : rows of `experiments.COLUMNS`; None: data/results/strategies.csv. Rows of another
-        network, size or training budget than the grid's are left out: they are no fair opponents.
-
-    Raises
-    ------
-    CourseError
-        When no row of the grid has been measured yet.
-    """
-    runs = _grid_rows(tables.read_rows() if table is None else table)
-    if runs.empty:
-        raise CourseError(
-            "There is no evidence yet: data/results/strategies.csv holds no row of the grid. "
-            "Measure it with make evidence (it can be stopped and started again)."
-        )
-    arms = pd.DataFrame(
-        _arm_row(*key, rows) for key, rows in runs.groupby(["dataset", "n", "arm"], sort=False)
-    ).sort_values(["dataset", "n", "auc"], ascending=[True, True, False], ignore_index=True)
-    cells = pd.DataFrame(
-        _cell_row(*key, rows, worth) for key, rows in runs.groupby(["dataset", "n"])
-    )
-    return Evidence(runs, arms, cells)
-
-
-def _grid_rows(table: pd.DataFrame) -> pd.DataFrame:
-    here = (table["backbone"] == grid.BACKBONE) & (table["image_size"] == grid.IMAGE_SIZE)
-    rows = table[here].rename(columns={"n_train": "n"})
-    names = [_arm(*row) for row in zip(rows["strategy"], rows["epochs"], rows["n"], strict=True)]
-    rows = rows.assign(arm=names).dropna(subset=["arm", "auc"])
-    return rows.drop_duplicates(["dataset", "n", "arm", "seed"], keep="last", ignore_index=True)
-
-
-def _arm(strategy: str, epochs: int, n: int) -> str | None:
-    budget = grid.epochs_for(int(n))
-    longer = epochs == budget * grid.LONGER
-    name = strategy + LONGER * bool(longer)
-    return name if (epochs == budget or longer) and name in ARMS else None
-
-
-def _arm_row(dataset: str, n: int, arm: str, rows: pd.DataFrame) -> dict:
-    auc = interval(rows["auc"])
-    first = rows.iloc[0]
-    return {
-        "dataset": dataset, "domain": first["domain"], "n": n, "arm": arm,
-        "strategy": first["strategy"], "epochs": first["epochs"], "auc": auc.mean, "lo": auc.lo,
-        "hi": auc.hi, "test_lo": rows["auc_lo"].mean(), "test_hi": rows["auc_hi"].mean(),
-        "seconds": rows["train_seconds"].mean(), "seeds": len(rows),
-        "trainable_params": first["trainable_params"],
-    }  # fmt: skip
-
-
-def _cell_row(dataset: str, n: int, rows: pd.DataFrame, worth: float) -> dict:
-    auc = complete(_by_arm_and_seed(rows))
-    seconds = rows.groupby("arm")["train_seconds"].mean().to_dict()
-    choice, best, tied = choose(auc, seconds, worth)
-    means = {arm: float(np.mean(list(by_seed.values()))) for arm, by_seed in auc.items()}
-    second = max((arm for arm in means if arm != best), key=means.get, default=None)
-    margin = paired(auc[best], auc[second]) if second else Interval(np.nan, np.nan, np.nan)
-    return {
-        "dataset": dataset, "domain": rows["domain"].iloc[0], "n": n, "winner": best,
-        "runner_up": second, "margin": margin.mean, "margin_lo": margin.lo,
-        "margin_hi": margin.hi, "clear": margin.clear, "choice": choice, "tied": tied,
-        "winner_seconds": seconds[best], "choice_seconds": seconds[choice],
-        "missing": tuple(arm for arm in ARMS if arm not in auc),
-        "seeds": len(auc[best]),
-    }  # fmt: skip
-
-
-TUNED = "full_finetune"
-
-
-BUDGETS = ("scratch", "scratch" + LONGER)
+TUNED, BUDGETS = "full_finetune", ("scratch", "scratch" + LONGER)
 
 
 def gap_by_n(found: Evidence, dataset: str) -> pd.DataFrame:
@@ -236,21 +245,21 @@ def gap_by_n(found: Evidence, dataset: str) -> pd.DataFrame:
     for (name, n), arms in sorted(found.auc.items()):
         if name != dataset or not {TUNED, *BUDGETS} <= set(arms):
             continue
-        gaps = {budget: found.differences(dataset, n, TUNED, budget) for budget in BUDGETS}
-        if not all(len(by_seed) for by_seed in gaps.values()):
-            continue
-        scratch = min(gaps, key=lambda budget: np.mean(gaps[budget]))
-        change = interval(gaps[scratch])
+        gaps = {budget: paired(arms[TUNED], arms[budget]) for budget in BUDGETS}
+        if np.isnan([gap.mean for gap in gaps.values()]).any():
+            continue  # no seed has both
+        scratch = min(gaps, key=lambda budget: gaps[budget].mean)
         here = found.arms[(found.arms["dataset"] == dataset) & (found.arms["n"] == n)]
         ends = here.set_index("arm").loc[[TUNED, scratch], ["test_lo", "test_hi"]]
         by_image = np.linalg.norm((ends["test_hi"] - ends["test_lo"]) / 2)
-        rows.append((n, *widened(change, by_image), len(gaps[scratch]), scratch))
+        seeds = len(set(arms[TUNED]) & set(arms[scratch]))
+        rows.append((n, *widened(gaps[scratch], by_image), seeds, scratch))
     columns = ["n", "gap", "lo", "hi", "seeds", "scratch"]
     return pd.DataFrame(rows, columns=columns).set_index("n")
 
 
-def verdict(gaps: pd.DataFrame) -> str:
-    """Say in a sentence what the gaps show, and no more than their intervals allow."""
+def gap_in_words(gaps: pd.DataFrame) -> str:
+    """Say in a sentence what `gap_by_n` found, and no more than its intervals allow."""
     known = gaps.dropna()
     if known.empty:
         return "no size has full fine-tuning and both budgets of scratch with two seeds yet"

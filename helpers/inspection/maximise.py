@@ -229,7 +229,7 @@ def load_gallery(folder: Path = GALLERY) -> dict[str, dict[int, np.ndarray]]:
     except (OSError, ValueError, KeyError) as error:
         raise CourseError(
             f"The gallery in {folder.name}/ is missing or damaged ({type(error).__name__}). Make "
-            "it again: python -m measure.gallery"
+            "it again: python -m measure gallery"
         ) from error
 
 

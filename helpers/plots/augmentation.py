@@ -113,7 +113,7 @@ def cut_away(
 
 def _nothing_yet() -> Figure:
     figure, axes = plt.subplots(figsize=(9, 1.2))
-    axes.text(0.5, 0.5, "Not measured yet: python -m measure.augmentation", ha="center")
+    axes.text(0.5, 0.5, "Not measured yet: python -m measure augmentation", ha="center")
     axes.axis("off")
     return figure
 

@@ -143,7 +143,7 @@ def gray_auc(table: pd.DataFrame, note: str = "") -> Figure:
 
     Parameters
     ----------
-    table : of `measure.gray`, one data set: ``strategy``, ``batchnorm``, ``gray``,
+    table : data/results/grayscale.csv, one data set: ``strategy``, ``batchnorm``, ``gray``,
         ``seed``, ``auc``, ``auc_lo``, ``auc_hi``.
     note : a line under the axis, e.g. n and the number of epochs.
     """

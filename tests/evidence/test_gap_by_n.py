@@ -83,13 +83,13 @@ def test_the_verdict_says_what_the_intervals_allow(cells, says):
         [(n, gap, gap - half, gap + half, 3) for n, gap, half in cells],
         columns=["n", "gap", "lo", "hi", "seeds"],
     ).set_index("n")
-    assert verdicts.verdict(table) == says
+    assert verdicts.gap_in_words(table) == says
 
 
 def test_the_committed_table_can_be_read_whatever_it_holds():
     found = verdicts.evidence()
     for dataset in set(found.arms["dataset"]):
         measured = verdicts.gap_by_n(found, dataset)
-        assert isinstance(verdicts.verdict(measured), str)
+        assert isinstance(verdicts.gap_in_words(measured), str)
         known = measured.dropna()
         assert (known["lo"] <= known["gap"]).all()

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from helpers.evidence import recommend, rules, tables, verdicts
-from helpers.evidence.grid import KEY_COLUMNS
+from helpers.evidence.tables import KEY
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def before():
 
 
 def test_the_same_runs_came_out_otherwise(now, before):
-    both = before.merge(now, on=KEY_COLUMNS, suffixes=("", "_again"), validate="one_to_one")
+    both = before.merge(now, on=list(KEY), suffixes=("", "_again"), validate="one_to_one")
     assert len(both) == len(before) == 159
     moved = (both["auc_again"] - both["auc"]).abs().sort_values()
     assert (moved > 0.002).sum() == 42
@@ -31,7 +31,7 @@ def test_the_same_runs_came_out_otherwise(now, before):
 
 
 def test_two_of_five_clear_verdicts_on_the_lesson_were_gone(now, before):
-    kept = now.merge(before[KEY_COLUMNS], on=KEY_COLUMNS, how="left", indicator=True)
+    kept = now.merge(before[list(KEY)], on=list(KEY), how="left", indicator=True)
     kept = kept.loc[kept.pop("_merge") == "left_only"]
     found = {}
     for name, table in {"then": pd.concat([before, kept]), "now": now}.items():

@@ -354,7 +354,7 @@ def test_too_little_evidence_is_said():
     single = found(rows("far", 50, {"feature_extraction": 0.8}))
     with pytest.raises(CourseError, match="make evidence"):
         recommend.recommend(100, found=single)
-    with pytest.raises(CourseError, match=r"python -m helpers\.similarity_evidence"):
+    with pytest.raises(CourseError, match=r"python -m measure similarity"):
         recommend.recommend(100, similarity=0.5, found=GRID, similar={})
 
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 from helpers import inspection
 from helpers.errors import CourseError
-from helpers.inspection import maximise
+from helpers.inspection.maximise import GALLERY, SIZES, load_gallery
 from helpers.networks import backbones
 from measure import gallery
 
@@ -25,7 +25,7 @@ def test_what_is_there_is_not_made_again(tmp_path):
 
 def test_it_comes_back_as_pictures_by_part_and_channel(tmp_path):
     gallery.make(tmp_path, **TINY)
-    found = maximise.load_gallery(tmp_path)
+    found = load_gallery(tmp_path)
     assert list(found["stem"]) == gallery.chosen(32) == [2, 8, 13, 18, 24, 29]
     assert all(p.shape == (32, 32, 3) and p.dtype == np.uint8 for p in found["stem"].values())
     facts = json.loads((tmp_path / "gallery.json").read_text())
@@ -45,9 +45,9 @@ def test_a_kill_leaves_the_settings_behind_and_the_next_run_goes_on(tmp_path, mo
 
     depths = {"stem": 32, "stage1": 16}
     with monkeypatch.context() as patch:
-        whole = maximise.maximise
+        whole = gallery.maximise
         patch.setattr(
-            maximise, "maximise",
+            gallery, "maximise",
             lambda model, part, *rest, **more: (whole if part == "stem" else killed)(
                 model, part, *rest, **more
             ),
@@ -64,24 +64,24 @@ def test_a_missing_or_damaged_gallery_says_how_to_make_it(tmp_path, damage):
         gallery.make(tmp_path, **TINY)
         name = "stem_0002.jpg" if damage == "picture" else "gallery.json"
         (tmp_path / name).write_text("no")
-    with pytest.raises(CourseError, match=r"python -m helpers\.inspection\.gallery"):
-        maximise.load_gallery(tmp_path)
+    with pytest.raises(CourseError, match=r"python -m measure gallery"):
+        load_gallery(tmp_path)
 
 
 def test_the_stored_gallery_shows_24_channels_or_more_at_5_depths_or_more():
-    stored = maximise.load_gallery()
+    stored = load_gallery()
     assert len(stored) >= 5
     assert sum(len(pictures) for pictures in stored.values()) >= 24
     assert {part: list(pictures) for part, pictures in stored.items()} == {
         part: gallery.chosen(channels) for part, channels in gallery.DEPTHS.items()
     }
-    size = sum(path.stat().st_size for path in maximise.GALLERY.iterdir())
+    size = sum(path.stat().st_size for path in GALLERY.iterdir())
     assert size < 600_000
 
 
 def test_the_stored_pictures_excite_their_channels():
     """They were made with these weights: each beats the other five of its depth."""
-    stored, model = maximise.load_gallery(), backbones.load(gallery.BACKBONE)
+    stored, model = load_gallery(), backbones.load(gallery.BACKBONE)
     won = 0
     for part in ("stage3", "stage6"):
         pictures = np.stack(list(stored[part].values())).astype(np.float32) / 255
@@ -96,10 +96,10 @@ def test_the_stored_pictures_lie_far_above_noise():
     In early stages evenly drawn pixels are themselves edges and checks, so they excite some
     channels strongly; there tenfold is not to be had.
     """
-    stored, model = maximise.load_gallery(), backbones.load(gallery.BACKBONE)
+    stored, model = load_gallery(), backbones.load(gallery.BACKBONE)
     far = tenfold = 0
     for part, pictures in stored.items():
-        side = maximise.SIZES[part]
+        side = SIZES[part]
         noise = np.random.default_rng(0).random((6, side, side, 3), dtype=np.float32)
         for channel, picture in pictures.items():
             own = picture[None].astype(np.float32) / 255
@@ -113,9 +113,9 @@ def test_the_stored_pictures_lie_far_above_noise():
 
 
 def test_pictures_are_real_files_of_the_size_of_their_depth():
-    for path in maximise.GALLERY.glob("*.jpg"):
+    for path in GALLERY.glob("*.jpg"):
         with Image.open(path) as image:
-            assert image.size == (maximise.SIZES[path.stem.split("_")[0]],) * 2
+            assert image.size == (SIZES[path.stem.split("_")[0]],) * 2
 
 
 def test_pictures_of_another_size_are_made_again(tmp_path):

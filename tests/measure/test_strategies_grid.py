@@ -1,5 +1,5 @@
 import os
-from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +9,12 @@ from PIL import Image
 
 from helpers import datasets
 from helpers.__main__ import main
-from helpers.errors import CourseError
 from helpers.evidence import grid, tables
-from helpers.evidence.grid import Cell
 from helpers.training import experiments
 from helpers.training.strategies import by_name, feature_extraction, scratch
-from measure import commands, strategies
+from measure import runner, strategies
+from measure.__main__ import here
+from measure.strategies import Cell
 
 DATA = Path(os.environ.get("COURSE_DATA_DIR") or Path(__file__).parents[3] / "shared" / "data")
 
@@ -40,34 +40,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(grid, "IMAGE_SIZE", 32)
     monkeypatch.setattr(grid, "epochs_for", lambda n: 1)
     monkeypatch.setattr(grid, "ARMS", (feature_extraction(), scratch()))
-
-
-class HereAndNow:
-    """Stands in for a pool of processes: runs a job where it is handed in."""
-
-    def __init__(self, *_arguments, **_options) -> None:
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return None
-
-    def submit(self, function, cell):
-        from concurrent.futures import Future
-
-        job = Future()
-        try:
-            job.set_result(function(cell))
-        except Exception as error:
-            job.set_exception(error)
-        return job
-
-
-@pytest.fixture
-def one_process(monkeypatch):
-    monkeypatch.setattr(strategies, "ProcessPoolExecutor", HereAndNow)
+    monkeypatch.setattr(grid, "SIZES", (20, None))
 
 
 def test_a_bare_name_is_found_in_the_data_folder(blobs):
@@ -77,7 +50,7 @@ def test_a_bare_name_is_found_in_the_data_folder(blobs):
 
 
 def test_the_plan_has_every_arm_once_and_scratch_twice(blobs, quick):
-    plan = grid.cells([blobs], (20, None))
+    plan = strategies.cells([blobs])
     everything = len(datasets.load(blobs, size=32).train)
     assert len(plan) == 2 * (1 + 2) * len(grid.SEEDS)
     assert {cell.n for cell in plan} == {20, everything}
@@ -86,128 +59,38 @@ def test_the_plan_has_every_arm_once_and_scratch_twice(blobs, quick):
 
 
 def test_sizes_beyond_the_data_set_are_all_of_it_once(blobs, quick):
-    assert len(grid.cells([blobs], (500, None))) == len(grid.cells([blobs], (None,)))
+    assert grid.sizes_of(blobs, (500, None)) == grid.sizes_of(blobs, (None,))
+    assert len(grid.sizes_of(blobs, (500, None))) == 1
 
 
-def test_nothing_is_measured_twice(blobs, quick, one_process, tmp_path, monkeypatch):
-    path = tmp_path / "results.csv"
-    plan = grid.cells([blobs], (20,))[:2]
-    assert strategies.run(plan, path=path) == 2
-    assert strategies.run(plan, path=path) == 0
-    table = tables.read_rows(path)
-    assert len(table) == 2
-    assert (table["train_seconds"] > 0).all()
-    assert not strategies.missing(plan, table)
-
-
-def test_what_was_measured_before_a_failure_stays(blobs, quick, one_process, tmp_path, monkeypatch):
-    path, plan = tmp_path / "results.csv", grid.cells([blobs], (20,))[:3]
-    whole = strategies.measure
-
-    def fails_at_the_last(cell):
-        if cell == plan[-1]:
-            raise BrokenProcessPool
-        return whole(cell)
-
-    monkeypatch.setattr(strategies, "measure", fails_at_the_last)
-    with pytest.raises(CourseError, match="fewer --workers"):
-        strategies.run(plan, path=path)
-    kept = len(tables.read_rows(path))
-    monkeypatch.setattr(strategies, "measure", whole)
-    assert strategies.run(plan, path=path) == 3 - kept
-
-
-def begins(cell: Cell) -> dict:
-    """A cell that costs nothing; seed 1 has no images, seed 2 ends its process.
-
-    At the top of this module, so that a process of a real pool can be told of it.
-    """
-    Path(os.environ["BEGUN"], str(cell.seed)).touch()
-    if cell.seed == 1:
-        raise CourseError("There are no images.")
-    if cell.seed == 2:
-        os._exit(1)
-    key = dict(zip(grid.KEY_COLUMNS, cell.key, strict=True))
-    return dict.fromkeys(tables.COLUMNS, 0) | key
-
-
-@pytest.fixture
-def begun(tmp_path, private_cache, monkeypatch):
-    """The seeds of the cells that began, on `begins` in place of a measurement."""
-    folder = tmp_path / "begun"
-    folder.mkdir()
-    monkeypatch.setenv("BEGUN", str(folder))
-    monkeypatch.setattr(strategies, "measure", begins)
-    return lambda: sorted(int(path.name) for path in folder.iterdir())
-
-
-def plan_of(*seeds: int) -> list[Cell]:
-    return [Cell("blobs", 20, scratch(), 40, seed) for seed in seeds]
-
-
-def seeds_in(path) -> list[int]:
-    return sorted(tables.read_rows(path)["seed"])
-
-
-def test_a_cell_that_fails_keeps_no_other_from_being_measured(tmp_path, begun):
-    path = tmp_path / "results.csv"
-    with pytest.raises(CourseError) as raised:
-        strategies.run(plan_of(1, 3, 4, 5), path=path)
-    assert seeds_in(path) == [3, 4, 5]
-    assert "measured: blobs n=20 scratch seed 1. " in str(raised.value)
-    assert str(raised.value).endswith("because: There are no images.")
-
-
-def test_a_process_that_dies_ends_the_round(tmp_path, begun):
-    path = tmp_path / "results.csv"
-    with pytest.raises(CourseError, match="fewer --workers"):
-        strategies.run(plan_of(3, 2, 4, 5), path=path)
-    assert seeds_in(path) == [3]
-    assert begun() == [2, 3]
-
-
-def full_once(monkeypatch) -> None:
-    """The disk is full when the first row is to be written, and only then."""
-    whole, calls = tables.append_row, []
-
-    def append_row(row, path):
-        calls.append(row)
-        if len(calls) == 1:
-            raise OSError(28, "No space left on device")
-        whole(row, path)
-
-    monkeypatch.setattr(tables, "append_row", append_row)
-
-
-def test_after_a_row_that_cannot_be_written_no_cell_begins(tmp_path, begun, monkeypatch):
-    full_once(monkeypatch)
-    with pytest.raises(CourseError, match=r"seed 3 could not be written .*No space left"):
-        strategies.run(plan_of(3, 4, 5, 6), path=tmp_path / "results.csv")
-    assert begun() == [3], "what had not begun would have run for hours, for nothing"
-
-
-def test_what_runs_beside_a_row_that_cannot_be_written_is_kept(
-    tmp_path, begun, one_process, monkeypatch
+def test_a_cell_is_a_row_of_the_table_and_is_not_measured_again(
+    blobs, quick, one_process, tmp_path
 ):
-    full_once(monkeypatch)
-    with pytest.raises(CourseError, match="could not be written"):
-        strategies.run(plan_of(3, 4, 5, 6), workers=2, path=tmp_path / "results.csv")
-    assert begun() == [3, 4]
-    assert len(seeds_in(tmp_path / "results.csv")) == 1
+    table = replace(strategies.TABLE, path=tmp_path / "results.csv")
+    plan = strategies.cells([blobs])[:2]
+    assert runner.run(table, plan) == 2
+    assert runner.run(table, plan) == 0
+    rows = tables.read_rows(table.path)
+    assert len(rows) == 2
+    assert (rows["train_seconds"] > 0).all()
 
 
-def test_a_fault_of_the_course_itself_is_told_with_its_kind(
-    tmp_path, begun, one_process, monkeypatch, capsys
+def test_the_state_of_a_long_cell_is_kept_until_its_row_is_written(
+    blobs, quick, one_process, tmp_path, private_cache, monkeypatch
 ):
-    monkeypatch.setattr(strategies, "measure", lambda cell: {}["auc"])
-    with pytest.raises(CourseError, match=r"KeyError: 'auc'\.") as raised:
-        strategies.run(plan_of(*range(30)), path=tmp_path / "results.csv")
-    assert "seed 9 and 20 more." in str(raised.value)
-    assert "Traceback" in capsys.readouterr().err
+    monkeypatch.setattr(strategies, "WORTH_RESUMING", 0)
+    table = replace(strategies.TABLE, path=tmp_path / "results.csv")
+    (cell,) = plan = strategies.cells([blobs])[:1]
+    state = strategies.state_folder(cell)
+    state.mkdir(parents=True)
+    strategies.measure(cell)
+    assert state.is_dir(), "a kill before the row is written would cost the run"
+    runner.run(table, plan)
+    assert not state.exists()
 
 
 def test_a_cell_leaves_no_cache_and_no_setting_behind(blobs, quick, private_cache):
-    strategies.measure(grid.cells([blobs], (20,))[0])
+    strategies.measure(strategies.cells([blobs])[0])
     assert os.environ["COURSE_CACHE"] == str(private_cache)
     assert not (private_cache / "prefix").exists()
 
@@ -235,6 +118,7 @@ def course_table(blobs, quick, tmp_path, monkeypatch):
         raise Began
 
     monkeypatch.setattr(grid, "DATASETS", (blobs,))
+    monkeypatch.setattr(grid, "SIZES", (50, None))
     monkeypatch.setattr(tables, "RESULTS", tmp_path / "strategies.csv")
     monkeypatch.setattr(experiments, "measure", measure)
     return tables.RESULTS
@@ -279,10 +163,10 @@ def test_two_random_rows_of_the_evidence_come_out_again(monkeypatch):
     """Not exactly: another processor rounds otherwise, and the epoch that is kept may differ."""
     if DATA.is_dir():
         monkeypatch.setenv("COURSE_DATA_DIR", str(DATA))
-    rows = remeasured(commands.here(grid.DATASETS))
+    rows = remeasured(here(grid.DATASETS))
     assert len(rows) == 2, "data/results/strategies.csv has no cheap rows: make evidence"
     for row in rows.itertuples():
         cell = Cell(row.dataset, row.n_train, by_name(row.strategy), row.epochs, row.seed)
-        again = strategies.measure(cell)
+        (again,) = strategies.measure(cell)
         assert again["auc"] == pytest.approx(row.auc, abs=0.02), cell
         assert again["trainable_params"] == row.trainable_params

@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex
 
 from helpers import plots
 from helpers.evidence.probes import read_cka, read_probes
-from measure.probes import PROBED
+from measure.probes import DATASETS as PROBED
 
 RNG = np.random.default_rng(0)
 
