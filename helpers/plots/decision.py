@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from helpers.plots.evidence import arm_color, arm_label
-from helpers.plots.style import ACCENT, COLORS, FROZEN, INK, draws
+from helpers.plots.style import ACCENT, COLORS, FROZEN, INK, draws, ink_on
 from helpers.plots.style import SHORT_CAVEATS as CAVEATS
 
 VERDICTS = {"wins": COLORS["full_finetune"], "loses": ACCENT, "no clear difference": FROZEN,
@@ -66,7 +66,7 @@ def _write_cell(axes: Axes, x: int, y: int, cell, n_arms: int, size: str) -> Non
         lines += [f"as good, {_seconds(cell.choice_seconds)}:", arm_label(cell.choice)]
     taking_part = f"{n_arms - len(cell.missing)} of {n_arms} arms so far" if cell.missing else ""
     lines += [", ".join(filter(None, [size, taking_part]))] if size or taking_part else []
-    ink, height = _ink_on(color) if cell.clear else INK, 0.115 * (len(lines) + 1)
+    ink, height = ink_on(color) if cell.clear else INK, 0.115 * (len(lines) + 1)
     axes.text(x, y - height / 2, arm_label(cell.winner), ha="center", va="center", color=ink,
               weight="bold", fontsize=12)  # fmt: skip
     axes.text(x, y + 0.085, "\n".join(lines), ha="center", va="center", color=ink,
@@ -91,7 +91,7 @@ def lesson_map(table: pd.DataFrame) -> Figure:
         x, y = at(cell)
         color = VERDICTS[cell.verdict]
         axes.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, fc=color, ec="#BBBBBB"))
-        ink = _ink_on(color)
+        ink = ink_on(color)
         axes.text(x, y - 0.24, cell.verdict, ha="center", va="center", weight="bold", color=ink)
         text = f"{_name(cell.lesson_arm)}\nagainst {_name(cell.other)}"
         if cell.verdict != "not measured":
@@ -166,8 +166,3 @@ def _margin(mean: float, lo: float, hi: float) -> str:
 
 def _short(value: float) -> str:
     return f"{value:+.3f}".replace("0.", ".", 1).replace("-", "−")
-
-
-def _ink_on(color: str) -> str:
-    red, green, blue = to_rgb(color)
-    return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"

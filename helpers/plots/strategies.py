@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from helpers.plots.style import ACCENT, FROZEN, INK, color_of, draws, label_of
+from helpers.plots.style import ACCENT, FROZEN, INK, color_of, draws, ink_on, label_of
 
 
 @draws
@@ -205,16 +204,10 @@ def _strategy_row(axes: Axes, y: int, name: str, table: pd.DataFrame) -> None:
         axes.add_patch(box)
         text = f"{rate:.0e}".replace("e-0", "e-") if trains else "frozen"
         axes.text(x, y - 0.08, text, ha="center", va="center", fontsize=11,
-                  color=_readable_on(color if trains else FROZEN, fill))  # fmt: skip
+                  color=ink_on((color if trains else FROZEN, fill)))  # fmt: skip
         mark = {"moves": "BN moves", "rests": "BN rests", "none": ""}
         axes.text(x, y + 0.31, mark[part["batchnorm statistics"]], ha="center", va="center",
                   fontsize=9, color="#555555")  # fmt: skip
-
-
-def _readable_on(color: str, alpha: float) -> str:
-    """Return dark or white ink, whichever stands out on `color` over a white page."""
-    red, green, blue = (1 - alpha + alpha * part for part in to_rgb(color))
-    return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else "white"
 
 
 def strength(rate: float, largest: float) -> float:
