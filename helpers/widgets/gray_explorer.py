@@ -10,7 +10,7 @@ import numpy as np
 from helpers import plots
 from helpers.errors import CourseError
 from helpers.inspection.gray_stems import REFERENCE, Look
-from helpers.plots.grayscale import BATCHNORM_LABELS
+from helpers.plots.style import BATCHNORM_LABELS
 from helpers.widgets.figures import figure_box, show
 
 
