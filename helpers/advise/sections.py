@@ -182,7 +182,7 @@ def outcome(race: Race, n: int) -> Section:
     figure = plots.intervals(
         {NAMES[lane.arm]: (s.auc, s.auc_lo, s.auc_hi) for lane, s in lanes},
         f"AUC, 95 % bootstrap interval (n = {n_test} held-out images, one seed)",
-        {NAMES[lane.arm]: plots.arm_color(lane.arm) for lane in race.lanes},
+        {NAMES[lane.arm]: plots.color_of(lane.arm) for lane in race.lanes},
     )
     return Section("Race", text, points, table, figure, "AUC of each strategy")
 

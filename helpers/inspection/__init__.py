@@ -1,5 +1,4 @@
-"""Look inside a network: filters, feature maps, linear probes, similarity of
-representations, heat maps.
+"""Look inside a network: filters, feature maps, linear probes, CKA, heat maps.
 
 >>> from helpers import backbones, inspection
 >>> model = backbones.load("efficientnet_lite0")
@@ -17,7 +16,7 @@ from helpers.inspection.augmentation import (
     random_crops,
     share_of,
 )
-from helpers.inspection.cka import Similarity, cka_per_part, compare, linear_cka
+from helpers.inspection.cka import CKA, cka_per_part, compare, linear_cka
 from helpers.inspection.filters import stem_filters, stem_strengths
 from helpers.inspection.gradcam import gradcam
 from helpers.inspection.maximise import maximise, response
@@ -25,32 +24,9 @@ from helpers.inspection.patches import Patches, Places, strongest_patches, stron
 from helpers.inspection.probes import Probe, probe, probe_parts
 
 __all__ = [
-    "Patches",
-    "Places",
-    "Probe",
-    "Share",
-    "Similarity",
-    "agreement",
-    "changed",
-    "cka_per_part",
-    "compare",
-    "defect_cut_away",
-    "feature_maps",
-    "flattened",
-    "geometry",
-    "gradcam",
-    "kept_share",
-    "linear_cka",
-    "maximise",
-    "paste_defect",
-    "pooled",
-    "probe",
-    "probe_parts",
-    "random_crops",
-    "response",
-    "share_of",
-    "stem_filters",
-    "stem_strengths",
-    "strongest_patches",
+    "CKA", "Patches", "Places", "Probe", "Share", "agreement", "changed", "cka_per_part",
+    "compare", "defect_cut_away", "feature_maps", "flattened", "geometry", "gradcam", "kept_share",
+    "linear_cka", "maximise", "paste_defect", "pooled", "probe", "probe_parts", "random_crops",
+    "response", "share_of", "stem_filters", "stem_strengths", "strongest_patches",
     "strongest_places",
 ]  # fmt: skip

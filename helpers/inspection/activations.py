@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -52,7 +53,7 @@ def check_channel(channel: int, width: int, where: str) -> None:
     CourseError
         When it is no whole number, or out of range.
     """
-    if not isinstance(channel, (int, np.integer)) or not 0 <= channel < width:
+    if channel not in range(width):
         raise CourseError(
             f"{where} has the channels 0 to {width - 1}; there is no channel {channel!r}."
         )
@@ -118,15 +119,7 @@ def pooled(
     image : also give the means of the image's own channels, as the part ``"image"``: what can be
         told from brightness and colour alone.
     """
-    found: dict[str, list[np.ndarray]] = {}
-    with predict.at_rest(model) as quick, torch.inference_mode():
-        for index in _batches(len(split)):
-            x = predict.batch(split, index)
-            if image:
-                found.setdefault(IMAGE, []).append(x.float().mean(dim=(2, 3)).numpy() / 255)
-            for name, out in walk(quick, x, wanted):
-                found.setdefault(name, []).append(out.mean(dim=(2, 3)).numpy())
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+    return _rows(model, split, wanted, lambda maps: maps.mean(dim=(2, 3)), image)
 
 
 def flattened(
@@ -136,16 +129,31 @@ def flattened(
 
     This is large: about 0.5 MB per image of 96 x 96 pixels for all parts of EfficientNet-Lite0.
     """
-    found: dict[str, list[np.ndarray]] = {}
+    return _rows(model, split, wanted, lambda maps: maps.flatten(1))
+
+
+def _rows(
+    model: Backbone,
+    split: Split,
+    wanted: Sequence[str] | None,
+    to_rows: Callable[[Tensor], Tensor],
+    image: bool = False,
+) -> dict[str, np.ndarray]:
+    """Return ``{part: (N, F)}``, what `to_rows` makes of each part's maps, in one pass."""
+    found: dict[str, list[Tensor]] = defaultdict(list)
     with predict.at_rest(model) as quick, torch.inference_mode():
-        for index in _batches(len(split)):
-            for name, out in walk(quick, predict.batch(split, index), wanted):
-                found.setdefault(name, []).append(out.flatten(1).numpy())
-    return {name: np.concatenate(parts) for name, parts in found.items()}
+        for x in batches(split):
+            if image:
+                found[IMAGE].append(x.float().mean(dim=(2, 3)) / 255)
+            for name, maps in walk(quick, x, wanted):
+                found[name].append(to_rows(maps))
+    return {name: torch.cat(rows).numpy() for name, rows in found.items()}
 
 
-def _batches(n: int) -> list[np.ndarray]:
-    return np.array_split(np.arange(n), math.ceil(n / EVAL_BATCH))
+def batches(split: Split) -> Iterator[Tensor]:
+    """Yield the images of a split as uint8 batches ``(n, C, H, W)``."""
+    for index in np.array_split(np.arange(len(split)), math.ceil(len(split) / EVAL_BATCH)):
+        yield predict.batch(split, index)
 
 
 def geometry(model: Backbone, size: int) -> pd.DataFrame:

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from helpers.errors import CourseError
-from helpers.training import devices
 from helpers.training.predict import Inputs, predict
 
 Z = 1.959964  # 95 %
@@ -75,13 +74,11 @@ def agreement(
     """
     if draws < 1 or len(images) < 1:
         raise CourseError(f"{len(images)} images and {draws} draws: at least one of each, please.")
-    kept = np.zeros(len(images))
-    before = classes_of(model, images)
+    before = _classes(model, images)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        for _ in range(draws):
-            kept += classes_of(model, changed(images, policy)) == before
-    return share_of(kept / draws)
+        kept = [_classes(model, changed(images, policy)) == before for _ in range(draws)]
+    return share_of(np.mean(kept, axis=0))
 
 
 def changed(images: np.ndarray, policy: Callable[[Tensor], Tensor]) -> np.ndarray:
@@ -90,10 +87,9 @@ def changed(images: np.ndarray, policy: Callable[[Tensor], Tensor]) -> np.ndarra
     return np.ascontiguousarray(policy(batch).permute(0, 2, 3, 1).numpy())
 
 
-def classes_of(model: nn.Module, images: np.ndarray) -> np.ndarray:
-    """Return the most likely class ``(N,)`` of uint8 images ``(N, H, W, C)``."""
+def _classes(model: nn.Module, images: np.ndarray) -> np.ndarray:
     inputs = Inputs(images, np.zeros(len(images), dtype=np.int64))
-    return predict(model, inputs, devices.start()).argmax(axis=1)
+    return predict(model, inputs).argmax(axis=1)
 
 
 DEFAULT_SCALE, DEFAULT_RATIO = (0.08, 1.0), (3 / 4, 4 / 3)  # torchvision's

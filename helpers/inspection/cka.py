@@ -25,7 +25,7 @@ HALVES = 200  # random halves of the images for an interval
 
 
 @dataclass(frozen=True)
-class Similarity:
+class CKA:
     """A debiased CKA with a 95 % interval over the images.
 
     Attributes
@@ -57,14 +57,14 @@ def linear_cka(x: np.ndarray, y: np.ndarray, *, debiased: bool = True) -> float:
     Raises
     ------
     CourseError
-        When the two do not hold the same number of images, at least four; when a number is not
-        finite; or when a representation is the same for all images.
+        When the two do not hold the same number of images, at least four; or when a representation
+        is the same for all images.
     """
     return _ratio(*_grams(x, y), debiased)
 
 
-def compare(x: np.ndarray, y: np.ndarray, seed: int = 0) -> Similarity:
-    """Return the debiased CKA of two representations with an interval over the images.
+def compare(x: np.ndarray, y: np.ndarray, seed: int = 0) -> CKA:
+    """Return the debiased CKA of two representations of at least eight images, and its interval.
 
     Notes
     -----
@@ -74,17 +74,15 @@ def compare(x: np.ndarray, y: np.ndarray, seed: int = 0) -> Similarity:
     """
     gram_x, gram_y = _grams(x, y)
     n, rng = len(gram_x), np.random.default_rng(seed)
-    if n // 2 < FEWEST:
-        raise CourseError(f"An interval needs at least {2 * FEWEST} images, these are {n}.")
     grids = [np.ix_(half, half) for half in (rng.permutation(n)[: n // 2] for _ in range(HALVES))]
     spread = 1.96 * float(np.std([_ratio(gram_x[g], gram_y[g], True) for g in grids]))
     whole = _ratio(gram_x, gram_y, True)
-    return Similarity(whole, whole - spread, whole + spread, _ratio(gram_x, gram_y, False), n)
+    return CKA(whole, whole - spread, whole + spread, _ratio(gram_x, gram_y, False), n)
 
 
 def cka_per_part(
     first: Backbone, second: Backbone, split: Split, wanted: Sequence[str] | None = None
-) -> dict[str, Similarity]:
+) -> dict[str, CKA]:
     """Compare two networks part by part on the same images; whole activations, not pooled.
 
     Both must have the parts asked for; all of `first`'s when `wanted` is None.
@@ -96,27 +94,16 @@ def cka_per_part(
     return {name: compare(ours[name], theirs[name]) for name in wanted}
 
 
-def _grams(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Check two representations; return their matrices of inner products ``(N, N)``."""
-    if x.ndim != 2 or y.ndim != 2:
+def _grams(x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
+    """Return the matrices of inner products ``(N, N)`` of two centred representations."""
+    if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or len(x) < FEWEST:
         raise CourseError(
-            f"CKA takes one row per image, (N, features); these are {x.shape} and {y.shape}. "
-            "Pool or flatten the maps first."
+            f"CKA compares two matrices (N, features), row by row the same N >= {FEWEST} images; "
+            f"these are {x.shape} and {y.shape}. Pool or flatten maps first."
         )
-    if len(x) != len(y):
-        raise CourseError(
-            f"CKA compares the same images in both: here are {len(x)} rows and {len(y)} rows."
-        )
-    if len(x) < FEWEST:
-        raise CourseError(f"CKA needs at least {FEWEST} images, these are {len(x)}.")
-    grams = []
-    for features in (x, y):
-        if not np.isfinite(features).all():
-            raise CourseError("The features hold NaN or infinity, so no similarity exists.")
-        # Shifting changes nothing but the rounding: large means would drown small differences.
-        centred = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
-        grams.append(centred @ centred.T)
-    return grams[0], grams[1]
+    # Shifting changes nothing but the rounding: large means would drown small differences.
+    centred = [f.astype(np.float64) - f.mean(axis=0, dtype=np.float64) for f in (x, y)]
+    return [features @ features.T for features in centred]
 
 
 def _ratio(gram_x: np.ndarray, gram_y: np.ndarray, debiased: bool) -> float:
@@ -125,15 +112,14 @@ def _ratio(gram_x: np.ndarray, gram_y: np.ndarray, debiased: bool) -> float:
     if not own > 0:
         raise CourseError(
             "One of the two representations is the same for (nearly) all images: there is nothing "
-            "to align. Is it a dead layer, or are all images equal?"
+            "to align. Is it a dead layer, are all images equal, or are there NaN?"
         )
     return float(hsic(gram_x, gram_y) / np.sqrt(own))
 
 
 def _biased_hsic(gram_x: np.ndarray, gram_y: np.ndarray) -> float:
-    rows, columns = gram_x.mean(axis=1, keepdims=True), gram_x.mean(axis=0)
-    centred = gram_x - rows - columns + gram_x.mean()
-    return float((centred * gram_y).sum() / (len(gram_x) - 1) ** 2)
+    """HSIC of Gretton et al. 2005 for centred features, without the factor that cancels in CKA."""
+    return float((gram_x * gram_y).sum())
 
 
 def _unbiased_hsic(gram_x: np.ndarray, gram_y: np.ndarray) -> float:

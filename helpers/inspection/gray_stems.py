@@ -1,7 +1,7 @@
 """One network behind four gray stems: what each does to activations and predictions.
 
->>> nets = gray_views.variants("efficientnet_lite0", head)
->>> looks = gray_views.looks(nets, images)
+>>> nets = gray_stems.variants("efficientnet_lite0", head)
+>>> looks = gray_stems.looks(nets, images)
 >>> looks["mean", "eval"].stem             # values, for a histogram
 """
 
@@ -97,30 +97,26 @@ def look(net: Backbone, images: Tensor, batchnorm: str = "eval") -> Look:
             f"batchnorm={batchnorm!r} with {len(images)} image(s): use 'eval', or 'train' with at "
             "least two images, because it takes their statistics."
         )
-    conv, norm = (f"net.{path}" for path in net.layout.stem[:2])
-    probe = copy.deepcopy(net).eval()
-    for module in probe.modules():
+    copied = copy.deepcopy(net).eval()
+    for module in copied.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.train(batchnorm == "train")  # dropout stays off
-    found: dict[str, Tensor] = {}
-    probe.get_submodule(conv).register_forward_hook(
-        lambda _module, _inputs, output: found.update(stem=output.clone())
-    )
+    found: list[Tensor] = []
+    copied.stem_conv.register_forward_hook(lambda _module, _inputs, out: found.append(out.clone()))
     with torch.no_grad():
-        probabilities = probe(images).softmax(dim=1)
+        probabilities = copied(images).softmax(dim=1)
         # On the copy's first BatchNorm the statistics may have moved; take the network's own.
-        standard = _standardised(found["stem"], net.get_submodule(norm), batchnorm)
-    return Look(_sample(found["stem"]), _sample(standard), probabilities.numpy())
+        norm = net.get_submodule(f"net.{net.layout.stem[1]}")
+        stored = (norm.running_mean, norm.running_var) if batchnorm == "eval" else (None, None)
+        standard = nn.functional.batch_norm(
+            found[0], *stored, training=batchnorm == "train", eps=norm.eps
+        )
+    return Look(_sample(found[0]), _sample(standard), probabilities.numpy())
 
 
 def looks(nets: Mapping[str, Backbone], images: Tensor) -> dict[tuple[str, str], Look]:
     """Return a `Look` for every network and BatchNorm mode: ``{("mean", "eval"): Look, ...}``."""
     return {(how, mode): look(net, images, mode) for how, net in nets.items() for mode in MODES}
-
-
-def _standardised(stem: Tensor, norm: nn.BatchNorm2d, batchnorm: str) -> Tensor:
-    stored = (norm.running_mean, norm.running_var) if batchnorm == "eval" else (None, None)
-    return nn.functional.batch_norm(stem, *stored, training=batchnorm == "train", eps=norm.eps)
 
 
 def _sample(activation: Tensor) -> np.ndarray:

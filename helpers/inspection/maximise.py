@@ -91,9 +91,7 @@ def maximise(
         For a part or a channel that does not exist, a network for gray images or without a
         convolutional stem, too small a size, or no step.
     """
-    _check(model, part, channels, size)
-    if steps < 1:
-        raise CourseError(f"steps is {steps}; a picture needs at least one.")
+    _check(model, part, channels, size, steps)
     late = part in model.part_names[-1 - LATE : -1]
     margin, fall = (0, LATE_FALL) if late else (MARGIN, FALL)
     side = size + 2 * margin
@@ -119,27 +117,32 @@ def maximise(
                 break
     with torch.no_grad():
         pixels = _pixels(spectrum, side, fall)[..., margin : side - margin, margin : side - margin]
-        return _stretched(pixels).permute(0, 2, 3, 1).contiguous().numpy()
+        mean = pixels.mean(dim=(1, 2, 3), keepdim=True)
+        spread = pixels.std(dim=(1, 2, 3), keepdim=True).clamp_min(1e-6)
+        # A pale picture gets more contrast.
+        pixels = 0.5 * mean + (pixels - mean) * (CONTRAST / spread).clamp_min(1)
+        return torch.sigmoid(pixels).permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def response(model: Backbone, part: str, channel: int, pictures: np.ndarray) -> np.ndarray:
     """Return a channel's mean activation ``(N,)`` for pictures ``(N, H, W, 3)`` in 0..1."""
-    _check(model, part, [channel], pictures.shape[1])
     images = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float()
     with torch.inference_mode():
         seen = _before_activation(fold.folded(model), images, part)
     return seen[:, channel].mean(dim=(1, 2)).numpy()
 
 
-def _check(model: Backbone, part: str, channels: Sequence[int], size: int) -> None:
+def _check(model: Backbone, part: str, channels: Sequence[int], size: int, steps: int) -> None:
     part_names(model, [part])
     if image_conv(model).in_channels != 3:
         raise CourseError(
             f"This {model.name} takes gray images; a picture in colour needs "
             "backbones.load(..., channels=3)."
         )
-    if size < 32:
-        raise CourseError(f"size is {size} pixels; a picture needs at least 32.")
+    if size < 32 or steps < 1:
+        raise CourseError(
+            f"size is {size} pixels and steps is {steps}; a picture needs at least 32 and 1."
+        )
     with torch.inference_mode():
         width = fold.folded(model)(torch.zeros(1, 3, 32, 32), stop=part).shape[1]
     if isinstance(channels, int) or not len(channels):
@@ -196,13 +199,6 @@ def _excitement(seen: Tensor, channels: Sequence[int], margin: int, side: int) -
     n = maps.shape[-1]
     cut = -(-margin * n // side) if margin else n // 4
     return maps[:, cut : n - cut, cut : n - cut].mean(dim=(1, 2))
-
-
-def _stretched(pixels: Tensor) -> Tensor:
-    """Return pictures in 0..1, pale ones with more contrast."""
-    mean = pixels.mean(dim=(1, 2, 3), keepdim=True)
-    spread = pixels.std(dim=(1, 2, 3), keepdim=True).clamp_min(1e-6)
-    return torch.sigmoid(0.5 * mean + (pixels - mean) * (CONTRAST / spread).clamp_min(1))
 
 
 GALLERY = files.resource("gallery")

@@ -9,7 +9,7 @@ import torch
 
 from helpers.datasets import Split
 from helpers.errors import CourseError
-from helpers.inspection.activations import check_channel, geometry, part_names, walk
+from helpers.inspection.activations import batches, check_channel, geometry, part_names, walk
 from helpers.networks.backbones import Backbone
 from helpers.training import predict
 
@@ -59,9 +59,14 @@ class Places:
         if n < 1:
             raise CourseError(f"n is {n}; ask for at least one patch.")
         check_channel(channel, self.scores.shape[1], self.part)
-        scores, positions = self.scores[:, channel], self.positions[:, channel]
+        scores = self.scores[:, channel]
         best = np.argsort(-scores, kind="stable")[:n]
-        cut = [_cut(split.images[k], positions[k], self.stride, self.side) for k in best]
+        cut = []
+        for image, place in zip(split.images[best], self.positions[best, channel], strict=True):
+            corner = place * self.stride + self.stride // 2 - self.side // 2
+            # Moved inwards where the square would stick out.
+            top, left = np.clip(corner, 0, image.shape[0] - self.side)
+            cut.append(image[top : top + self.side, left : left + self.side])
         return Patches(np.stack(cut), scores[best], best, self.side)
 
 
@@ -82,8 +87,8 @@ def strongest_places(model: Backbone, part: str, split: Split) -> Places:
     side = int(min(max(row["receptive_field"], SMALLEST), size // 2))
     scores, positions = [], []
     with predict.at_rest(model) as quick, torch.inference_mode():
-        for index in np.array_split(np.arange(len(split)), -(-len(split) // predict.EVAL_BATCH)):
-            maps = next(walk(quick, predict.batch(split, index), [part]))[1]
+        for x in batches(split):
+            _, maps = next(walk(quick, x, [part]))
             values, places = maps.flatten(2).max(dim=2)
             width = maps.shape[3]
             scores.append(values.numpy())
@@ -102,10 +107,3 @@ def strongest_patches(
         For a part or channel that does not exist, or fewer than one patch.
     """
     return strongest_places(model, part, split).patches(channel, split, n)
-
-
-def _cut(image: np.ndarray, place: np.ndarray, stride: int, side: int) -> np.ndarray:
-    """Cut a square around a position of the map, moved inwards where it would stick out."""
-    top, left = (int(p) * stride + stride // 2 - side // 2 for p in place)
-    top, left = (min(max(start, 0), image.shape[0] - side) for start in (top, left))
-    return image[top : top + side, left : left + side]

@@ -16,7 +16,6 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helpers.datasets import Dataset
-from helpers.errors import CourseError
 from helpers.inspection.activations import pooled
 from helpers.networks.backbones import Backbone
 from helpers.training import metrics
@@ -54,35 +53,19 @@ def probe(
     ----------
     features : ``"train"``, ``"val"``, ``"test"`` -> ``(N, F)``, a row per image of the split.
     data : gives the labels and, for the interval, the groups.
-
-    Raises
-    ------
-    CourseError
-        When features and labels differ in number, or a feature is not finite.
     """
-    for name in ("train", "val", "test"):
-        labels = getattr(data, name).labels
-        if len(features[name]) != len(labels):
-            raise CourseError(
-                f"{name}: {len(features[name])} rows of features but {len(labels)} labels; there "
-                "must be one row per image."
-            )
-        if not np.isfinite(features[name]).all():
-            raise CourseError(f"The {name} features hold NaN or infinity; check the weights.")
-    found = [_fit(features, data, strength) for strength in sorted(strengths)]
-    val_auc, strength, line = max(found, key=lambda one: one[0])  # the first, so the strongest
-    predicted = line.predict_proba(features["test"])
-    score = metrics.score(data.test.labels, predicted, data.test.groups)
-    return Probe(line, strength, val_auc, score)
-
-
-def _fit(
-    features: Mapping[str, np.ndarray], data: Dataset, strength: float
-) -> tuple[float, float, Pipeline]:
-    logistic = LogisticRegression(C=strength, class_weight="balanced", max_iter=1000, tol=1e-3)
-    line = make_pipeline(StandardScaler(), logistic).fit(features["train"], data.train.labels)
-    auc = metrics.auc(data.val.labels, line.predict_proba(features["val"]))
-    return auc, strength, line
+    train, val, test = (features[name] for name in ("train", "val", "test"))
+    lines = {
+        strength: make_pipeline(
+            StandardScaler(),
+            LogisticRegression(C=strength, class_weight="balanced", max_iter=1000, tol=1e-3),
+        ).fit(train, data.train.labels)
+        for strength in sorted(strengths)
+    }
+    auc = {c: metrics.auc(data.val.labels, line.predict_proba(val)) for c, line in lines.items()}
+    best = max(auc, key=auc.get)  # of equals the first, so the strongest regularisation
+    score = metrics.score(data.test.labels, lines[best].predict_proba(test), data.test.groups)
+    return Probe(lines[best], best, auc[best], score)
 
 
 def probe_parts(

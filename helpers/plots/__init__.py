@@ -9,15 +9,12 @@ from helpers.plots.augmentation import (
 )
 from helpers.plots.decision import decision_map, lesson_map
 from helpers.plots.evidence import (
-    arm_color,
     arm_curves,
-    arm_label,
     continued_curves,
     cost_quality,
     distances,
     foretold,
     scores_by_part,
-    set_label,
 )
 from helpers.plots.grayscale import (
     gray_auc,
@@ -43,7 +40,7 @@ from helpers.plots.strategies import (
     results,
     strategy_map,
 )
-from helpers.plots.style import COLORS, LABELS, color_of, label_of
+from helpers.plots.style import COLORS, LABELS, color_of, label_of, set_label
 from helpers.plots.transfer import (
     as_jpeg,
     channel_gallery,
@@ -57,8 +54,8 @@ from helpers.plots.transfer import (
 )
 
 __all__ = [
-    "COLORS", "LABELS", "LiveCurves", "arm_color", "arm_curves", "arm_label", "as_jpeg",
-    "before_after", "channel_gallery", "channel_maps", "channel_study", "cka_per_stage",
+    "COLORS", "LABELS", "LiveCurves", "arm_curves", "as_jpeg", "before_after",
+    "channel_gallery", "channel_maps", "channel_study", "cka_per_stage",
     "class_examples", "color_of", "confident_errors", "continued_curves", "cost_quality",
     "crops_and_defect", "cut_away", "decision_map", "distances", "drift", "errors_grid",
     "feature_maps", "foretold", "gains", "gap_by_n", "gray_auc", "gray_borders", "gray_drift",

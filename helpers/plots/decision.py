@@ -12,12 +12,14 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from helpers.plots.evidence import arm_color, arm_label
-from helpers.plots.style import ACCENT, COLORS, FROZEN, INK, draws
+from helpers.plots.style import ACCENT, COLORS, FROZEN, GRAY, INK, color_of, draws, ink_on, label_of
 from helpers.plots.style import SHORT_CAVEATS as CAVEATS
 
 VERDICTS = {"wins": COLORS["full_finetune"], "loses": ACCENT, "no clear difference": FROZEN,
             "not measured": "#FFFFFF"}  # fmt: skip
+
+
+RIM = "#BBBBBB"
 
 
 @draws
@@ -45,9 +47,9 @@ def decision_map(cells: pd.DataFrame, n_arms: int = 7) -> Figure:
         "as good: the cheapest arm that cannot be told from the winner and loses under .01"
     )
     handles = [
-        Patch(fc="#BBBBBB", ec="white", label="clear winner"),
-        Patch(fc="#EEEEEE", ec="#999999", hatch="///", label="no clear winner"),
-        Patch(fc="white", ec="#BBBBBB", label="not measured, or no more images"),
+        Patch(fc=RIM, ec="white", label="clear winner"),
+        Patch(fc="#EEEEEE", ec=GRAY, hatch="///", label="no clear winner"),
+        Patch(fc="white", ec=RIM, label="not measured, or no more images"),
     ]
     figure.legend(handles=handles, loc="outside upper right", ncols=3)
     return figure
@@ -55,19 +57,26 @@ def decision_map(cells: pd.DataFrame, n_arms: int = 7) -> Figure:
 
 def _write_cell(axes: Axes, x: int, y: int, cell, n_arms: int, size: str) -> None:
     if np.isnan(cell.margin):
-        text = f"not measured yet\nonly {arm_label(cell.winner)}\n{size}".strip()
+        text = f"not measured yet\nonly {label_of(cell.winner)}\n{size}".strip()
         axes.text(x, y, text, ha="center", va="center", fontsize=10.5, linespacing=1.4)
         return
-    color = arm_color(cell.winner)
-    _tile(axes, x, y, color, cell.clear)
+    color = color_of(cell.winner)
+    if cell.clear:
+        _box(axes, x, y, fc=color, ec="white")
+    else:
+        pale, hatches = (tuple(1 - share * (1 - part) for part in to_rgb(color))
+                       for share in (0.28, 0.5))  # fmt: skip
+        _box(axes, x, y, fc="none", ec=hatches, hatch="//", lw=1.5)
+        # Hatching behind letters is hard to read, so the writing gets a calm ground.
+        axes.add_patch(Rectangle((x - 0.46, y - 0.36), 0.92, 0.72, fc=pale, ec="none"))
     margin = _margin(cell.margin, cell.margin_lo, cell.margin_hi)
     lines = [f"{_seconds(cell.winner_seconds)}; {margin}"]
     if cell.choice != cell.winner:
-        lines += [f"as good, {_seconds(cell.choice_seconds)}:", arm_label(cell.choice)]
+        lines += [f"as good, {_seconds(cell.choice_seconds)}:", label_of(cell.choice)]
     taking_part = f"{n_arms - len(cell.missing)} of {n_arms} arms so far" if cell.missing else ""
     lines += [", ".join(filter(None, [size, taking_part]))] if size or taking_part else []
-    ink, height = _ink_on(color) if cell.clear else INK, 0.115 * (len(lines) + 1)
-    axes.text(x, y - height / 2, arm_label(cell.winner), ha="center", va="center", color=ink,
+    ink, height = ink_on(color) if cell.clear else INK, 0.115 * (len(lines) + 1)
+    axes.text(x, y - height / 2, label_of(cell.winner), ha="center", va="center", color=ink,
               weight="bold", fontsize=12)  # fmt: skip
     axes.text(x, y + 0.085, "\n".join(lines), ha="center", va="center", color=ink,
               fontsize=10.5, linespacing=1.35)  # fmt: skip
@@ -90,10 +99,11 @@ def lesson_map(table: pd.DataFrame) -> Figure:
     for cell in table.itertuples():
         x, y = at(cell)
         color = VERDICTS[cell.verdict]
-        axes.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, fc=color, ec="#BBBBBB"))
-        ink = _ink_on(color)
+        _box(axes, x, y, fc=color, ec=RIM)
+        ink = ink_on(color)
         axes.text(x, y - 0.24, cell.verdict, ha="center", va="center", weight="bold", color=ink)
-        text = f"{_name(cell.lesson_arm)}\nagainst {_name(cell.other)}"
+        text = "\nagainst ".join(label_of(arm) if isinstance(arm, str) else "(not measured)"
+                                 for arm in (cell.lesson_arm, cell.other))  # fmt: skip
         if cell.verdict != "not measured":
             text += f"\n{_margin(cell.gain, cell.gain_lo, cell.gain_hi)}"
         axes.text(x, y + 0.16, text, ha="center", va="center", fontsize=10.5, color=ink)
@@ -102,31 +112,38 @@ def lesson_map(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _name(arm: str | None) -> str:
-    return arm_label(arm) if isinstance(arm, str) else "(not measured)"
-
-
 def _board(
     table: pd.DataFrame, remarks: Mapping[str, str], height: float = 1.25
 ) -> tuple[Figure, Axes, Callable[[object], tuple[int, int]]]:
-    """Return an empty board, and where the cell of a row of `table` lies on it."""
-    columns, names = _columns(table), list(dict.fromkeys(table["dataset"]))
+    """Return an empty board, and a function that says in which column and row a cell lies.
+
+    Parameters
+    ----------
+    table : columns ``dataset`` and ``n``, a row per cell. height : of a row, in inches.
+    remarks : data set -> a line under its name.
+    """
+    found = {_column(table, row.dataset, row.n) for row in table.itertuples()}
+    columns = sorted(found, key=lambda column: np.inf if column == "all" else int(column))
+    names = list(dict.fromkeys(table["dataset"]))
     figure, axes = plt.subplots(figsize=(1.6 + 2.75 * len(columns), 1.6 + height * len(names)))
     for x in range(len(columns)):
         for y in range(len(names)):
-            axes.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, fc="white", ec="#BBBBBB"))
-    _grid_axes(axes, columns, names, remarks)
+            _box(axes, x, y, fc="white", ec=RIM)
+    axes.set_xticks(range(len(columns)), [c if c == "all" else f"{int(c):,}" for c in columns])
+    labels = ["\n".join([name, remarks[name], CAVEATS.get(name, "")]).strip() for name in names]
+    axes.set_yticks(range(len(names)), labels)
+    axes.set(xlim=(-0.55, len(columns) - 0.45), ylim=(len(names) - 0.45, -0.55))
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
 
-    def at(row) -> tuple[int, int]:
-        return columns.index(_column(table, row.dataset, row.n)), names.index(row.dataset)
+    def at(cell) -> tuple[int, int]:
+        return columns.index(_column(table, cell.dataset, cell.n)), names.index(cell.dataset)
 
     return figure, axes, at
 
 
-def _columns(table: pd.DataFrame) -> list[str]:
-    found = {_column(table, row.dataset, row.n) for row in table.itertuples()}
-    numbers = sorted(int(c) for c in found if c != "all")
-    return [f"{n}" for n in numbers] + ["all"] * ("all" in found)
+def _box(axes: Axes, x: int, y: int, **look) -> None:
+    axes.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, **look))
 
 
 def _column(table: pd.DataFrame, dataset: str, n: int) -> str:
@@ -137,37 +154,7 @@ def _column(table: pd.DataFrame, dataset: str, n: int) -> str:
     return "all" if n == own.max() and not shared and not alone else f"{n}"
 
 
-def _tile(axes: Axes, x: int, y: int, color: str, clear: bool) -> None:
-    box = dict(xy=(x - 0.48, y - 0.46), width=0.96, height=0.92)
-    if clear:
-        axes.add_patch(Rectangle(**box, fc=color, ec="white"))
-        return
-    pale = tuple(0.72 + 0.28 * part for part in to_rgb(color))
-    lines = tuple(0.5 + 0.5 * part for part in to_rgb(color))
-    axes.add_patch(Rectangle(**box, fc="none", ec=lines, hatch="//", lw=1.5))
-    # Hatching behind letters is hard to read, so the writing gets a calm ground.
-    axes.add_patch(Rectangle((x - 0.46, y - 0.36), 0.92, 0.72, fc=pale, ec="none"))
-
-
-def _grid_axes(axes: Axes, columns: list[str], names: list[str], remarks: Mapping) -> None:
-    axes.set_xticks(range(len(columns)), [c if c == "all" else f"{int(c):,}" for c in columns])
-    labels = ["\n".join([name, remarks[name], CAVEATS.get(name, "")]).strip() for name in names]
-    axes.set_yticks(range(len(names)), labels)
-    axes.set(xlim=(-0.55, len(columns) - 0.45), ylim=(len(names) - 0.45, -0.55))
-    axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-
-
 def _margin(mean: float, lo: float, hi: float) -> str:
-    bounds = f" [{_short(lo)}, {_short(hi)}]" if not np.isnan(lo) else " (one seed)"
-    return _short(mean) + bounds
-
-
-def _short(value: float) -> str:
-    return f"{value:+.3f}".replace("0.", ".", 1).replace("-", "−")
-
-
-def _ink_on(color: str) -> str:
-    red, green, blue = to_rgb(color)
-    return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
+    """Write a difference of AUCs and its interval as in ``+.031 [+.012, +.050]``."""
+    written = [f"{value:+.3f}".replace("0.", ".", 1).replace("-", "−") for value in (mean, lo, hi)]
+    return f"{written[0]} (one seed)" if np.isnan(lo) else "{} [{}, {}]".format(*written)

@@ -8,19 +8,11 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from helpers.plots import layout
 from helpers.plots.style import ACCENT, COLORS, draws
-
-
-def show_image(axes: Axes, image: np.ndarray) -> None:
-    """Draw one uint8 image ``(H, W, 1 or 3)`` or ``(H, W)`` without axes; gray stays 0..255."""
-    axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
-    axes.set(xticks=[], yticks=[])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
 
 
 @draws
@@ -34,16 +26,11 @@ def class_examples(
     images : uint8 ``(N, H, W, C)``. labels : ``(N,)``.
     """
     rng = np.random.default_rng(seed)
-    figure, grid = plt.subplots(
-        len(classes), n, figsize=(1.6 * n, 1.75 * len(classes)), squeeze=False
-    )
+    figure, grid = layout.picture_grid(len(classes), n, 1.6 * n, 1.75 * len(classes))
     for k, row in enumerate(grid):
         members = np.flatnonzero(labels == k)
-        chosen = rng.permutation(members)[:n]
-        for axes, position in zip(row, chosen, strict=False):
-            show_image(axes, images[position])
-        for axes in row[len(chosen) :]:
-            axes.axis("off")
+        for axes, position in zip(row, rng.permutation(members)[:n], strict=False):
+            layout.show_image(axes, images[position])
         row[0].set_title(f"{classes[k]} ({len(members)} images)", loc="left", fontsize=12)
     return figure
 
@@ -51,17 +38,12 @@ def class_examples(
 @draws
 def top_classes(image: np.ndarray, names: Sequence[str], probabilities: Sequence[float]) -> Figure:
     """Draw a photograph beside the classes a network finds most likely."""
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(9, 3.4), gridspec_kw={"width_ratios": [1, 1.5]}
-    )
-    show_image(left, image)
-    order = range(len(names))
-    right.barh(order, probabilities, color=COLORS["feature_extraction"])
-    right.set_yticks(order, names)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), width_ratios=[1, 1.5])
+    layout.show_image(left, image)
+    bars = right.barh(names, probabilities, color=COLORS["feature_extraction"])
+    right.bar_label(bars, [f"{p:.0%}" for p in probabilities], padding=3)
     right.invert_yaxis()
     right.set(xlim=(0, 1), xlabel="probability")
-    for y, p in enumerate(probabilities):
-        right.text(p + 0.01, y, f"{p:.0%}", va="center")
     return figure
 
 
@@ -76,22 +58,16 @@ def feature_maps(
     rows : title -> (image ``(H, W, C)``, part name -> activation ``(channels, h, w)``).
     n_maps : maps per part, those with the largest spread over the image.
     """
-    parts = list(next(iter(rows.values()))[1])
-    width = 1 + len(parts) * n_maps
-    figure, grid = plt.subplots(
-        len(rows), width, figsize=(1.85 * width, 2.2 * len(rows)), squeeze=False
-    )
+    columns = 1 + n_maps * len(next(iter(rows.values()))[1])
+    figure, grid = layout.picture_grid(len(rows), columns, 1.85 * columns, 2.2 * len(rows))
     for line, (title, (image, activations)) in zip(grid, rows.items(), strict=True):
-        show_image(line[0], image)
+        layout.show_image(line[0], image)
         line[0].set_title(title, fontsize=11)
-        for k, part in enumerate(parts):
-            maps = activations[part]
-            for m, channel in enumerate(np.argsort(-maps.std(axis=(1, 2)))[:n_maps]):
-                axes = line[1 + k * n_maps + m]
-                axes.imshow(maps[channel], cmap="magma", interpolation="nearest")
-                axes.set(xticks=[], yticks=[])
+        for k, (part, maps) in enumerate(activations.items()):
+            for axes, channel in zip(line[1 + k * n_maps :], layout.most_varied(maps, n_maps),
+                                     strict=False):  # fmt: skip
                 size = f"{maps.shape[1]} x {maps.shape[2]}"
-                axes.set_title(f"{part}\n{size}, ch. {channel}", fontsize=10)
+                layout.show_map(axes, maps[channel], f"{part}\n{size}, ch. {channel}", fontsize=10)
     return figure
 
 
@@ -139,46 +115,29 @@ def errors_grid(
         return notice(f"No error to show: all {n_tested} test images were classified correctly.")
     columns = min(COLUMNS, max(3, len(images)))
     blocks = math.ceil(len(images) / columns)
-    figure, grid = plt.subplots(
-        2 * blocks, columns, figsize=(2.05 * columns, 5.0 * blocks + 0.4), squeeze=False
-    )
+    figure, grid = layout.picture_grid(2 * blocks, columns, 2.05 * columns, 5.0 * blocks + 0.4)
+    look = {"loc": "left", "fontsize": 14, "parse_math": False}
     for k, (image, heat) in enumerate(zip(images, maps, strict=True)):
         block, column = divmod(k, columns)
         plain, warm = grid[2 * block : 2 * block + 2, column]
         named = int(probabilities[k].argmax())
-        plain.set_title(
-            _wrapped(f"is {classes[labels[k]]}"), loc="left", fontsize=14, parse_math=False
-        )
-        said = _wrapped(f"“{classes[named]}”, {_percent(probabilities[k, named])}")
-        warm.set_title(said, loc="left", fontsize=14, color=ACCENT, weight="bold", parse_math=False)
-        show_image(plain, image)
-        show_image(warm, image)
-        _lay_over(warm, heat)
-    for axes in grid.ravel():
-        if not axes.images:
-            axes.axis("off")
+        sure = probabilities[k, named]
+        percent = ">99 %" if sure > 0.99 else f"{100 * sure:.0f} %"  # never claims certainty
+        plain.set_title(textwrap.fill(f"is {classes[labels[k]]}", LINE), **look)
+        said = textwrap.fill(f"“{classes[named]}”, {percent}", LINE)
+        warm.set_title(said, color=ACCENT, weight="bold", **look)
+        layout.show_image(plain, image)
+        layout.show_image(warm, image)
+        layer = np.empty((*heat.shape, 4))
+        layer[..., :3] = to_rgb(ACCENT)
+        layer[..., 3] = STRONGEST * heat**2  # the warm places, not a veil over everything
+        warm.imshow(layer)
     figure.supxlabel(
         "Above: what it is. Below: what the network said, and in orange what spoke for that, "
         "each image by its own strongest place.",
         fontsize=12,
     )
     return figure
-
-
-def _wrapped(caption: str) -> str:
-    return textwrap.fill(caption, LINE)
-
-
-def _percent(probability: float) -> str:
-    """Return a percentage that never claims certainty."""
-    return ">99 %" if probability > 0.99 else f"{100 * probability:.0f} %"
-
-
-def _lay_over(axes: Axes, heat: np.ndarray) -> None:
-    layer = np.empty((*heat.shape, 4))
-    layer[..., :3] = to_rgb(ACCENT)
-    layer[..., 3] = STRONGEST * heat**2  # the warm places, not a veil over everything
-    axes.imshow(layer)
 
 
 @draws

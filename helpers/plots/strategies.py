@@ -8,12 +8,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import display
-from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from helpers.plots.style import ACCENT, FROZEN, INK, color_of, draws, label_of
+from helpers.plots import layout
+from helpers.plots.style import ACCENT, FROZEN, GRAY, INK, color_of, draws, ink_on, label_of
 
 
 @draws
@@ -27,7 +26,7 @@ def learning_curves(
     histories : strategy name -> rows with ``epoch``, ``train_loss`` and ``val_auc``.
     highlight : draw this one in full colour and the others faintly.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 3.6))
+    figure, (left, right) = layout.panels(2, 5.25, 3.6)
     for name, rows in histories.items():
         faint = highlight is not None and name != highlight
         epochs = [row["epoch"] for row in rows]
@@ -36,12 +35,11 @@ def learning_curves(
         right.plot(epochs, [r["val_auc"] for r in rows], **look)
     left.set(title="training", xlabel="epoch", ylabel="cross-entropy (nats)", ylim=(0, None))
     right.set(title="validation", xlabel="epoch", ylabel="AUC")
-    right.axhline(0.5, color="#999999", lw=1, ls=":")
+    right.axhline(0.5, color=GRAY, lw=1, ls=":")
     right.annotate("guessing", (1, 0.5), textcoords="offset points", xytext=(0, 4), fontsize=10)
     for axes in (left, right):
         axes.xaxis.get_major_locator().set_params(integer=True)
-    if histories:
-        figure.legend(*left.get_legend_handles_labels(), loc="outside right center")
+    layout.legend_outside(figure)
     return figure
 
 
@@ -62,16 +60,16 @@ class LiveCurves:
 
         def on_epoch(row: dict) -> None:
             self.histories[name].append(row)
-            self._draw()
+            figure = learning_curves(self.histories)
+            if self._handle is None:
+                self._handle = display(figure, display_id=True)
+            else:
+                self._handle.update(figure)
 
         return on_epoch
 
-    def _draw(self) -> None:
-        figure = learning_curves(self.histories)
-        if self._handle is None:
-            self._handle = display(figure, display_id=True)
-        else:
-            self._handle.update(figure)
+
+RIGHT_EDGES = (1.17, 1.3, 1.63, 1.78)  # of the columns of text, in widths of the axes
 
 
 @draws
@@ -85,33 +83,21 @@ def results(rows: Sequence[Mapping], title: str = "", note: str = "") -> Figure:
     note : a line under the axis, e.g. n and seeds.
     """
     figure, axes = plt.subplots(figsize=(11, 1.5 + 0.55 * len(rows)))
+    heads = ("trainable", "seconds", "AUC", "accuracy")
+    lines = [(-0.8, heads, {"weight": "bold", "va": "baseline"})]
     for y, row in enumerate(rows):
-        _result_line(axes, y, row)
-    axes.set_yticks(range(len(rows)), [label_of(row["strategy"]) for row in rows])
-    axes.set_ylim(len(rows) - 0.4, -1.1)
+        lo, hi = row["auc_lo"], row["auc_hi"]
+        layout.interval(axes, y, row["auc"], lo, hi, color_of(row["strategy"]), ms=11)
+        written = (f"{row['trainable']:,}", f"{row['seconds']:.0f}",
+                   f"{row['auc']:.3f} [{lo:.3f}, {hi:.3f}]", f"{row['accuracy']:.1%}")  # fmt: skip
+        lines.append((y, written, {"va": "center"}))
+    for y, written, look in lines:
+        for x, text in zip(RIGHT_EDGES, written, strict=True):
+            axes.text(x, y, text, transform=axes.get_yaxis_transform(), ha="right", **look)
+    layout.rows_axis(axes, [label_of(row["strategy"]) for row in rows], above=1.1)
     axes.set_xlabel("test AUC, 95 % bootstrap interval" + (f"\n{note}" if note else ""))
     axes.set_title(title, loc="left")
-    axes.grid(axis="x", color=FROZEN)
-    for x, head in zip(COLUMNS_AT, ("trainable", "seconds", "AUC", "accuracy"), strict=True):
-        axes.text(x, -0.8, head, transform=axes.get_yaxis_transform(), ha="right", weight="bold")
     return figure
-
-
-COLUMNS_AT = (1.17, 1.3, 1.63, 1.78)  # right edges of the text columns, in widths of the axes
-
-
-def _result_line(axes: Axes, y: int, row: Mapping) -> None:
-    color = color_of(row["strategy"])
-    axes.plot([row["auc_lo"], row["auc_hi"]], [y, y], color=color, lw=4, solid_capstyle="round")
-    axes.plot(row["auc"], y, "o", color=color, ms=11, mec="white", mew=1.5)
-    texts = (
-        f"{row['trainable']:,}",
-        f"{row['seconds']:.0f}",
-        f"{row['auc']:.3f} [{row['auc_lo']:.3f}, {row['auc_hi']:.3f}]",
-        f"{row['accuracy']:.1%}",
-    )
-    for x, text in zip(COLUMNS_AT, texts, strict=True):
-        axes.text(x, y, text, transform=axes.get_yaxis_transform(), ha="right", va="center")
 
 
 @draws
@@ -135,15 +121,13 @@ def intervals(
     form = "+.3f" if is_difference else ".2f"
     for y, (name, (value, low, high)) in enumerate(values.items()):
         color = (colors or {}).get(name, INK)
-        axes.plot([low, high], [y, y], color=color, lw=4, solid_capstyle="round")
-        axes.plot(value, y, "o", color=color, ms=11, mec="white", mew=1.5)
+        layout.interval(axes, y, value, low, high, color, ms=11)
         axes.annotate(f"{value:{form}}", (value, y - 0.22), ha="center", color=color)
     if reference is not None:
-        axes.axvline(reference[0], color="#999999", ls=":")
+        axes.axvline(reference[0], color=GRAY, ls=":")
         axes.annotate(reference[1], (reference[0], -0.6), ha="center", fontsize=10)
-    axes.set_yticks(range(len(values)), list(values))
-    axes.set(xlabel=xlabel, ylim=(len(values) - 0.5, -0.8))
-    axes.grid(axis="x", color=FROZEN)
+    layout.rows_axis(axes, list(values), above=0.8)
+    axes.set_xlabel(xlabel)
     return figure
 
 
@@ -158,12 +142,15 @@ def drift(before_after: Mapping[str, Sequence[float]], ylabel: str) -> Figure:
     figure, axes = plt.subplots(figsize=(10, 3.2))
     width = 0.8 / len(before_after)
     for k, (name, values) in enumerate(before_after.items()):
-        positions = [i + k * width for i in range(len(values))]
-        axes.bar(positions, values, width, label=name, color=(ACCENT, INK)[k % 2])
+        places = np.arange(len(values)) + k * width
+        axes.bar(places, values, width, label=name, color=(ACCENT, INK)[k % 2])
     axes.set(xlabel="BatchNorm layer, from the image to the head", ylabel=ylabel)
     axes.set_ylim(0, 1.3 * max(max(values) for values in before_after.values()) or 1)
     axes.legend(loc="upper right")
     return figure
+
+
+BATCHNORM_MARKS = {"moves": "BN moves", "rests": "BN rests", "none": ""}
 
 
 @draws
@@ -180,41 +167,30 @@ def strategy_map(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """
     first = next(iter(tables.values()))
     figure, axes = plt.subplots(figsize=(12, 0.9 + 1.0 * len(tables)))
-    for y, (name, table) in enumerate(tables.items()):
-        _strategy_row(axes, y, name, table)
+    quiet = {"fontsize": 10, "color": "#555555"}
     for x, (part, parameters) in enumerate(first["parameters"].items()):
         axes.text(x, -0.95, part, ha="center", weight="bold")
-        axes.text(x, -0.68, short(parameters), ha="center", fontsize=10, color="#555555")
-    axes.text(-0.75, -0.68, "parameters", ha="right", fontsize=10, color="#555555")
+        axes.text(x, -0.68, short(parameters), ha="center", **quiet)
+    axes.text(-0.75, -0.68, "parameters", ha="right", **quiet)
+    for y, (name, table) in enumerate(tables.items()):
+        color = color_of(name)
+        axes.text(-0.75, y, label_of(name), ha="right", va="center", color=color, weight="bold")
+        largest = table["learning rate"].max() or 1.0
+        for x, (_, part) in enumerate(table.iterrows()):
+            fill, text = (FROZEN, 1.0), "frozen"
+            if part["trains"]:
+                rate = part["learning rate"]
+                fill, text = (color, strength(rate, largest)), f"{rate:.0e}".replace("e-0", "e-")
+            axes.add_patch(FancyBboxPatch(
+                (x - 0.42, y - 0.3), 0.84, 0.44, boxstyle="round,pad=0.02,rounding_size=0.08",
+                facecolor=fill, edgecolor="none",
+            ))  # fmt: skip
+            axes.text(x, y - 0.08, text, ha="center", va="center", fontsize=11, color=ink_on(fill))
+            mark = BATCHNORM_MARKS[part["batchnorm statistics"]]
+            axes.text(x, y + 0.31, mark, ha="center", va="center", fontsize=9, color="#555555")
     axes.set(xlim=(-3.0, len(first) - 0.4), ylim=(len(tables) - 0.35, -1.15))
     axes.axis("off")
     return figure
-
-
-def _strategy_row(axes: Axes, y: int, name: str, table: pd.DataFrame) -> None:
-    color = color_of(name)
-    axes.text(-0.75, y, label_of(name), ha="right", va="center", color=color, weight="bold")
-    largest = table["learning rate"].max() or 1.0
-    for x, (_, part) in enumerate(table.iterrows()):
-        trains, rate = bool(part["trains"]), part["learning rate"]
-        fill = strength(rate, largest) if trains else 1.0
-        box = FancyBboxPatch(
-            (x - 0.42, y - 0.3), 0.84, 0.44, boxstyle="round,pad=0.02,rounding_size=0.08",
-            facecolor=color if trains else FROZEN, alpha=fill, edgecolor="none",
-        )  # fmt: skip
-        axes.add_patch(box)
-        text = f"{rate:.0e}".replace("e-0", "e-") if trains else "frozen"
-        axes.text(x, y - 0.08, text, ha="center", va="center", fontsize=11,
-                  color=_readable_on(color if trains else FROZEN, fill))  # fmt: skip
-        mark = {"moves": "BN moves", "rests": "BN rests", "none": ""}
-        axes.text(x, y + 0.31, mark[part["batchnorm statistics"]], ha="center", va="center",
-                  fontsize=9, color="#555555")  # fmt: skip
-
-
-def _readable_on(color: str, alpha: float) -> str:
-    """Return dark or white ink, whichever stands out on `color` over a white page."""
-    red, green, blue = (1 - alpha + alpha * part for part in to_rgb(color))
-    return INK if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else "white"
 
 
 def strength(rate: float, largest: float) -> float:

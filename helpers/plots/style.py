@@ -1,4 +1,4 @@
-"""The look that all figures share: one colour per strategy, readable from the last row."""
+"""The look that all figures share: every colour, marker and name for people stands here once."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 # Okabe & Ito's palette, which readers with any colour vision can tell apart.
@@ -36,6 +37,47 @@ INK = "#222222"
 
 
 ACCENT = "#D55E00"
+
+
+SKY = "#56B4E9"  # the last of Okabe & Ito's colours: no strategy has it
+
+
+GRAY = "#999999"  # lines to compare with
+
+
+# What an arm's name adds to its strategy's: how many stages train, three times the epochs.
+VARIANT = re.compile(r"(?:_last(\d+))?(_longer)?$")
+
+
+# The arms of the measured grid, as legends list them.
+ARMS = ("feature_extraction", "partial_finetune_last1", "partial_finetune", "full_finetune",
+        "lp_ft", "scratch", "scratch_longer")  # fmt: skip
+
+
+HOLLOW = {"partial_finetune_last1", "scratch_longer"}  # they share a colour with a filled one
+
+
+# Colour and marker of data sets: they are no strategies, so neither are their colours.
+SET_LOOKS = {"elpv": (SKY, "o"), "chest_xray": (ACCENT, "s"), "flowers": ("#7B4FA3", "D"),
+             "hymenoptera": ("#8C6D1F", "^")}  # fmt: skip
+
+
+SET_TITLES = {"elpv": "solar cells (elpv)", "chest_xray": "chest X-rays"}
+
+
+# For figures and tables: what has to stand beside the numbers of a set.
+SHORT_CAVEATS = {"hymenoptera": "drawn from ImageNet"}
+
+
+# Colour and marker of the ways to make a stem gray.
+STEM_LOOKS = {"replicate": (INK, "o"), "sum": (SKY, "D"), "mean": (ACCENT, "v"),
+              "random": (GRAY, "X"), "swapped": (ACCENT, "P")}  # fmt: skip
+
+
+STEM_LABELS = {"swapped": "sum, mean after training"}
+
+
+BATCHNORM_LABELS = {"eval": "BatchNorm at rest", "train": "BatchNorm moves"}
 
 
 RC = {
@@ -69,22 +111,42 @@ def draws(function: Callable[..., Figure]) -> Callable[..., Figure]:
     return drawing
 
 
-def base_name(strategy: str) -> str:
-    """Return a strategy's family: ``partial_finetune_last1`` -> ``partial_finetune``."""
-    return re.sub(r"_last\d+$", "", strategy)
+def ink_on(color: str | tuple) -> str:
+    """Return the ink that can be read on `color`: "white" or the dark one.
+
+    Whichever has the higher contrast (WCAG 2, its gamma taken as 2.2). A colour with an alpha
+    value, as ``(color, 0.5)``, lies on a white page.
+    """
+    *rgb, alpha = to_rgba(color)
+    red, green, blue = ((1 - alpha + alpha * part) ** 2.2 for part in rgb)
+    return INK if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.21 else "white"
 
 
-def color_of(strategy: str) -> str:
-    """Return the colour of a strategy, the same in every figure of the course."""
-    return COLORS.get(base_name(strategy), ACCENT)
+def color_of(arm: str) -> str:
+    """Return the colour of a strategy or of an arm that trains with it, the same everywhere."""
+    return COLORS.get(VARIANT.sub("", arm), ACCENT)
 
 
-def label_of(strategy: str) -> str:
-    """Return a strategy's name for people."""
-    depth = re.search(r"_last(\d+)$", strategy)
-    label = LABELS.get(base_name(strategy), strategy.replace("_", " "))
-    return f"{label}, last {depth[1]}" if depth else label
+def label_of(arm: str) -> str:
+    """Return the name for people of a strategy or an arm, e.g. ``from scratch, 3 x longer``."""
+    last, longer = VARIANT.search(arm).groups()
+    strategy = VARIANT.sub("", arm)
+    label = LABELS.get(strategy, strategy.replace("_", " "))
+    return label + (f", last {last}" if last else "") + (", 3 x longer" if longer else "")
 
 
-# For figures and tables: what has to stand beside the numbers of a set.
-SHORT_CAVEATS = {"hymenoptera": "drawn from ImageNet"}
+def look_of(arm: str) -> dict:
+    """Return how matplotlib draws an arm's dots; colour and fill together tell the arms apart."""
+    color = color_of(arm)
+    return {"marker": "o", "color": color, "mec": color if arm in HOLLOW else "white",
+            "mfc": "white" if arm in HOLLOW else color, "mew": 2}  # fmt: skip
+
+
+def set_look(name: str, k: int) -> tuple[str, str]:
+    """Return colour and marker of a data set; of one that the course does not know: the k-th."""
+    return SET_LOOKS.get(name, list(SET_LOOKS.values())[k % len(SET_LOOKS)])
+
+
+def set_label(name: str, separator: str = " ") -> str:
+    """Return a data set's name with the caveat that has to stand beside it, if there is one."""
+    return f"{name}{separator}({SHORT_CAVEATS[name]})" if name in SHORT_CAVEATS else name

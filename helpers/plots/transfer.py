@@ -14,18 +14,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from helpers.plots.images import show_image
-from helpers.plots.style import ACCENT, COLORS, FROZEN, INK, color_of, draws, label_of
+from helpers.plots import layout
+from helpers.plots.style import COLORS, FROZEN, INK, color_of, draws, label_of, set_look
 
 # Probing pretrained features is feature extraction; random weights are what scratch starts from.
 WEIGHTS = {
     "imagenet": ("pretrained", COLORS["feature_extraction"], "o"),
     "random": ("random weights", COLORS["scratch"], "s"),
 }
-
-
-# Data sets are no strategies, so neither are their colours.
-DATASET_LOOKS = (("#56B4E9", "o"), (ACCENT, "s"), ("#7B4FA3", "D"), ("#8C6D1F", "^"))
 
 
 @draws
@@ -38,14 +34,11 @@ def kernels(pictures: np.ndarray, captions: Sequence[str] = (), columns: int = 8
     captions : a line over each kernel.
     """
     rows = math.ceil(len(pictures) / columns)
-    size = (1.25 * columns, (1.5 if captions else 1.3) * rows)
-    figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False)
-    for axes in grid.ravel()[len(pictures) :]:
-        axes.axis("off")
-    for k, (axes, picture) in enumerate(zip(grid.ravel(), pictures, strict=False)):
-        axes.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
+    figure, grid = layout.picture_grid(
+        rows, columns, 1.25 * columns, (1.5 if captions else 1.3) * rows
+    )
+    for k, (axes, picture) in enumerate(zip(grid.flat, pictures, strict=False)):
+        layout.show_image(axes, picture, vmax=1, interpolation="nearest")
         if captions:
             axes.set_title(captions[k], fontsize=11)
     return figure
@@ -63,20 +56,13 @@ def channel_maps(
     part : its name, for the titles.
     n_maps : maps per image, those with the largest spread over the image.
     """
-    figure, grid = plt.subplots(
-        len(rows), 1 + n_maps, figsize=(1.7 * (1 + n_maps), 2.1 * len(rows)), squeeze=False
-    )
+    figure, grid = layout.picture_grid(len(rows), 1 + n_maps, 1.7 * (1 + n_maps), 2.1 * len(rows))
     for line, (title, (image, maps)) in zip(grid, rows.items(), strict=True):
-        show_image(line[0], image)
+        layout.show_image(line[0], image)
         line[0].set_title(title, fontsize=12)
-        for axes in line[1:]:
-            axes.axis("off")
-        strongest = np.argsort(-maps.std(axis=(1, 2)))[:n_maps]
-        for axes, channel in zip(line[1:], strongest, strict=False):
-            axes.imshow(maps[channel], cmap="magma", interpolation="nearest")
-            axes.set_title(f"channel {channel}", fontsize=11)
-    height, width = next(iter(rows.values()))[1].shape[1:]
-    n_channels = len(next(iter(rows.values()))[1])
+        for axes, channel in zip(line[1:], layout.most_varied(maps, n_maps), strict=False):
+            layout.show_map(axes, maps[channel], f"channel {channel}", fontsize=11)
+    n_channels, height, width = next(iter(rows.values()))[1].shape
     title = f"{part}: {n_channels} channels of {height} x {width}, the {n_maps} that vary most"
     figure.suptitle(f"{title} (bright: strong; each map on its own scale)", fontsize=13)
     return figure
@@ -94,11 +80,10 @@ def receptive_fields(image: np.ndarray, table: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(figsize=(8.5, 5.4))
     size, middle = image.shape[0], image.shape[0] / 2 - 0.5
     reach = 0.85 * size  # half the width of the drawing
-    show_image(axes, image)
-    parts = table.drop(index="image", errors="ignore")
-    shades = plt.get_cmap("plasma")(np.linspace(0, 0.85, len(parts)))
-    for (name, row), color in zip(parts.iterrows(), shades, strict=True):
-        side = row["receptive_field"]
+    layout.show_image(axes, image)
+    fields = table["receptive_field"].drop(index="image", errors="ignore")
+    shades = plt.get_cmap("plasma")(np.linspace(0, 0.85, len(fields)))
+    for (name, side), color in zip(fields.items(), shades, strict=True):
         corner = middle - side / 2
         outside = " (larger than this drawing)" if side > 2 * reach else ""
         label = f"{name}: {side} x {side}{outside}"
@@ -124,30 +109,31 @@ def probe_curves(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
         or ``"random"``) and ``seed``.
     titles : dataset -> title of its panel; these are drawn, in this order.
     """
-    figure, panels = plt.subplots(
-        1, len(titles), figsize=(6.6 * len(titles), 4.6), sharey=True, squeeze=False
-    )
-    for axes, (dataset, title) in zip(panels[0], titles.items(), strict=True):
-        rows = table[table["dataset"] == dataset]
+    figure, row = layout.panels(len(titles), 6.6, 4.6, sharey=True)
+    for axes, (dataset, title) in zip(row, titles.items(), strict=True):
+        here = table[table["dataset"] == dataset]
+        seeds = here["seed"].nunique()
         for weights, (label, color, marker) in WEIGHTS.items():
-            _probe_line(axes, rows[rows["weights"] == weights], label, color, marker)
-        parts = rows.sort_values("depth").drop_duplicates("depth")
-        axes.set_xticks(parts["depth"], parts["part"], rotation=45, ha="right")
-        seeds = rows["seed"].nunique()
-        note = f"n = {rows['n_train'].max()} to train, {rows['n_test'].max()} to test, {seeds} seed"
+            rows = here[here["weights"] == weights]
+            mean = rows.groupby("depth")[["auc", "auc_lo", "auc_hi"]].mean()
+            axes.fill_between(mean.index, mean["auc_lo"], mean["auc_hi"], color=color, alpha=0.18,
+                              lw=0)  # fmt: skip
+            axes.plot(mean.index, mean["auc"], color=color, marker=marker, ms=8, label=label)
+            if rows["seed"].nunique() > 1:
+                axes.plot(rows["depth"], rows["auc"], marker, color=color, ms=4, alpha=0.5)
+        _depth_axis(axes, here)
+        note = f"n = {here['n_train'].max()} to train, {here['n_test'].max()} to test, {seeds} seed"
         axes.set(title=title, xlabel=note + "s" * (seeds != 1))
-        axes.grid(axis="y", color=FROZEN)
-    panels[0, 0].set_ylabel("test AUC of a linear probe\n(95 % bootstrap interval)")
-    panels[0, 0].legend(loc="upper left")
+    row[0].set_ylabel("test AUC of a linear probe\n(95 % bootstrap interval)")
+    row[0].legend(loc="upper left")
     return figure
 
 
-def _probe_line(axes: Axes, rows: pd.DataFrame, label: str, color: str, marker: str) -> None:
-    mean = rows.groupby("depth")[["auc", "auc_lo", "auc_hi"]].mean()
-    axes.fill_between(mean.index, mean["auc_lo"], mean["auc_hi"], color=color, alpha=0.18, lw=0)
-    axes.plot(mean.index, mean["auc"], color=color, marker=marker, ms=8, label=label)
-    if rows["seed"].nunique() > 1:
-        axes.plot(rows["depth"], rows["auc"], marker, color=color, ms=4, alpha=0.5)
+def _depth_axis(axes: Axes, table: pd.DataFrame) -> None:
+    """Make the x-axis the parts of a network: columns ``part`` and ``depth`` of `table`."""
+    parts = table.sort_values("depth").drop_duplicates("depth")
+    axes.set_xticks(parts["depth"], parts["part"], rotation=45, ha="right")
+    axes.grid(axis="y", color=FROZEN)
 
 
 @draws
@@ -167,16 +153,14 @@ def cka_per_stage(table: pd.DataFrame, labels: Mapping[str, str] | None = None) 
     for k, name in enumerate(names):
         rows = table[table["strategy"] == name].groupby("depth")
         mean, low, high = rows["cka"].mean(), rows["cka_lo"].min(), rows["cka_hi"].max()
-        color = COLORS["scratch"] if name == "random" else color_of(name)
-        x = mean.index + 0.07 * (k - (len(names) - 1) / 2)
+        color, marker = (COLORS["scratch"], "s") if name == "random" else (color_of(name), "o")
+        x = mean.index + layout.beside(k, len(names), 0.07)
         label = (labels or {}).get(name, label_of(name))
-        axes.plot(x, mean, color=color, marker="s" if name == "random" else "o", ms=8, label=label)
+        axes.plot(x, mean, color=color, marker=marker, ms=8, label=label)
         axes.vlines(x, low, high, color=color, lw=4, alpha=0.45)
-    parts = table.sort_values("depth").drop_duplicates("depth")
-    axes.set_xticks(parts["depth"], parts["part"], rotation=45, ha="right")
+    _depth_axis(axes, table)
     note = f"{table['n_images'].max()} test images, {table['seed'].nunique()} seeds"
     axes.set(ylim=(-0.05, 1.06), xlabel=note, ylabel="CKA with the pretrained network\n(debiased)")
-    axes.grid(axis="y", color=FROZEN)
     axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     return figure
 
@@ -192,26 +176,23 @@ def gap_by_n(gaps: Mapping[str, pd.DataFrame]) -> Figure:
     """
     figure, axes = plt.subplots(figsize=(9, 5))
     axes.axhline(0, color=INK, lw=1)
-    sizes = sorted({n for table in gaps.values() for n in table.index})
-    sizes = [n for k, n in enumerate(sizes) if not k or n > 1.2 * sizes[k - 1]]  # 194 beside 200
     for k, (title, table) in enumerate(gaps.items()):
-        color, marker = DATASET_LOOKS[k % len(DATASET_LOOKS)]
+        color, marker = set_look(title, k)
         label = title + ("" if len(table) else ": not all arms yet")
-        x = table.index.to_numpy(float) * 1.04 ** (k - (len(gaps) - 1) / 2)
+        x = table.index.to_numpy(float) * 1.04 ** layout.beside(k, len(gaps), 1)
         axes.plot(x, table["gap"], color=color, marker=marker, ms=8, label=label)
         alone = table["lo"].isna().to_numpy()
         axes.plot(x[alone], table["gap"][alone], marker, color=color, mfc="white", ms=8)
         ends = table[["lo", "hi"]].to_numpy(float)[~alone].T
         axes.vlines(x[~alone], *ends, color=color, lw=3, alpha=0.45)
-    if sizes:
-        axes.set_xscale("log")
-        axes.set_xticks(sizes, [f"{n:,}" for n in sizes])
+    if sizes := {n for table in gaps.values() for n in table.index}:
+        layout.size_axis(axes, sizes, ratio=1.2)  # no label for 194 beside 200
         axes.minorticks_off()
     axes.set(xlabel="training images (hollow: one seed, no interval)")
     axes.set_ylabel("test AUC: full fine-tune minus scratch\n(its better budget), 95 % interval")
     axes.set_title("above 0: pretraining helps", loc="left")
     axes.grid(axis="y", color=FROZEN)
-    figure.legend(loc="outside lower center", ncols=2)
+    layout.legend_outside(figure, "lower center", ncols=2)
     return figure
 
 
@@ -224,11 +205,9 @@ def channel_gallery(gallery: Mapping[str, Mapping[int, np.ndarray]]) -> Figure:
     gallery : part -> channel -> picture ``(H, W, 3)``, uint8 or float 0..1.
     """
     columns = max(len(pictures) for pictures in gallery.values())
-    figure, grid = plt.subplots(
-        len(gallery), columns, figsize=(1.7 * columns + 0.8, 1.85 * len(gallery)), squeeze=False
+    figure, grid = layout.picture_grid(
+        len(gallery), columns, 1.7 * columns + 0.8, 1.85 * len(gallery)
     )
-    for axes in grid.ravel():
-        axes.axis("off")
     for row, (part, pictures) in zip(grid, gallery.items(), strict=True):
         for axes, (channel, picture) in zip(row, pictures.items(), strict=False):
             axes.imshow(picture)
@@ -250,20 +229,17 @@ def channel_study(
     picture : ``(H, W, 3)``, uint8 or float 0..1.
     patches : uint8 ``(n, side, side, C)``, strongest first. scores : ``(n,)``, their activations.
     """
-    n = len(patches)
-    columns = -(-n // 2)
+    columns = math.ceil(len(patches) / 2)
     figure = plt.figure(figsize=(3.6 + 1.7 * columns, 3.8))
     left, right = figure.subfigures(1, 2, width_ratios=[3.4, 1.7 * columns])
-    axes = left.subplots()
-    axes.imshow(picture)
-    axes.set_axis_off()
+    layout.show_image(left.subplots(), picture)
     left.suptitle(title)
     grid = right.subplots(2, columns, squeeze=False)
-    for axes in grid.ravel()[n:]:
-        axes.axis("off")
-    for axes, patch, score in zip(grid.ravel(), patches, scores, strict=False):
-        show_image(axes, patch)
+    for axes, patch, score in zip(grid.flat, patches, scores, strict=False):
+        layout.show_image(axes, patch)
         axes.set_title(f"{score:.1f}", fontsize=11)
+    for axes in grid.flat[len(patches) :]:
+        axes.set_axis_off()
     right.suptitle("strongest patches (activation)")
     return figure
 

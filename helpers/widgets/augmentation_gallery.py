@@ -8,14 +8,13 @@ import ipywidgets as widgets
 import numpy as np
 import torch
 
-from helpers import plots
+from helpers import inspection, plots
 from helpers.datasets import augment
 from helpers.errors import CourseError
-from helpers.inspection import augmentation
-from helpers.widgets.figures import figure_box, show
+from helpers.widgets.figures import CourseWidget, figure_box, show
 
 
-class AugmentationGallery(widgets.VBox):
+class AugmentationGallery(CourseWidget):
     """A list of policies, a slider for the strength, and a row of draws per image.
 
     Parameters
@@ -46,22 +45,17 @@ class AugmentationGallery(widgets.VBox):
         super().__init__([controls, self.text, self.figure])
         self._show()
 
-    def __repr__(self) -> str:
-        return "AugmentationGallery(run the notebook to use it)"  # shown where no kernel runs
-
     def _draw_again(self, _button: object = None) -> None:
         self.seed += 1
         self._show()
 
     def _show(self, _change: object = None) -> None:
         policy = augment.by_name(self.policy.value, self.strength.value)
-        rows = {}
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            for title, image in self.images.items():
-                rows[title] = (
-                    image,
-                    augmentation.changed(np.stack([image] * self.n_draws), policy),
-                )
+            rows = {
+                title: (image, inspection.changed(np.stack([image] * self.n_draws), policy))
+                for title, image in self.images.items()
+            }
         self.text.value = f"<b>{policy.name}</b> is meant for {policy.legitimate_for}."
         show(self.figure, plots.before_after(rows), f"images changed by {policy.name}")

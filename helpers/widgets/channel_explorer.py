@@ -14,12 +14,12 @@ from helpers.errors import CourseError
 from helpers.inspection.filters import image_conv
 from helpers.inspection.maximise import SIZES
 from helpers.networks.backbones import Backbone
-from helpers.widgets.figures import figure_box, show
+from helpers.widgets.figures import CourseWidget, figure_box, show
 
 STEPS, LARGEST = 60, 96  # of a picture computed live: a few seconds on two cores
 
 
-class ChannelExplorer(widgets.VBox):
+class ChannelExplorer(CourseWidget):
     """A part, a channel number, and two buttons; pictures of the gallery need no computing.
 
     Parameters
@@ -56,9 +56,6 @@ class ChannelExplorer(widgets.VBox):
         self.stop_button.on_click(lambda _: self._stop.set())
         controls = [self.part, self.channel, self.show_button, self.stop_button, self.progress]
         super().__init__([widgets.HBox(controls), self.text, self.picture])
-
-    def __repr__(self) -> str:
-        return "ChannelExplorer(run the notebook to use it)"  # what a page without a kernel shows
 
     def _start(self, _button: object) -> None:
         self._stop.clear()

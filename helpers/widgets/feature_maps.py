@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from helpers import plots
-from helpers.errors import CourseError, unknown_name
-from helpers.widgets.figures import figure_box, show
+from helpers.errors import unknown_name
+from helpers.widgets.figures import CourseWidget, figure_box, show
 
 
-class FeatureMaps(widgets.VBox):
+class FeatureMaps(CourseWidget):
     """A slider over the parts of a network, and what the images are there.
 
     Parameters
@@ -26,7 +26,7 @@ class FeatureMaps(widgets.VBox):
     Raises
     ------
     CourseError
-        When there is no image, the images have other parts, or none is called `start`.
+        When no part is called `start`.
     """
 
     def __init__(
@@ -35,26 +35,18 @@ class FeatureMaps(widgets.VBox):
         table: pd.DataFrame,
         start: str | None = None,
     ) -> None:
-        parts = [list(maps) for _, maps in rows.values()]
-        if not parts or any(names != parts[0] for names in parts):
-            raise CourseError("Give at least one image, and the same parts for every image.")
-        if start is not None and start not in parts[0]:
-            raise unknown_name("part", start, parts[0])
+        names = list(next(iter(rows.values()))[1])
+        if start is not None and start not in names:
+            raise unknown_name("part", start, names)
         self.rows, self.table = rows, table
         self.part = widgets.SelectionSlider(
-            options=parts[0],
-            value=start or parts[0][0],
-            description="after",
-            continuous_update=False,
-            layout=widgets.Layout(width="480px"),
-        )
+            options=names, value=start or names[0], description="after",
+            continuous_update=False, layout={"width": "480px"},
+        )  # fmt: skip
         self.text, self.picture = widgets.HTML(), figure_box()
         self.part.observe(self._show, names="value")
         super().__init__([self.part, self.text, self.picture])
         self._show()
-
-    def __repr__(self) -> str:
-        return "FeatureMaps(run the notebook to use it)"  # what a page without a kernel shows
 
     def _show(self, _change: object = None) -> None:
         part = self.part.value

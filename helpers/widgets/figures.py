@@ -1,4 +1,4 @@
-"""Show a matplotlib figure inside a widget, without a capturing output area."""
+"""What the widgets share: a matplotlib figure inside a widget, and how one looks at rest."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ import ipywidgets as widgets
 from matplotlib.figure import Figure
 
 
+class CourseWidget(widgets.VBox):
+    """Controls and what they change, one above the other."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(run the notebook to use it)"  # shown where no kernel runs
+
+
 def figure_box() -> widgets.HTML:
-    """Return an empty place for a figure."""
+    """Return an empty place for a figure: no output area, which would capture what others print."""
     return widgets.HTML()
 
 

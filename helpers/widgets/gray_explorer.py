@@ -8,35 +8,26 @@ import ipywidgets as widgets
 import numpy as np
 
 from helpers import plots
-from helpers.errors import CourseError
 from helpers.inspection.gray_stems import REFERENCE, Look
-from helpers.plots.grayscale import BATCHNORM_LABELS
-from helpers.widgets.figures import figure_box, show
+from helpers.plots.style import BATCHNORM_LABELS
+from helpers.widgets.figures import CourseWidget, figure_box, show
 
 
-class GrayExplorer(widgets.VBox):
+class GrayExplorer(CourseWidget):
     """Two rows of buttons, the histograms and the predictions beside the replicated image's.
 
     Parameters
     ----------
-    looks : (method, BatchNorm mode) -> `helpers.inspection.gray_stems.Look`; made by its `looks`.
+    looks : (method, BatchNorm mode) -> `helpers.inspection.gray_stems.Look`; made by its `looks`,
+        with every mode of every method.
     labels : ``(N,)``, the true class of every image.
-
-    Raises
-    ------
-    CourseError
-        When a case is missing, or the labels do not fit the predictions.
     """
 
     def __init__(self, looks: Mapping[tuple[str, str], Look], labels: np.ndarray) -> None:
-        methods = list(dict.fromkeys(method for method, _ in looks))
-        wanted = {(method, mode) for method in [*methods, REFERENCE] for mode in BATCHNORM_LABELS}
-        if absent := sorted(wanted - set(looks)):
-            raise CourseError(f"There is no look for {' with '.join(absent[0])}; use looks(nets).")
-        if len(labels) != len(looks[REFERENCE, "eval"].probabilities):
-            raise CourseError("There must be one label for every image that was looked at.")
-        self.looks, self.labels = looks, np.asarray(labels)
-        self.method = widgets.ToggleButtons(options=methods, description="stem")
+        self.looks, self.labels = looks, labels
+        self.method = widgets.ToggleButtons(
+            options=list(dict.fromkeys(method for method, _ in looks)), description="stem"
+        )
         self.batchnorm = widgets.ToggleButtons(
             options=[(label, mode) for mode, label in BATCHNORM_LABELS.items()],
             description="BatchNorm",
@@ -47,9 +38,6 @@ class GrayExplorer(widgets.VBox):
             choice.observe(self._show, names="value")
         super().__init__([self.method, self.batchnorm, self.figure, self.text])
         self._show()
-
-    def __repr__(self) -> str:
-        return "GrayExplorer(run the notebook to use it)"  # what a page without a kernel shows
 
     def _show(self, _change: object = None) -> None:
         method, mode = self.method.value, self.batchnorm.value

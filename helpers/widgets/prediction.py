@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import ipywidgets as widgets
 
 from helpers.errors import CourseError
+from helpers.widgets.figures import CourseWidget
 
 
-class Prediction(widgets.VBox):
+class Prediction(CourseWidget):
     """A question, a choice, and later the answer.
 
     >>> guess = Prediction("Which wins at 400 images?", ["freeze all", "train all"])
@@ -30,9 +31,6 @@ class Prediction(widgets.VBox):
         self.answer = widgets.HTML()
         title = widgets.HTML(f"<b>Your guess first.</b> {html.escape(question)}")
         super().__init__([title, self.choice, self.answer])
-
-    def __repr__(self) -> str:
-        return "Prediction(run the notebook to use it)"  # what a page without a kernel shows
 
     def reveal(self, right: str, because: str = "") -> None:
         """Show the measured answer beside the guess, and lock the guess.

@@ -8,12 +8,13 @@ import ipywidgets as widgets
 import pandas as pd
 
 from helpers import plots
-from helpers.errors import CourseError
-from helpers.widgets.figures import figure_box, show
+from helpers.widgets.figures import CourseWidget, figure_box, show
 
 
-class StrategyExplorer(widgets.VBox):
+class StrategyExplorer(CourseWidget):
     """A row of buttons, the drawing of the network, and the curves with the chosen one in front.
+
+    All three tables name the same strategies.
 
     Parameters
     ----------
@@ -28,8 +29,6 @@ class StrategyExplorer(widgets.VBox):
         histories: Mapping[str, Sequence[Mapping]],
         scores: Mapping[str, str],
     ) -> None:
-        if not set(tables) == set(histories) == set(scores) or not tables:
-            raise CourseError("Tables, histories and scores must name the same strategies.")
         self.tables, self.histories, self.scores = tables, histories, scores
         self.choice = widgets.ToggleButtons(
             options=[(plots.label_of(name), name) for name in tables],
@@ -40,9 +39,6 @@ class StrategyExplorer(widgets.VBox):
         self.choice.observe(self._show, names="value")
         super().__init__([self.choice, self.network, self.text, self.curves])
         self._show()
-
-    def __repr__(self) -> str:
-        return "StrategyExplorer(run the notebook to use it)"  # what a page without a kernel shows
 
     def _show(self, _change: object = None) -> None:
         name = self.choice.value

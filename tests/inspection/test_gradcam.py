@@ -108,18 +108,15 @@ def test_captum_finds_the_same_on_the_real_network(head):
 
 
 @pytest.mark.parametrize(
-    ("shape", "dtype", "classes", "said"),
+    ("classes", "said"),
     [
-        ((2, 8, 8), np.uint8, None, r"takes uint8 images \(N, H, W, 1\); these are uint8 \(2, 8"),
-        ((2, 8, 8, 1), np.float32, None, "these are float32"),
-        ((2, 8, 8, 3), np.uint8, None, r"\(N, H, W, 1\); these are uint8 \(2, 8, 8, 3\)"),
-        ((2, 8, 8, 1), np.uint8, [0, 2], r"from 0 to 1, .* given: \[0, 2\]"),
-        ((2, 8, 8, 1), np.uint8, -1, r"given: \[-1\]"),
-        ((2, 8, 8, 1), np.uint8, 0.5, r"whole numbers"),
-        ((2, 8, 8, 1), np.uint8, [0, 1, 0], "one for each of the 2 images"),
+        ([0, 2], r"from 0 to 1, .* given: \[0, 2\]"),
+        (-1, r"given: \[-1\]"),
+        (0.5, "whole numbers"),
+        ([0, 1, 0], "one for each of the 2 images"),
     ],
 )
-def test_what_does_not_fit_is_said(shape, dtype, classes, said):
+def test_a_class_that_does_not_exist_is_said(classes, said):
     model = Backbone("tiny", TinyNet(), TINY)
     with pytest.raises(CourseError, match=said):
-        inspection.gradcam(model, np.zeros(shape, dtype), classes)
+        inspection.gradcam(model, np.zeros((2, 8, 8, 1), np.uint8), classes)

@@ -92,16 +92,6 @@ def test_three_classes_are_probed_too():
     assert table["auc"][0] > 0.9
 
 
-def test_features_that_do_not_fit_the_labels_are_refused():
-    data = toy_data()
-    features = gaussians(data, 1.0)
-    with pytest.raises(CourseError, match="val: 99 rows of features but 100 labels"):
-        inspection.probe({**features, "val": features["val"][:99]}, data)
-    features["test"][0, 0] = np.inf
-    with pytest.raises(CourseError, match="test features hold NaN"):
-        inspection.probe(features, data)
-
-
 def test_a_part_that_does_not_exist_names_the_close_ones():
     with pytest.raises(CourseError, match="Did you mean 'stage2'"):
         inspection.probe_parts(tiny_backbone(), make_dataset(), ["stage_2"])

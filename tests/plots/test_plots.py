@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 
 from helpers import plots
 from helpers.plots import strategies as plots_strategies
+from helpers.plots.style import ink_on
 from helpers.training import strategies
 from tests.conftest import make_split, tiny_backbone
 
@@ -126,3 +127,15 @@ def test_figures_are_closed_so_that_a_cell_shows_them_once():
 
     plots.learning_curves({"scratch": HISTORY})
     assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("fullness", [0.35, 0.7, 1])
+def test_writing_on_every_colour_of_a_strategy_can_be_read(fullness):
+    def light(color):
+        return 0.05 + np.dot([0.2126, 0.7152, 0.0722], np.power(to_rgb(color), 2.2))
+
+    for color in plots.COLORS.values():
+        paper = tuple(1 - fullness * (1 - part) for part in to_rgb(color))
+        dark, bright = sorted([light(ink_on((color, fullness))), light(paper)])
+        assert bright / dark > 4.5, "WCAG 2, level AA"
+    assert ink_on("black") == "white"

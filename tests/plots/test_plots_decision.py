@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 from helpers import plots
 from helpers.evidence import estimates, rules, similarity, transferability
 from helpers.evidence.verdicts import ARMS
-from helpers.plots.evidence import ORDER, VARIANTS, _apart
+from helpers.plots import layout, style
 from tests.evidence.test_recommend import SIMILAR, flat, found, rows
 
 
@@ -30,10 +30,10 @@ def texts(figure) -> str:
 
 
 def test_every_arm_has_the_colour_of_its_strategy_and_a_name_of_its_own():
-    assert plots.arm_color("scratch_longer") == plots.COLORS["scratch"]
-    assert len({plots.arm_label(name) for name in ARMS}) == len(ARMS)
-    assert tuple(sorted(ARMS, key=ORDER.index)) == ORDER
-    looks = [(plots.arm_color(name), name in VARIANTS) for name in ARMS]
+    assert plots.color_of("scratch_longer") == plots.COLORS["scratch"]
+    assert len({plots.label_of(name) for name in ARMS}) == len(ARMS)
+    assert tuple(sorted(ARMS, key=style.ARMS.index)) == style.ARMS
+    looks = [(plots.color_of(name), name in style.HOLLOW) for name in ARMS]
     assert len(set(looks)) == len(ARMS), "colour and fill together tell the arms apart"
 
 
@@ -97,7 +97,7 @@ def test_cost_and_quality_stand_where_they_are(grid):
     assert "seconds" in axes.get_xlabel()
     assert "3 seeds" in axes.get_ylabel()
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert legend[0] == plots.arm_label("lp_ft"), "best first"
+    assert legend[0] == plots.label_of("lp_ft"), "best first"
 
 
 def test_curves_show_each_data_set_and_mark_the_size(grid):
@@ -113,9 +113,9 @@ def test_curves_show_each_data_set_and_mark_the_size(grid):
 
 
 def test_labels_of_sizes_do_not_touch():
-    assert _apart([50, 200, 800, 1574], 1574 / 50) == [50, 200, 1574]
-    assert _apart([50, 200, 800, 4173], 4173 / 50) == [50, 200, 800, 4173]
-    assert _apart([800], 1) == [800]
+    assert layout.apart([50, 200, 800, 1574], 2.1) == [50, 200, 1574]
+    assert layout.apart([50, 200, 800, 4173], 2.5) == [50, 200, 800, 4173]
+    assert layout.apart([800], 1) == [800]
 
 
 def test_an_arm_with_fewer_seeds_says_so(grid):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.text import Text
 
 from helpers import plots
 from helpers.plots.style import ACCENT
@@ -43,7 +44,7 @@ def test_each_error_says_what_it_is_and_what_was_said():
         "is intact", "is intact", "is defective",
         "“defective”, >99 %", "“defective”, 80 %", "“intact”, 60 %",
     ]  # fmt: skip
-    said = figure.axes[3]._left_title
+    said = next(text for text in figure.axes[3].findobj(Text) if "defective" in text.get_text())
     assert to_hex(said.get_color()).upper() == ACCENT
     assert said.get_fontsize() >= 14
     assert "orange" in figure.get_supxlabel()

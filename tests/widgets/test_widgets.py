@@ -42,11 +42,6 @@ def test_choosing_another_strategy_redraws_everything():
     assert "AUC of full_finetune" in widget.text.value
 
 
-def test_explorer_wants_the_same_strategies_everywhere():
-    with pytest.raises(CourseError, match="same strategies"):
-        StrategyExplorer({}, {}, {})
-
-
 def test_prediction_shows_guess_and_answer_and_locks():
     guess = Prediction("Which wins?", ["freeze", "train"])
     guess.choice.value = "train"

@@ -1,0 +1,120 @@
+"""What figures are put together from: panels, grids of pictures, intervals, axes and legends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from helpers.plots.style import FROZEN
+
+
+def panels(
+    n: int, width: float, height: float, extra: float = 0.0, **shared
+) -> tuple[Figure, np.ndarray]:
+    """Return a figure and its `n` axes in a row, each `width` x `height` inches.
+
+    Parameters
+    ----------
+    extra : inches added to the width, for a legend or long names. shared : e.g. ``sharey=True``.
+    """
+    figure, grid = plt.subplots(1, n, figsize=(n * width + extra, height), squeeze=False, **shared)
+    return figure, grid[0]
+
+
+def picture_grid(rows: int, columns: int, width: float, height: float) -> tuple[Figure, np.ndarray]:
+    """Return a figure of `width` x `height` inches and its axes ``(rows, columns)``, all blank."""
+    figure, grid = plt.subplots(rows, columns, figsize=(width, height), squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    return figure, grid
+
+
+def show_image(axes: Axes, image: np.ndarray, **options) -> None:
+    """Draw an image ``(H, W, 1 or 3)`` or ``(H, W)`` without ticks and frame.
+
+    A gray one is drawn from black, 0, to white, 255, unless `options` of ``imshow`` say otherwise.
+    """
+    axes.imshow(image.squeeze(), **{"cmap": "gray", "vmin": 0, "vmax": 255} | options)
+    axes.set_axis_on()
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+
+
+def show_map(axes: Axes, activation: np.ndarray, title: str, fontsize: int) -> None:
+    """Draw one feature map ``(h, w)`` on its own scale."""
+    axes.imshow(activation, cmap="magma", interpolation="nearest")
+    axes.set_title(title, fontsize=fontsize)
+
+
+def most_varied(maps: np.ndarray, n: int) -> np.ndarray:
+    """Return the `n` channels of ``(channels, h, w)`` with the largest spread over the image."""
+    return np.argsort(-maps.std(axis=(1, 2)))[:n]
+
+
+def interval(
+    axes: Axes, at: float, value: float, low: float, high: float, color: str, /,
+    *, upright: bool = False, lw: float = 4, alpha: float = 1.0, **dot,
+) -> None:  # fmt: skip
+    """Draw a value as a dot on the bar of its interval.
+
+    Parameters
+    ----------
+    at : the height of a lying bar, the place on the x-axis of an upright one.
+    lw, alpha : of the bar. dot : how the dot is drawn, e.g. ``marker="D"``.
+    """
+    bar, middle = ([low, high], [at, at]), (value, at)
+    dot = {"ls": "", "marker": "o", "ms": 10, "color": color, "mec": "white", "mew": 1.5} | dot
+    x, y = bar[::-1] if upright else bar
+    axes.plot(x, y, color=color, lw=lw, alpha=alpha, solid_capstyle="round")
+    axes.plot(*(middle[::-1] if upright else middle), **dot)
+
+
+def beside(k: int, n: int, step: float) -> float:
+    """Return how far the `k`-th of `n` things stands from their middle, `step` apart."""
+    return step * (k - (n - 1) / 2)
+
+
+def rows_axis(axes: Axes, names: Sequence[str], above: float = 0.6) -> None:
+    """Make the y-axis a list of names, the first on top with `above` rows of room over it."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -above)
+    axes.grid(axis="x", color=FROZEN)
+
+
+def size_axis(axes: Axes, sizes: Iterable[int], ratio: float = 1.0) -> None:
+    """Make the x-axis numbers of training images on a log scale, labelled at `sizes`.
+
+    Parameters
+    ----------
+    ratio : a size keeps its label when the next larger labelled one is more than so many times it.
+    """
+    ticks = apart(sizes, ratio)
+    axes.set_xscale("log")
+    axes.set_xticks(ticks, [f"{n:,}" for n in ticks])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("training images")
+
+
+def apart(sizes: Iterable[int], ratio: float) -> list[int]:
+    """Return the sizes, from the largest down, that lie more than the factor `ratio` apart."""
+    kept: list[int] = []
+    for n in sorted(sizes, reverse=True):
+        if not kept or kept[-1] > ratio * n:
+            kept.append(n)
+    return kept[::-1]
+
+
+def legend_outside(figure: Figure, place: str = "right center", **options) -> None:
+    """Give the figure one legend beside its axes, each label once."""
+    samples = {
+        label: handle
+        for axes in figure.axes
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    if samples:
+        figure.legend(samples.values(), samples, loc=f"outside {place}", **options)
