@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MODULES = sorted([*(ROOT / "helpers").rglob("*.py"), *(ROOT / "measure").rglob("*.py")])
 LONGEST_FILE, LONGEST_FUNCTION = 350, 60  # lines; of a function without its docstring
+LONGER_FILES = {"advise.py": 450}  # a room of one file
 
 # A room may import from rooms on floors below its own.
 FLOORS = (
@@ -29,7 +30,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 CEILINGS = {
     "errors": 15, "files": 200, "plots": 1700, "datasets": 1500, "networks": 700,
     "training": 1500, "inspection": 1300, "evidence": 1500, "practice": 800, "widgets": 500,
-    "lab": 1800, "advise": 900, "__main__": 120, "measure": 900,
+    "lab": 1800, "advise": 335, "__main__": 120, "measure": 900,
 }  # fmt: skip
 
 
@@ -128,7 +129,8 @@ def test_a_room_stays_under_its_ceiling(room):
 
 @pytest.mark.parametrize("path", MODULES, ids=dotted)
 def test_files_and_functions_can_be_read_in_one_sitting(path):
-    assert len(path.read_text().splitlines()) <= LONGEST_FILE
+    most = LONGER_FILES.get(path.name, LONGEST_FILE)
+    assert len(path.read_text().splitlines()) <= most
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef):
             docstring = ast.get_docstring(node, clean=False) or ""
