@@ -7,8 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from helpers import files
-from helpers.advise import command
+from helpers import advise, files
 from helpers.datasets import default_name
 from helpers.errors import CourseError
 from helpers.evidence import grid, tables
@@ -28,7 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_train(commands.add_parser("train", help="train one strategy and score it"))
-    command.add_arguments(commands.add_parser("advise", help="say how to start on your images"))
+    advise.add_arguments(commands.add_parser("advise", help="say how to start on your images"))
     return parser
 
 

@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MODULES = sorted([*(ROOT / "helpers").rglob("*.py"), *(ROOT / "measure").rglob("*.py")])
 LONGEST_FILE, LONGEST_FUNCTION = 350, 60  # lines; of a function without its docstring
+LONGER_FILES = {"advise.py": 450}  # a room of one file
 
 # A room may import from rooms on floors below its own.
 FLOORS = (
@@ -27,9 +28,9 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 # Code lines (no docstrings, comments, blank lines) that a room may have. An issue may raise one.
 CEILINGS = {
-    "errors": 20, "files": 110, "plots": 1130, "datasets": 950, "networks": 400, "training": 980,
-    "inspection": 710, "evidence": 1130, "practice": 680, "widgets": 360, "lab": 2210, "advise":
-    570, "__main__": 110, "measure": 690,
+    "errors": 20, "files": 110, "plots": 1130, "datasets": 980, "networks": 400, "training": 980,
+    "inspection": 710, "evidence": 1030, "practice": 680, "widgets": 370, "lab": 2210, "advise":
+    340, "__main__": 110, "measure": 690,
 }  # fmt: skip
 
 
@@ -128,7 +129,8 @@ def test_a_room_stays_under_its_ceiling(room):
 
 @pytest.mark.parametrize("path", MODULES, ids=dotted)
 def test_files_and_functions_can_be_read_in_one_sitting(path):
-    assert len(path.read_text().splitlines()) <= LONGEST_FILE
+    most = LONGER_FILES.get(path.name, LONGEST_FILE)
+    assert len(path.read_text().splitlines()) <= most
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef):
             docstring = ast.get_docstring(node, clean=False) or ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,14 @@ from helpers.errors import CourseError
 from helpers.files import array, digest, folder
 
 Channels = Literal["auto", 1, 3]
+
+
+Kind = Literal[
+    "cannot be read", "may not be read", "more than 8 bits", "transparent pixels", "several pages"
+]
+
+
+LOST = ("cannot be read", "may not be read")  # kinds of files of which there are no pixels
 
 
 FORMAT = 1  # raise it when the decoding below changes, so that old cache files are left alone
@@ -72,22 +81,59 @@ def decode_parts(
     return {part: array(path(part), lambda part=part: make(part)) for part in parts}
 
 
-def decode_files(files: Sequence[Path], size: int, channels: Literal[1, 3]) -> np.ndarray:
-    """Decode `files` into one uint8 array ``(N, size, size, channels)``, values 0..255.
+class Problem(CourseError):
+    """Why the course refuses an image file; ``str()`` of it is the sentence to show.
+
+    Attributes
+    ----------
+    file : the file. kind : one of `Kind`.
+    """
+
+    def __init__(self, file: Path, kind: Kind, sentence: str) -> None:
+        super().__init__(f"{file} {sentence}")
+        self.file, self.kind = file, kind
+
+
+def decode_files(
+    files: Sequence[Path], size: int, channels: Literal[1, 3], *, collect: bool = False
+) -> tuple[np.ndarray, list[Problem]]:
+    """Decode `files`, and tell what is wrong with those that the course refuses.
 
     The shorter side is resized to `size` with an antialiased bicubic filter and the longer one
     cropped at both ends. EXIF orientation is applied.
+
+    Parameters
+    ----------
+    collect : go on after a problem, for an overview of the files, and read somehow what can be
+        seen: more than 8 bits in the window from the image's lowest to its highest value,
+        transparent pixels on white, the first of several pages.
+
+    Returns
+    -------
+    images : uint8 ``(len(files), size, size, channels)``, values 0..255; rows of files that are
+        `LOST` are black.
+    problems : in the order of `files`; without `collect` there are none.
+
+    Raises
+    ------
+    Problem
+        Without `collect`: the first one.
     """
-    images = np.empty((len(files), size, size, channels), dtype=np.uint8)
+    images = np.zeros((len(files), size, size, channels), dtype=np.uint8)
     mode = "L" if channels == 1 else "RGB"
 
-    def fill(row: int) -> None:
-        pixels = np.asarray(_read(files[row], mode, size))
-        images[row] = pixels.reshape(size, size, channels)
+    def fill(row: int) -> Problem | None:
+        try:
+            image, problem = _read(files[row], mode, size, collect)
+        except Problem as lost:
+            if not collect:
+                raise
+            return lost
+        images[row] = np.asarray(image).reshape(size, size, channels)
+        return problem
 
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(fill, range(len(files))))
-    return images
+        return images, [found for found in pool.map(fill, range(len(files))) if found]
 
 
 def is_gray(images: np.ndarray) -> bool:
@@ -107,71 +153,92 @@ def _decode_all(
     parts: Mapping[str, Sequence[Path]], size: int, channels: Channels
 ) -> dict[str, np.ndarray]:
     n_channels = 3 if channels == "auto" else channels
-    images = {part: decode_files(files, size, n_channels) for part, files in parts.items()}
+    images = {part: decode_files(files, size, n_channels)[0] for part, files in parts.items()}
     if channels == "auto" and all(is_gray(part) for part in images.values()):
         return {part: rgb[..., 1:2] for part, rgb in images.items()}
     return images
 
 
 def _stamp(root: Path, file: Path) -> tuple[str, int, int]:
+    found = _status(file)
+    return file.relative_to(root).as_posix(), found.st_size, found.st_mtime_ns
+
+
+def _status(file: Path) -> os.stat_result:
     try:
         found = file.stat()
     except OSError as error:
         raise _unreadable(file, error) from error
     if not stat.S_ISREG(found.st_mode):  # a named pipe would be waited on for ever
         raise _unreadable(file, OSError("not a regular file"))
-    return file.relative_to(root).as_posix(), found.st_size, found.st_mtime_ns
+    return found
 
 
-def _read(file: Path, mode: str, size: int) -> Image.Image:
+def _read(file: Path, mode: str, size: int, collect: bool) -> tuple[Image.Image, Problem | None]:
+    """Return the centre square of an image file, and what is wrong with it where that is kept."""
+    _status(file)
     try:
         with Image.open(file) as image:
-            _refuse_what_would_lose_content(file, image)
-            upright = ImageOps.exif_transpose(image)
+            problem = _lost_content(file, image)
+            if problem and not collect:
+                raise problem
             # A palette or a key colour may hold the transparency, and Pillow resizes neither well.
-            opaque = _without_alpha(file, upright).convert(mode)
-    except CourseError:
+            opaque = _opaque(ImageOps.exif_transpose(image)).convert(mode)
+    except Problem:
         raise
     except Exception as error:  # Pillow's decoders raise almost anything on damaged bytes
         raise _unreadable(file, error) from error
     side = min(opaque.size)
     left, top = ((length - side) / 2 for length in opaque.size)
     box = (left, top, left + side, top + side)
-    return opaque.resize((size, size), Image.Resampling.BICUBIC, box=box)
+    return opaque.resize((size, size), Image.Resampling.BICUBIC, box=box), problem
 
 
-def _refuse_what_would_lose_content(file: Path, image: Image.Image) -> None:
+def _lost_content(file: Path, image: Image.Image) -> Problem | None:
+    """Return what of an image eight bits, one page and no background would lose."""
     # Pillow opens 16-bit colour as plain RGB and drops the low byte; only the raw mode tells.
     deep_colour = any(";16" in str(tile.args) for tile in image.tile)
     if deep_colour or image.mode.startswith(("I", "F")):
-        raise CourseError(
-            f"{file} has more than 8 bits per channel (mode {image.mode}). The course reads 8, and "
-            f"which intensity window to keep is your decision; convert with {WINDOW_EXAMPLE}."
-        )
+        return Problem(
+            file, "more than 8 bits",
+            f"has more than 8 bits per channel (mode {image.mode}). The course reads 8, and "
+            f"which intensity window to keep is your decision; convert with {WINDOW_EXAMPLE}.",
+        )  # fmt: skip
     if image.format == "TIFF" and image.n_frames > 1:
-        raise CourseError(
-            f"{file} is a stack of {image.n_frames} pages. Save the pages you want to use as "
-            "single images."
-        )
+        return Problem(
+            file, "several pages",
+            f"is a stack of {image.n_frames} pages. Save the pages you want to use as "
+            "single images.",
+        )  # fmt: skip
+    if image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255:
+        return Problem(
+            file, "transparent pixels",
+            "has transparent pixels, and what lies behind them is not in the file. Put it "
+            "on a background of your choice and save it without an alpha channel.",
+        )  # fmt: skip
+    return None
 
 
-def _without_alpha(file: Path, image: Image.Image) -> Image.Image:
-    if not image.has_transparency_data:
-        return image
-    rgba = image.convert("RGBA")
-    if rgba.getchannel("A").getextrema()[0] < 255:
-        raise CourseError(
-            f"{file} has transparent pixels, and what lies behind them is not in the file. Put it "
-            "on a background of your choice and save it without an alpha channel."
-        )
-    return rgba.convert("RGB")
+def _opaque(image: Image.Image) -> Image.Image:
+    """Return an image of 8 bits without alpha: the same pixels, if nothing would be lost."""
+    if image.mode.startswith(("I", "F")):
+        values = np.nan_to_num(np.asarray(image, dtype=np.float64))
+        low, high = values.min(), values.max()
+        return Image.fromarray((255 * (values - low) / max(high - low, 1e-12)).astype(np.uint8))
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image
 
 
-def _unreadable(file: Path, error: Exception) -> CourseError:
-    return CourseError(
-        f"{file} cannot be read as an image ({type(error).__name__}: {error}). Replace the file or "
-        "delete it."
-    )
+def _unreadable(file: Path, error: Exception) -> Problem:
+    forbidden = isinstance(error, PermissionError)
+    return Problem(
+        file, "may not be read" if forbidden else "cannot be read",
+        f"cannot be read as an image ({type(error).__name__}: {error}). Replace the file or "
+        "delete it.",
+    )  # fmt: skip
 
 
 def as_gray(data: Dataset) -> Dataset:

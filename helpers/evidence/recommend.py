@@ -18,7 +18,6 @@ from helpers import plots
 from helpers.errors import CourseError, unknown_name
 from helpers.evidence import similarity as measured_similarity
 from helpers.evidence.estimates import Estimate, estimate, weights_of
-from helpers.evidence.report import Section
 from helpers.evidence.rules import Published, published_for
 from helpers.evidence.verdicts import (
     LONGER,
@@ -322,18 +321,28 @@ def _shown(value: Interval) -> str:
     return f"{value.mean:.3f} AUC (95 % interval over seeds {value.lo:+.3f} to {value.hi:+.3f})"
 
 
-def recommendation(advice: Recommendation) -> Section:
-    """Say which strategy, why, how sure, what would change it, and on which numbers it rests."""
+def sentences(advice: Recommendation) -> tuple[list[str], list[str]]:
+    """Return a recommendation for people: which strategy, why and how sure; what would change it.
+
+    Returns
+    -------
+    text : sentences to stand as paragraphs; the last one announces the points.
+    points : what would change the choice, then what others published.
+    """
     word = "Recommended, as an extrapolation" if advice.extrapolated else "Recommended"
     text = [
         f"{word}: {NAMES[advice.strategy]} for {advice.n:,} training images. {advice.why}",
         f"Confidence: {advice.confidence}. {' '.join(advice.doubts)}".strip(),
         "What would change it:",
     ]
-    points = list(advice.what_would_change_it)
-    points += [f"Published: {p.finding} ({p.source})" for p in advice.published]
+    published = [f"Published: {p.finding} ({p.source})" for p in advice.published]
+    return text, [*advice.what_would_change_it, *published]
+
+
+def evidence_table(advice: Recommendation) -> pd.DataFrame:
+    """Return the measured rows a recommendation rests on, as text for a report."""
     rows = advice.evidence
-    table = pd.DataFrame({
+    return pd.DataFrame({
         "data set": rows["dataset"].map(plots.set_label), "n": rows["n"],
         "strategy": rows["arm"].map(NAMES),
         "AUC": rows["auc"].map("{:.3f}".format),
@@ -341,9 +350,6 @@ def recommendation(advice: Recommendation) -> Section:
         "seconds": rows["seconds"].map("{:,.0f}".format),
         "weight": rows["weight"].map("{:.2f}".format),
     })  # fmt: skip
-    figure = plots.arm_curves(rows, advice.n) if len(rows) else None
-    alt = "test AUC of every strategy against the number of training images"
-    return Section("Recommendation", text, points, table, figure, alt)
 
 
 def _range(low: float, high: float) -> str:

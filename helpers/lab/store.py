@@ -15,7 +15,6 @@ import pandas as pd
 
 from helpers import files
 from helpers.errors import CourseError
-from helpers.evidence import report
 from helpers.lab import drawings
 from helpers.lab.race import Race
 from helpers.plots.style import LABELS as NAMES
@@ -249,7 +248,7 @@ def as_html(runs: Sequence[Kept]) -> str:
     body = "\n".join(run_html(run) for run in runs)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{TITLE}</title>'
-        f"<style>{report.STYLE}{drawings.STYLE}</style></head>\n<body><h1>{TITLE}</h1>\n"
+        f"<style>{drawings.STYLE}</style></head>\n<body><h1>{TITLE}</h1>\n"
         f"<p>{NOTE}</p>{both}\n{body}\n</body></html>\n"
     )
 

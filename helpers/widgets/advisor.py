@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from dataclasses import replace
 
 import ipywidgets as widgets
 
 from helpers import plots
 from helpers.errors import CourseError
-from helpers.evidence import recommend, report, verdicts
+from helpers.evidence import recommend, verdicts
 from helpers.evidence.recommend import Recommendation
 from helpers.evidence.verdicts import Evidence
 from helpers.widgets.figures import figure_box, show
@@ -82,8 +81,13 @@ class Advisor(widgets.VBox):
             self.advice = None
             self.text.value, self.curves.value = f"<p>{html.escape(str(error))}</p>", ""
             return
-        section = recommend.recommendation(self.advice)
-        self.text.value = report.section_html(replace(section, figure=None, table=None))
+        text, points = recommend.sentences(self.advice)
+        items = "".join(f"<li>{html.escape(point)}</li>" for point in points)
+        self.text.value = (
+            f"<h2>Recommendation</h2>{''.join(f'<p>{html.escape(line)}</p>' for line in text)}"
+            f"<ul>{items}</ul>"
+        )
         names = self.advice.evidence["dataset"]
         arms = self.found.arms[self.found.arms["dataset"].isin(set(names))]
-        show(self.curves, plots.arm_curves(arms, self.advice.n), section.alt)
+        alt = "test AUC of every strategy against the number of training images"
+        show(self.curves, plots.arm_curves(arms, self.advice.n), alt)

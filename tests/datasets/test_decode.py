@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("private_cache")
 
 
 def read(path: Path, size: int = 10, channels: int = 3) -> np.ndarray:
-    return decode.decode_files([path], size, channels)[0]
+    return decode.decode_files([path], size, channels)[0][0]
 
 
 def save_pixels(path: Path, pixels: np.ndarray) -> Path:
@@ -164,6 +165,64 @@ def test_an_image_that_cannot_be_used_is_named(
     with pytest.raises(CourseError, match=rf"test.{file}.*{said}"):
         decode.decode_parts(root, parts, 8, channels)
     assert not list(private_cache.rglob("*.npy"))
+
+
+@pytest.mark.parametrize(
+    ("file", "write", "kind"),
+    [
+        ("odd.png", lambda path: path.write_bytes(b"not an image"), "cannot be read"),
+        ("odd.png", lambda path: path.write_bytes(b""), "cannot be read"),
+        ("odd.png", cut_off, "cannot be read"),
+        ("odd.jpg", lambda path: path.symlink_to("nowhere.jpg"), "cannot be read"),
+        ("odd.png", os.mkfifo, "cannot be read"),
+        ("odd.png", lambda path: Image.new("1", (20_000, 10_000)).save(path), "cannot be read"),
+        ("odd.png", plain("I;16", 1000), "more than 8 bits"),
+        ("odd.tif", plain("F", 0.5), "more than 8 bits"),
+        ("odd.png", deep_colour, "more than 8 bits"),
+        ("odd.png", plain("RGBA", (9, 9, 9, 254)), "transparent pixels"),
+        ("odd.tif", stack_of_pages, "several pages"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_what_is_wrong_is_collected_and_the_rest_read(root, draw, file, write, kind):
+    files = [draw("a.png", 7), root / file, draw("c.png", 9)]
+    write(files[1])
+    images, (problem,) = decode.decode_files(files, 8, 3, collect=True)
+    assert (problem.file, problem.kind) == (files[1], kind)
+    assert images[:, 0, 0, 0].tolist()[::2] == [7, 9]
+    with pytest.raises(decode.Problem, match=re.escape(str(problem))):
+        decode.decode_files(files, 8, 3)
+
+
+def test_files_without_permission_are_told_from_damaged_ones(draw, monkeypatch):
+    def denied(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Image, "open", denied)
+    _, (problem,) = decode.decode_files([draw("a.png")], 8, 3, collect=True)
+    assert problem.kind == "may not be read"
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "expected"),
+    [("RGBA", (9, 9, 9, 0), 255), ("RGBA", (9, 9, 9, 255), 9), ("LA", (100, 51), 224)],
+)
+def test_for_an_overview_transparent_pixels_lie_on_white(draw, mode, colour, expected):
+    images, _ = decode.decode_files([draw("a.png", colour, mode)], 8, 3, collect=True)
+    assert (images == expected).all()
+
+
+def test_for_an_overview_deep_images_are_read_in_their_own_window(tmp_path):
+    values = np.linspace(100, 300, 64 * 64).reshape(64, 64).astype(np.uint16)
+    file = save_pixels(tmp_path / "a.png", values)
+    images, _ = decode.decode_files([file], 64, 1, collect=True)
+    assert (images.min(), images.max()) == (0, 255)
+
+
+def test_without_alpha_no_pixel_changes(root):
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 4), dtype=np.uint8)
+    pixels[..., 3] = 255
+    assert np.array_equal(read(save_pixels(root / "a.png", pixels), 16), pixels[..., :3])
 
 
 def test_the_example_for_deep_images_works(tmp_path, monkeypatch):
