@@ -356,7 +356,7 @@ def race(data: Dataset, names: Iterable[str], seed: int = 0) -> dict[str, object
         "finish": plots.intervals(
             {NAMES[name]: (s.auc, s.auc_lo, s.auc_hi) for name, (s, _) in raced.items()},
             f"AUC, 95 % bootstrap interval (n = {len(test)} held-out images, one seed)",
-            {NAMES[name]: plots.arm_color(name) for name in raced},
+            {NAMES[name]: plots.color_of(name.removesuffix(LONGER)) for name in raced},
         ),
     }  # fmt: skip
 
