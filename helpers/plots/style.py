@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 # Okabe & Ito's palette, which readers with any colour vision can tell apart.
@@ -67,6 +68,17 @@ def draws(function: Callable[..., Figure]) -> Callable[..., Figure]:
         return figure
 
     return drawing
+
+
+def ink_on(color: str | tuple) -> str:
+    """Return the ink that can be read on `color`: "white" or the dark one.
+
+    Whichever has the higher contrast (WCAG 2, its gamma taken as 2.2). A colour with an alpha
+    value, as ``(color, 0.5)``, lies on a white page.
+    """
+    *rgb, alpha = to_rgba(color)
+    red, green, blue = ((1 - alpha + alpha * part) ** 2.2 for part in rgb)
+    return INK if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.21 else "white"
 
 
 def base_name(strategy: str) -> str:
