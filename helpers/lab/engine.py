@@ -27,7 +27,7 @@ from helpers.datasets import Dataset
 from helpers.errors import CourseError
 from helpers.lab import races, store
 from helpers.lab.explain import NONE, explain, leader
-from helpers.lab.race import OPEN, Lane, Race, available, n_steps, result_of, time_left
+from helpers.lab.race import OPEN, Lane, Race, available, n_steps, result_of, time_left, waiting
 from helpers.lab.setup import Setup
 from helpers.training import experiments
 
@@ -85,6 +85,17 @@ class Lab:
             except Exception as error:  # a page that cannot be drawn must not end a race
                 log.warning("the page could not be redrawn", exc_info=error)
 
+    @contextlib.contextmanager
+    def _changing(self, change: Change) -> Iterator[None]:
+        """Change the state, alone, and tell of it; a CourseError becomes the message."""
+        with self._lock:
+            self.message = ""
+            try:
+                yield
+            except CourseError as error:
+                self.message = str(error)
+        self._tell(change)
+
     @property
     def lanes(self) -> tuple[Lane, ...]:
         """The arms of the race that is shown."""
@@ -118,97 +129,74 @@ class Lab:
 
     def change(self, setup: Setup) -> None:
         """Set up another race; a running one is not touched. The guess was about the old one."""
-        with self._lock:
-            if setup == self.setup:
-                return
-            self._set_up(setup, None)
-            try:
+        if setup != self.setup:
+            with self._changing("setup"):
+                self._set_up(setup, None)
                 setup.check()
-            except CourseError as error:
-                self.message = str(error)
-        self._tell("setup")
 
     def load_prepared(self, name: str) -> None:
         """Set up the prepared race called `name`."""
-        try:
+        with self._changing("setup"):
             prepared = races.by_name(name)
-        except CourseError as error:
-            return self.say(str(error))
-        with self._lock:
             self._set_up(prepared.setup, prepared)
-        self._tell("setup")
 
     def _set_up(self, setup: Setup, prepared: races.Prepared | None) -> None:
-        self.setup, self.prepared, self.guess, self.message = setup, prepared, None, ""
+        self.setup, self.prepared, self.guess = setup, prepared, None
         if self.phase != "running":
             self.showing = "setup"
 
     def set_predict_first(self, wanted: bool) -> None:
         """Ask for a guess before every race, or stop asking."""
-        with self._lock:
-            self.predict_first, self.message = bool(wanted), ""
-        self._tell("setup")
+        with self._changing("setup"):
+            self.predict_first = bool(wanted)
 
     def commit_guess(self, choice: str | None) -> None:
         """Commit to one of `choices`. It stands until the setup changes."""
-        with self._lock:
+        with self._changing("setup"):
             if self.guess is not None:
-                self.message = (
+                raise CourseError(
                     f"The guess is made: {self.guess}. It stands until the setup changes."
                 )
-            elif choice not in self.choices:
-                self.message = "Choose one of the answers, then commit to it."
-            else:
-                self.guess, self.message = choice, ""
-        self._tell("setup")
+            if choice not in self.choices:
+                raise CourseError("Choose one of the answers, then commit to it.")
+            self.guess = choice
 
     def say(self, sentence: str) -> None:
         """Show a sentence; "" takes it away."""
-        with self._lock:
+        with self._changing("setup"):
             self.message = sentence
-        self._tell("setup")
 
     def keep(self, name: str) -> bool:
         """Keep the race that is shown under a name; return whether that worked."""
-        try:
+        with self._changing("kept"):
             if self.current is None or self.phase == "running" or not self.current.results:
                 raise CourseError("There is no finished race to keep yet. Press Race first.")
             store.keep(name, self.current)
-        except CourseError as error:
-            self.say(str(error))
-            return False
-        self.say("")
-        self._tell("kept")
-        return True
+        return not self.message
 
     def race(self) -> bool:
         """Start the race that is set up; return whether it was started."""
-        with self._lock:
-            try:
-                if self.why_not:
-                    raise CourseError(self.why_not)
-                self.setup.check()
-            except CourseError as error:
-                self.message = str(error)
-                started = False
-            else:
-                self._start()
-                started = True
-        self._tell("race" if started else "setup")
+        started = False
+        with self._changing("race"):
+            if self.why_not:
+                raise CourseError(self.why_not)
+            self.setup.check()
+            self._start()
+            started = True
         return started
 
     def _start(self) -> None:
         """Answer from the stored results what they hold, and have the other arms trained."""
         setup, prepared = self.setup, self.prepared
         known = available(setup) if self.use_stored else [None] * len(setup.arms)
-        lanes = [Lane(arm, label, setup.epochs)
-                 for arm, label in zip(setup.arms, setup.labels, strict=True)]  # fmt: skip
-        lanes = tuple(replace(lane, status="done", share=1.0, result=result) if result else lane
-                      for lane, result in zip(lanes, known, strict=True))  # fmt: skip
+        lanes = tuple(
+            replace(lane, status="done", share=1.0, result=result) if result else lane
+            for lane, result in zip(waiting(setup), known, strict=True)
+        )
         number = self.current.number + 1 if self.current else 1
         look_at = prepared.look_at if prepared else ""
         self.current = Race(number, setup, lanes, self.question, self.guess, look_at)
-        self.message, self.showing = "", "race"
+        self.showing = "race"
         if all(known):
             self.current, self.phase = concluded(self.current), "done"
             return

@@ -14,7 +14,7 @@ from helpers.lab import drawings, store
 from helpers.lab.drawings import remark, safe
 from helpers.lab.engine import Lab
 from helpers.lab.explain import NONE, ranked
-from helpers.lab.race import SOURCE_WORDS, Kept, Lane, Result, network_rows
+from helpers.lab.race import SOURCE_WORDS, Kept, Result, network_rows, waiting
 from helpers.lab.setup import Setup
 
 
@@ -108,11 +108,9 @@ class Pictures:
         lab = self.lab
         race = lab.current if lab.showing == "race" else None
         setup = race.setup if race else lab.setup
-        if race:
-            rows = [lane.row for lane in race.lanes]
-        else:
-            rows = [Lane(arm, label, setup.epochs).row | {"words": "ready"}
-                    for arm, label in zip(setup.arms, setup.labels, strict=True)]  # fmt: skip
+        rows = [lane.row for lane in (race.lanes if race else waiting(setup))]
+        if not race:
+            rows = [row | {"words": "ready"} for row in rows]
         self._draw_rows(rows, setup.epochs)
         if change == "progress":
             return

@@ -151,6 +151,12 @@ class Lane:
         }  # fmt: skip
 
 
+def waiting(setup: Setup) -> tuple[Lane, ...]:
+    """Return the arms of a race that has not begun."""
+    arms = zip(setup.arms, setup.labels, strict=True)
+    return tuple(Lane(arm, label, setup.epochs) for arm, label in arms)
+
+
 @dataclass(frozen=True, eq=False)
 class Race:
     """What was started with one press of the button, as it stands.

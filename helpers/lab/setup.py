@@ -252,25 +252,6 @@ class Setup:
             )
 
 
-def rate(text: str) -> float | None:
-    """Read a learning rate that was typed; None for an empty field: the strategy's own.
-
-    Raises
-    ------
-    CourseError
-        When it is no number.
-    """
-    text = text.strip()
-    if not text:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        raise CourseError(
-            f"{text!r} is no number; type a rate such as 0.003 or 3e-3, or leave the field empty."
-        ) from None
-
-
 def _label(arm: Arm, family: list[Arm], *, alone: bool) -> str:
     marks = arm.marks()
     differ = {knob for knob in marks if len({str(a.marks().get(knob)) for a in family}) > 1}
