@@ -47,15 +47,11 @@ def remark(sentence: str) -> str:
     return f'<p class="lab-quiet">{safe(sentence)}</p>' if sentence else ""
 
 
-def dashes(strategies: Sequence[str]) -> list[str]:
-    """Return a dash pattern per arm: the first of a strategy is solid, the next is dashed."""
-    return [DASHES[list(strategies[:k]).count(name) % len(DASHES)]
-            for k, name in enumerate(strategies)]  # fmt: skip
-
-
-def _dashed(arms: Sequence[Mapping]) -> list[tuple[Mapping, str]]:
-    patterns = dashes([arm["strategy"] for arm in arms])
-    return list(zip(arms, patterns, strict=True))
+def dashed(arms: Sequence[Mapping]) -> list[tuple[Mapping, str]]:
+    """Return each arm with its dash pattern: the first of a strategy is solid, the next dashed."""
+    names = [arm["strategy"] for arm in arms]
+    return [(arm, DASHES[names[:k].count(arm["strategy"]) % len(DASHES)])
+            for k, arm in enumerate(arms)]  # fmt: skip
 
 
 def swatch(strategy: str, dash: str) -> str:
@@ -114,7 +110,7 @@ def _chart(
         f'<text x="{x(epoch):.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{epoch}</text>'
         for epoch in range(1, epochs + 1, max(1, math.ceil(epochs / 10)))
     ]
-    for arm, dash in _dashed(arms):
+    for arm, dash in dashed(arms):
         points = [(x(row["epoch"]), y(row[key])) for row in arm["history"]
                   if math.isfinite(row[key])]  # fmt: skip
         color, path = color_of(arm["strategy"]), " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
@@ -145,7 +141,7 @@ def table(arms: Sequence[Mapping]) -> str:
     """
     known = [arm["auc_lo"] for arm in arms if arm["auc"] is not None]
     low = max(0.0, math.floor(min(known) * 20 - 0.2) / 20) if known else 0.5
-    rows = "".join(_row(arm, dash, low) for arm, dash in _dashed(arms))
+    rows = "".join(_row(arm, dash, low) for arm, dash in dashed(arms))
     return (
         '<table class="lab-table"><thead><tr><th>arm</th><th></th>'
         '<th>test AUC, 95 % interval</th><th class="number">accuracy</th>'
@@ -183,22 +179,24 @@ def _row(arm: Mapping, dash: str, low: float) -> str:
     )
 
 
+def facts(setup: Mapping, caveat: str) -> str:
+    """Return what all arms of a race share, in a line; `setup` holds the fields of a `Setup`."""
+    n = f"{setup['n']:,}" if setup["n"] else "all"
+    return (
+        f"{setup['dataset']}, {n} training images of {setup['image_size']} x "
+        f"{setup['image_size']} pixels, {setup['backbone']}, {setup['epochs']} epochs, seed "
+        f"{setup['seed']}. {caveat}"
+    ).strip()
+
+
 def kept_race(race: Kept) -> str:
     """Return a kept race as a section of a page: settings, guess, table, sentences and curves."""
-    setup, when = race.setup, race.when.replace("T", " ")
-    n = f"{setup['n']:,}" if setup["n"] else "all"
-    where = (
-        f"{setup['dataset']}, {n} images, {setup['image_size']} px, {setup['backbone']}, "
-        f"{setup['epochs']} epochs, seed {setup['seed']}. {race.caveat}"
-    )
+    where = f"{facts(race.setup, race.caveat)} Kept {race.when.replace('T', ' ')}"
     rows = [{**row, "words": row["source"], "note": ""} for row in race.rows]
     guess = f"<p>Guess before the race: {safe(race.guess)}</p>" if race.guess else ""
     said = "".join(f"<p>{safe(sentence)}</p>" for sentence in race.explanation)
-    drawn = any(row["history"] for row in rows)
-    return (
-        f"<h2>{safe(race.name)}</h2><p>{safe(where.strip())} Kept {safe(when)}</p>{guess}"
-        f"{table(rows)}{said}{curves(rows, setup['epochs']) if drawn else ''}"
-    )
+    drawn = curves(rows, race.setup["epochs"]) if any(row["history"] for row in rows) else ""
+    return f"<h2>{safe(race.name)}</h2><p>{safe(where)}</p>{guess}{table(rows)}{said}{drawn}"
 
 
 def network(arms: Sequence[Mapping]) -> str:
@@ -216,7 +214,7 @@ def network(arms: Sequence[Mapping]) -> str:
         f"<tr><td>{swatch(arm['strategy'], dash)}{safe(arm['arm'])}</td>"
         + "".join(_box(part, arm) for part in arm["parts"])
         + "</tr>"
-        for arm, dash in _dashed(arms)
+        for arm, dash in dashed(arms)
     )
     return (
         '<table class="lab-network"><thead><tr><th>image &rarr;<small>parameters</small></th>'

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,14 +14,10 @@ from helpers.evidence import grid, verdicts
 from helpers.evidence.recommend import recommend
 from helpers.evidence.verdicts import Evidence
 from helpers.lab.race import Race, Result, cost
-from helpers.lab.setup import Arm
 from helpers.plots import arm_label
 from helpers.training.metrics import Interval, auc_difference
 
 FEW_TESTED = 100  # test images below which an interval says little
-
-
-KNOBS = ("strategy", "last", "head_lr", "backbone_lr", "decay", "batchnorm", "gray", "augment")
 
 
 @functools.cache
@@ -102,13 +99,15 @@ def _saving(cheap: Result, dear: Result) -> str:
 def because(race: Race) -> str:
     """Say what a single knob did, where two arms of the race differ in nothing else."""
     lanes = [lane for lane in race.lanes if lane.result is not None]
-    for knob, rule in RULES.items():
-        for a, b in itertools.combinations(lanes, 2):
-            differing = [k for k in KNOBS if getattr(a.arm, k) != getattr(b.arm, k)]
-            if differing == [knob]:
-                sentence = rule(a.arm, b.arm, difference(a.result, b.result))
-                if sentence:
-                    return sentence
+    for rule in RULES:
+        for pair in itertools.combinations(lanes, 2):
+            for usual, turned in (pair, pair[::-1]):
+                before, after = vars(usual.arm), vars(turned.arm)
+                differing = [knob for knob in before if before[knob] != after[knob]]
+                if differing == [rule.knob] and rule.tells(before[rule.knob], after[rule.knob]):
+                    gap = difference(turned.result, usual.result)
+                    said = rule.helped if gap.mean > 0 else rule.hurt
+                    return (said if gap.clear else rule.unclear).format(after[rule.knob])
     scored = [lane.result.score.n for lane in lanes if lane.result.score is not None]
     if scored and min(scored) < FEW_TESTED:
         return (
@@ -118,59 +117,49 @@ def because(race: Race) -> str:
     return ""
 
 
-def _batchnorm(a: Arm, b: Arm, gap: Interval) -> str:
-    moves, other = (a, b) if a.batchnorm == "train" else (b, a)
-    if moves.batchnorm != "train" or other.batchnorm == "train":
-        return ""
-    lost = gap.mean if moves is b else -gap.mean
-    if not gap.clear:
-        return (
-            "Moving BatchNorm statistics made no difference that these test images can show; they "
-            "still cost time, because nothing frozen can be computed once."
-        )
-    if lost > 0:
-        return (
-            "The same weights trained in both: what was lost is BatchNorm's doing. Its statistics "
-            "followed small batches of the new images, and so the frozen weights behind it were "
-            "fed something that they were not made for."
-        )
-    return (
+class Rule(NamedTuple):
+    """What is said of a knob that alone was turned, by the difference in AUC that it made.
+
+    Attributes
+    ----------
+    tells : whether the rule is about turning the knob from one value to the other.
+    unclear : where the interval of the difference includes 0. ``{}`` is the knob's new value.
+    """
+
+    knob: str
+    tells: Callable[[str | None, str | None], bool]
+    unclear: str
+    hurt: str
+    helped: str
+
+
+RULES = (
+    Rule(
+        "batchnorm", lambda before, after: after == "train",
+        "Moving BatchNorm statistics made no difference that these test images can show; they "
+        "still cost time, because nothing frozen can be computed once.",
+        "The same weights trained in both: what was lost is BatchNorm's doing. Its statistics "
+        "followed small batches of the new images, and so the frozen weights behind it were fed "
+        "something that they were not made for.",
         "Here moving statistics helped. That happens where images differ so much from ImageNet's "
-        "that the old statistics do not fit: look at the activations."
-    )
-
-
-def _gray(a: Arm, b: Arm, gap: Interval) -> str:
-    if {a.gray, b.gray} != {"sum", "mean"}:
-        return ""
-    sum_leads = gap.mean > 0 if a.gray == "sum" else gap.mean < 0
-    if not gap.clear:
-        return (
-            "The mean leaves a third of every activation of the first layer, but these test images "
-            "show no loss of AUC from it. The wrong scale shows in the activations (notebook 03)."
-        )
-    if sum_leads:
-        return (
-            "Sum and mean differ by a factor of 3 only: with the mean, BatchNorm at rest and all "
-            "frozen weights behind it are fed a third of what they expect."
-        )
-    return "Here the mean did better than the sum: look at the first layer's activations."
-
-
-def _augmentation(a: Arm, b: Arm, gap: Interval) -> str:
-    policy, sign = (a.augment, 1) if a.augment != "none" else (b.augment, -1)
-    if "none" not in (a.augment, b.augment):
-        return ""
-    if not gap.clear:
-        return (
-            f"The augmentation {policy} brought nothing that these test images can show, and it "
-            "rules out computing the frozen part once."
-        )
-    word = "helped" if sign * gap.mean > 0 else "hurt"
-    return f"The augmentation {policy} clearly {word}: nothing else differs between the two arms."
-
-
-RULES = {"batchnorm": _batchnorm, "gray": _gray, "augment": _augmentation}
+        "that the old statistics do not fit: look at the activations.",
+    ),
+    Rule(
+        "gray", lambda before, after: (before, after) == ("sum", "mean"),
+        "The mean leaves a third of every activation of the first layer, but these test images "
+        "show no loss of AUC from it. The wrong scale shows in the activations (notebook 03).",
+        "Sum and mean differ by a factor of 3 only: with the mean, BatchNorm at rest and all "
+        "frozen weights behind it are fed a third of what they expect.",
+        "Here the mean did better than the sum: look at the first layer's activations.",
+    ),
+    Rule(
+        "augment", lambda before, after: before == "none",
+        "The augmentation {} brought nothing that these test images can show, and it rules out "
+        "computing the frozen part once.",
+        "The augmentation {} clearly hurt: nothing else differs between the two arms.",
+        "The augmentation {} clearly helped: nothing else differs between the two arms.",
+    ),
+)  # fmt: skip
 
 
 def beside_the_evidence(race: Race, found: Evidence | None) -> str:

@@ -12,7 +12,7 @@ from helpers.lab import drawings
 from helpers.lab.engine import Lab
 from helpers.lab.knobs import SetupPanel
 from helpers.lab.panels import GuessPanel, KeptPanel, Pictures, StartPanel
-from helpers.lab.races import names
+from helpers.lab.races import PREPARED
 
 REDRAW_SECONDS = 0.3  # while a race runs
 
@@ -90,7 +90,7 @@ class StrategyLab(widgets.VBox):
 
     def _make_switches(self) -> None:
         self.prepared = widgets.Dropdown(
-            options=[*names(), OWN], description="race",
+            options=[*(race.name for race in PREPARED), OWN], description="race",
             layout={"width": "25em"}, style={"description_width": "3em"},
         )  # fmt: skip
         self.predict_first, self.presenter, self.use_stored, self.fresh = (

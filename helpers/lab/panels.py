@@ -15,7 +15,6 @@ from helpers.lab.drawings import remark, safe
 from helpers.lab.engine import Lab
 from helpers.lab.explain import NONE, ranked
 from helpers.lab.race import SOURCE_WORDS, Kept, Result, network_rows, waiting
-from helpers.lab.setup import Setup
 
 
 class GuessPanel(widgets.VBox):
@@ -80,16 +79,6 @@ class StartPanel(widgets.VBox):
         return f"Done; {failed} of {len(states)} arms failed." if failed else "Done."
 
 
-def facts(setup: Setup) -> str:
-    """Return what all arms share, in a line."""
-    n = f"{setup.n:,}" if setup.n else "all"
-    arms = f"{setup.shared_strategy} in every arm; " if setup.shared_strategy else ""
-    return (
-        f"{arms}{setup.dataset}, {n} training images of {setup.image_size} x {setup.image_size} "
-        f"pixels, {setup.backbone}, {setup.epochs} epochs, seed {setup.seed}. {setup.caveat}"
-    ).strip()
-
-
 class Pictures:
     """The parts of the page that only show, each an HTML box.
 
@@ -101,7 +90,6 @@ class Pictures:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.boxes = {name: widgets.HTML() for name in self.NAMES}
-        self._errors_of: object = None
 
     def draw(self, change: str) -> None:
         """Show the state; while training only what can have changed."""
@@ -114,8 +102,11 @@ class Pictures:
         self._draw_rows(rows, setup.epochs)
         if change == "progress":
             return
+        facts = drawings.facts(vars(setup), setup.caveat)
+        if setup.shared_strategy:
+            facts = f"{setup.shared_strategy} in every arm; {facts}"
         question = race.question if race else lab.question
-        self.boxes["question"].value = f"<h2>{safe(question)}</h2>{remark(facts(setup))}"
+        self.boxes["question"].value = f"<h2>{safe(question)}</h2>{remark(facts)}"
         outcome = self._outcome()
         self.boxes["outcome"].value = f"<h2>{safe(outcome)}</h2>" if outcome else ""
         self.boxes["explanation"].value = self._explanation()
@@ -124,10 +115,7 @@ class Pictures:
             self.boxes["network"].value = drawings.network(network_rows(setup))
         except CourseError:
             self.boxes["network"].value = ""  # the message says what is wrong
-        shown = (lab.showing, lab.phase, race and race.number)
-        if shown != self._errors_of:  # pictures are made once
-            self._errors_of = shown
-            self.boxes["errors"].value = self._errors()
+        self.boxes["errors"].value = self._errors()
 
     def _draw_rows(self, rows: list[dict], epochs: int) -> None:
         sources = {row["source"] for row in rows}

@@ -107,12 +107,6 @@ class Arm:
                 found[knob] = f"probe {word} {getattr(phase, knob):g}"
         return found
 
-    @property
-    def unusual(self) -> set[str]:
-        """Knobs that do not stand where the strategy has them."""
-        usual = Arm(self.strategy).marks()
-        return {knob for knob, word in self.marks().items() if usual.get(knob) != word}
-
 
 @dataclass(frozen=True)
 class Setup:
@@ -148,14 +142,19 @@ class Setup:
 
         Where all arms have the same strategy it is left out: see `shared_strategy`.
         """
-        family = [[other for other in self.arms if other.strategy == a.strategy] for a in self.arms]
         try:
-            return tuple(
-                _label(arm, kin, alone=len(kin) == len(self.arms))
-                for arm, kin in zip(self.arms, family, strict=True)
-            )
+            marks = [arm.marks() for arm in self.arms]
         except CourseError:  # `check` says what is wrong; until then they need some name
             return tuple(f"arm {k}: {arm.strategy}" for k, arm in enumerate(self.arms, 1))
+        found = []
+        for arm, own in zip(self.arms, marks, strict=True):
+            kin = [m for a, m in zip(self.arms, marks, strict=True) if a.strategy == arm.strategy]
+            usual = Arm(arm.strategy).marks()
+            shown = [word for knob, word in own.items()
+                     if any(other.get(knob) != word for other in (usual, *kin))]  # fmt: skip
+            told_apart = shown and len(kin) == len(self.arms) > 1
+            found.append(", ".join(shown if told_apart else [label_of(arm.strategy), *shown]))
+        return tuple(found)
 
     @property
     def shared_strategy(self) -> str:
@@ -250,11 +249,3 @@ class Setup:
                 "These images are in colour, so the network's stem stays as it is and the "
                 "grayscale surgery changes nothing. Set it to 'sum' in every arm."
             )
-
-
-def _label(arm: Arm, family: list[Arm], *, alone: bool) -> str:
-    marks = arm.marks()
-    differ = {knob for knob in marks if len({str(a.marks().get(knob)) for a in family}) > 1}
-    shown = [word for knob, word in marks.items() if knob in differ | arm.unusual]
-    told_apart = alone and len(family) > 1 and bool(shown)
-    return ", ".join(shown if told_apart else [label_of(arm.strategy), *shown])

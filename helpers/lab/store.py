@@ -193,7 +193,8 @@ def comparison(races: Sequence[Kept]) -> str:
             interval = f"{row['auc']:.3f} [{row['auc_lo']:.3f}, {row['auc_hi']:.3f}]"
             cells.setdefault(name, {"arm": name})[race.name] = interval
     table = pd.DataFrame(cells.values(), columns=["arm", *(race.name for race in races)])
-    return table.fillna("").to_html(index=False, border=0)
+    with pd.option_context("display.max_colwidth", None):  # or long names of arms are cut
+        return table.fillna("").to_html(index=False, border=0)
 
 
 def as_csv(races: Sequence[Kept]) -> str:

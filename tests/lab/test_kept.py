@@ -9,7 +9,7 @@ import pytest
 
 from helpers import files
 from helpers.errors import CourseError
-from helpers.lab import panels, store
+from helpers.lab import drawings, panels, store
 from helpers.lab.engine import Lab
 from helpers.lab.setup import Setup
 from tests.lab.conftest import TWO, run
@@ -106,8 +106,8 @@ def test_a_race_that_was_kept_before_rows_had_words_is_shown(kept):
 
 def test_a_caveat_stands_beside_every_number(kept):
     ants = Setup(TWO.arms, dataset="hymenoptera")
-    assert "ImageNet" in panels.facts(ants)
-    assert "ImageNet" not in panels.facts(TWO)
+    assert "ImageNet" in drawings.facts(vars(ants), ants.caveat)
+    assert "ImageNet" not in drawings.facts(vars(TWO), TWO.caveat)
     race = replace(store.kept()[0][1], caveat=ants.caveat)
     assert "have probably seen these images" in store.as_html([race])
 

@@ -217,7 +217,8 @@ def test_sources_are_chosen_in_the_page(board):
 
 
 def test_arms_of_one_strategy_share_its_colour_and_differ_in_the_dash():
-    assert drawings.dashes(["a", "b", "a", "a"]) == ["", "", "7 4", "2 4"]
+    arms = [{"strategy": name} for name in ("a", "b", "a", "a")]
+    assert [dash for _, dash in drawings.dashed(arms)] == ["", "", "7 4", "2 4"]
     line = drawings.swatch("lp_ft", "7 4")
     assert plots.color_of("lp_ft") in line
     assert 'stroke-dasharray="7 4"' in line
