@@ -1,6 +1,6 @@
 """The strategy lab: race two to five ways to train on the same images, and explain the result.
 
-It knows no widgets: `helpers.widgets.StrategyLab` shows it.
+`Lab` is its state and knows no widgets; `StrategyLab` is the page that shows it.
 """
 
 from helpers.lab.engine import Lab

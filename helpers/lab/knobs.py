@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import ipywidgets as widgets
 
@@ -107,6 +106,9 @@ class ArmKnobs(widgets.VBox):
         return Arm(**values | {"batchnorm": values["batchnorm"] or None})
 
 
+PLAIN = ("image_size", "backbone", "epochs", "seed")  # knobs that hold a field as it is
+
+
 class SetupPanel(widgets.VBox):
     """All knobs of a race.
 
@@ -119,7 +121,7 @@ class SetupPanel(widgets.VBox):
         self._changed, self._quiet = changed, True
         networks = [(f"{name}, a download" if "download" in where else name, name)
                     for name, where in backbones.available().items()]  # fmt: skip
-        self.dataset, self.size, self.backbone = (
+        self.dataset, self.image_size, self.backbone = (
             widgets.Dropdown(options=options, description=name, **wide())
             for name, options in (("images", [*datasets.names(), FOLDER]),
                                   ("pixels", setups.SIZES), ("network", networks))
@@ -139,7 +141,7 @@ class SetupPanel(widgets.VBox):
         self.add.on_click(lambda _: self._replace(self._setup.with_another_arm()))
         self.remove.on_click(lambda _: self._replace(self._setup.without_arm(self._chosen)))
         above = [self.dataset, self.folder, self.n]
-        below = [self.size, self.backbone, self.epochs, self.seed]
+        below = [self.image_size, self.backbone, self.epochs, self.seed]
         for knob in above + below:
             knob.observe(lambda _: self._on_change(), names="value")
         super().__init__([
@@ -170,11 +172,11 @@ class SetupPanel(widgets.VBox):
             self.dataset.value = setup.dataset if known else FOLDER
             own = setup.dataset.startswith("folder:")
             self.folder.value = setup.dataset.removeprefix("folder:") if own else ""
-            if setup.image_size not in self.size.options:
-                self.size.options = sorted({*self.size.options, setup.image_size})
-            self.n.value, self.size.value = setup.n or 0, setup.image_size
-            self.backbone.value = setup.backbone
-            self.epochs.value, self.seed.value = setup.epochs, setup.seed
+            self.n.value = setup.n or 0
+            if setup.image_size not in self.image_size.options:
+                self.image_size.options = sorted({*setups.SIZES, setup.image_size})
+            for name in PLAIN:
+                getattr(self, name).value = getattr(setup, name)
             self._show_arms(setup.arms)
             self._on_change()
         finally:
@@ -196,9 +198,7 @@ class SetupPanel(widgets.VBox):
         """Return the setup; raises CourseError when something typed cannot be read."""
         own = self.dataset.value == FOLDER
         name = f"folder:{self.folder.value.strip()}" if own else self.dataset.value
-        self._setup = replace(
-            self._setup, dataset=name, n=self.n.value or None, image_size=self.size.value,
-            backbone=self.backbone.value, epochs=self.epochs.value, seed=self.seed.value,
-            arms=tuple(knobs.read() for knobs in self.arms.children),
-        )  # fmt: skip
+        plain = {name: getattr(self, name).value for name in PLAIN}
+        arms = tuple(knobs.read() for knobs in self.arms.children)
+        self._setup = Setup(arms, dataset=name, n=self.n.value or None, **plain)
         return self._setup

@@ -51,7 +51,7 @@ class StrategyLab(widgets.VBox):
 
     def __init__(self, lab: Lab | None = None) -> None:
         self.lab = lab or Lab()
-        self._drawing, self._drawn, self._quiet = threading.RLock(), 0.0, False
+        self._drawing, self._drawn = threading.RLock(), 0.0
         self._make_switches()
         self.setup = SetupPanel(self.lab.setup, self._set_up)
         self.setup.children = (*self.setup.children, self.use_stored, self.fresh)
@@ -114,7 +114,8 @@ class StrategyLab(widgets.VBox):
             box.observe(self._set_sources, names="value")
 
     def _load(self, change: dict) -> None:
-        if not self._quiet and change["new"] != OWN:
+        shown = self.lab.prepared.name if self.lab.prepared else OWN
+        if change["new"] not in (OWN, shown):
             self.lab.load_prepared(change["new"])
 
     def _set_up(self) -> None:
@@ -143,9 +144,7 @@ class StrategyLab(widgets.VBox):
             self.guess.draw()
             # The knobs show what is set up, whoever set it up.
             prepared = self.lab.prepared
-            self._quiet = True
             self.prepared.value = prepared.name if prepared else OWN
-            self._quiet = False
             if prepared is not None:
                 self.setup.show(self.lab.setup)
             self._arrange()
