@@ -22,7 +22,7 @@ def main() -> None:
     """Run the first prepared race in the app and save what a visitor sees then."""
     if CHROMIUM is None:
         raise SystemExit(MISSING)
-    arguments = ["-m", "helpers.lab.app", "--no-browser", f"--port={free_port()}"]
+    arguments = ["-m", "helpers", "app", "--no-browser", f"--port={free_port()}"]
     with (
         tempfile.TemporaryDirectory() as folder,
         running(arguments, Path(folder)) as url,

@@ -19,6 +19,11 @@ from helpers.training.strategies import POLICIES, STRATEGIES, by_name
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; return the exit code (2 after an error the user can put right)."""
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] == ["app"]:  # what follows is voila's, and no other command waits for its import
+        from helpers.lab import app
+
+        return exit_code(lambda: app.serve(argv[1:]))
     arguments = _parser().parse_args(argv)
     return exit_code(lambda: arguments.run(arguments))
 
@@ -28,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_train(commands.add_parser("train", help="train one strategy and score it"))
     advise.add_arguments(commands.add_parser("advise", help="say how to start on your images"))
+    commands.add_parser("app", help="serve the strategy lab as a page: app --port=8900")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Serve the strategy lab as a page of its own: ``make app``.
+"""Serve the strategy lab as a page of its own: ``make app``, or ``python -m helpers app``.
 
 Voila runs the one notebook and shows what it draws. The page can move widgets and nothing else:
 it cannot send code, list files or read them, and it may ask no other server for anything.
@@ -7,9 +7,9 @@ it cannot send code, list files or read them, and it may ask no other server for
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 
 from traitlets.config import Config
@@ -82,22 +82,16 @@ class LabServer(Voila):
         threading.Thread(target=webbrowser.open, args=(self.display_url,), daemon=True).start()
 
 
-def main(arguments: list[str] | None = None, notebook: Path = NOTEBOOK) -> None:
+def serve(arguments: Sequence[str], notebook: Path = NOTEBOOK) -> None:
     """Serve the lab until Ctrl-C.
 
     Parameters
     ----------
-    arguments : voila's, e.g. ``["--no-browser", "--port=8900"]``; None: the command line's.
-    notebook : what is served.
+    arguments : voila's, e.g. ``["--no-browser", "--port=8900"]``. notebook : what is served.
     """
     paths = [str(TEMPLATES), *filter(None, [os.environ.get("JUPYTER_PATH")])]
     os.environ["JUPYTER_PATH"] = os.pathsep.join(paths)
     # Threads that wait for each other spin by default, and where something else wants a core, as on
     # stage, they spin while the one they wait for is kept from running. So let them sleep.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    arguments = sys.argv[1:] if arguments is None else arguments
     LabServer.launch_instance([str(notebook), *arguments], config=settings())
-
-
-if __name__ == "__main__":
-    main()

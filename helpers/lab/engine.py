@@ -13,18 +13,23 @@ sentence in `message`, never an exception.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import logging
+import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Literal
 
+from helpers.datasets import Dataset
 from helpers.errors import CourseError
-from helpers.lab import races, worker
+from helpers.lab import races, store
 from helpers.lab.explain import NONE, explain, leader
-from helpers.lab.race import OPEN, Clock, Lane, Race, Result, available
+from helpers.lab.race import OPEN, Lane, Race, available, n_steps, result_of, time_left, waiting
 from helpers.lab.setup import Setup
-from helpers.lab.store import Kept, Shelf
+from helpers.training import experiments
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +37,15 @@ log = logging.getLogger(__name__)
 Phase = Literal["idle", "running", "stopped", "done", "failed"]
 
 
+Change = Literal["setup", "race", "progress", "kept"]
+
+
+class Abandoned(Exception):
+    """Nobody waits for this race any more."""
+
+
 class Lab:
-    """The bench: one setup being prepared, one race running or shown, and a shelf of kept runs.
+    """The bench: one setup being prepared, one race running or shown.
 
     Attributes
     ----------
@@ -46,13 +58,13 @@ class Lab:
     message : a sentence for the user; "" when there is nothing to say.
     """
 
-    def __init__(self, setup: Setup | None = None, shelf: Shelf | None = None) -> None:
-        self._lock = threading.RLock()
-        self._worker, self._listeners = worker.Worker(), []
-        self._idle = threading.Event()
-        self._idle.set()
-        self.clock = Clock()
-        self.shelf = shelf or Shelf()
+    def __init__(self, setup: Setup | None = None) -> None:
+        # Races train one after the other, each in a thread that ends with it: a thread that stayed
+        # would keep its OpenMP team and its own share of the heap.
+        self._lock, self._training = threading.RLock(), threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._listeners: list[Callable[[Change], None]] = []
+        self._began = 0.0
         self.prepared: races.Prepared | None = None if setup else races.PREPARED[0]
         self.setup = setup or races.PREPARED[0].setup
         self.predict_first, self.use_stored, self.fresh = False, True, False
@@ -72,6 +84,17 @@ class Lab:
                 listener(change)
             except Exception as error:  # a page that cannot be drawn must not end a race
                 log.warning("the page could not be redrawn", exc_info=error)
+
+    @contextlib.contextmanager
+    def _changing(self, change: Change) -> Iterator[None]:
+        """Change the state, alone, and tell of it; a CourseError becomes the message."""
+        with self._lock:
+            self.message = ""
+            try:
+                yield
+            except CourseError as error:
+                self.message = str(error)
+        self._tell(change)
 
     @property
     def lanes(self) -> tuple[Lane, ...]:
@@ -97,122 +120,168 @@ class Lab:
             return "Commit to a guess first: then the result will teach you more."
         return ""
 
+    @property
+    def time_left(self) -> float | None:
+        """Seconds that the running race will take from now; None where nothing is known yet."""
+        with self._lock:
+            seconds = time.perf_counter() - self._began
+            return time_left(self.current, seconds) if self.phase == "running" else None
+
     def change(self, setup: Setup) -> None:
         """Set up another race; a running one is not touched. The guess was about the old one."""
-        with self._lock:
-            if setup == self.setup:
-                return
-            self._set_up(setup, None)
-            try:
+        if setup != self.setup:
+            with self._changing("setup"):
+                self._set_up(setup, None)
                 setup.check()
-            except CourseError as error:
-                self.message = str(error)
-        self._tell("setup")
 
     def load_prepared(self, name: str) -> None:
         """Set up the prepared race called `name`."""
-        try:
+        with self._changing("setup"):
             prepared = races.by_name(name)
-        except CourseError as error:
-            return self.say(str(error))
-        with self._lock:
             self._set_up(prepared.setup, prepared)
-        self._tell("setup")
 
     def _set_up(self, setup: Setup, prepared: races.Prepared | None) -> None:
-        self.setup, self.prepared, self.guess, self.message = setup, prepared, None, ""
+        self.setup, self.prepared, self.guess = setup, prepared, None
         if self.phase != "running":
             self.showing = "setup"
 
     def set_predict_first(self, wanted: bool) -> None:
         """Ask for a guess before every race, or stop asking."""
-        with self._lock:
-            self.predict_first, self.message = bool(wanted), ""
-        self._tell("setup")
+        with self._changing("setup"):
+            self.predict_first = bool(wanted)
 
     def commit_guess(self, choice: str | None) -> None:
         """Commit to one of `choices`. It stands until the setup changes."""
-        with self._lock:
+        with self._changing("setup"):
             if self.guess is not None:
-                self.message = (
+                raise CourseError(
                     f"The guess is made: {self.guess}. It stands until the setup changes."
                 )
-            elif choice not in self.choices:
-                self.message = "Choose one of the answers, then commit to it."
-            else:
-                self.guess, self.message = choice, ""
-        self._tell("setup")
+            if choice not in self.choices:
+                raise CourseError("Choose one of the answers, then commit to it.")
+            self.guess = choice
 
     def say(self, sentence: str) -> None:
         """Show a sentence; "" takes it away."""
-        with self._lock:
+        with self._changing("setup"):
             self.message = sentence
-        self._tell("setup")
+
+    def keep(self, name: str) -> bool:
+        """Keep the race that is shown under a name; return whether that worked."""
+        with self._changing("kept"):
+            if self.current is None or self.phase == "running" or not self.current.results:
+                raise CourseError("There is no finished race to keep yet. Press Race first.")
+            store.keep(name, self.current)
+        return not self.message
 
     def race(self) -> bool:
         """Start the race that is set up; return whether it was started."""
-        with self._lock:
-            reason = self.why_not
-            if not reason:
-                try:
-                    self.setup.check()
-                except CourseError as error:
-                    reason = str(error)
-            if not reason:
-                self._begin()
-            else:
-                self.message = reason
-        self._tell("race" if not reason else "setup")
-        return not reason
+        started = False
+        with self._changing("race"):
+            if self.why_not:
+                raise CourseError(self.why_not)
+            self.setup.check()
+            self._start()
+            started = True
+        return started
 
-    def _begin(self) -> None:
+    def _start(self) -> None:
+        """Answer from the stored results what they hold, and have the other arms trained."""
         setup, prepared = self.setup, self.prepared
         known = available(setup) if self.use_stored else [None] * len(setup.arms)
         lanes = tuple(
-            Lane(arm, label, setup.epochs) if result is None
-            else Lane(arm, label, setup.epochs, "done", share=1.0, result=result)
-            for arm, label, result in zip(setup.arms, setup.labels, known, strict=True)
-        )  # fmt: skip
+            replace(lane, status="done", share=1.0, result=result) if result else lane
+            for lane, result in zip(waiting(setup), known, strict=True)
+        )
         number = self.current.number + 1 if self.current else 1
-        self.current = Race(
-            number, setup, lanes, self.question, self.guess,
-            prepared.name if prepared else "", prepared.look_at if prepared else "",
-        )  # fmt: skip
-        self.message, self.showing = "", "race"
-        places = [k for k, lane in enumerate(lanes) if lane.status == "waiting"]
-        if not places:
-            self.current, self.phase = judged(self.current), "done"
+        look_at = prepared.look_at if prepared else ""
+        self.current = Race(number, setup, lanes, self.question, self.guess, look_at)
+        self.showing = "race"
+        if all(known):
+            self.current, self.phase = concluded(self.current), "done"
             return
-        self.phase = "running"
-        self.clock.start(setup, places)
-        self._idle.clear()
-        reports = Reports(self, number)
-        self._worker.submit(lambda: self._work(setup, places, reports, self.fresh))
+        self.phase, self._began = "running", time.perf_counter()
+        self._thread = threading.Thread(
+            target=self._train, args=(self.current, self.fresh), name="strategy lab", daemon=True
+        )
+        self._thread.start()
 
-    def _work(self, setup: Setup, places: list[int], reports: Reports, fresh: bool) -> None:
-        try:
-            worker.race(setup, places, reports, fresh)
-        finally:
-            self._finish(reports.number)
+    def _train(self, race: Race, fresh: bool) -> None:
+        """Train the arms of `race` that wait, one after the other; errors become sentences.
+
+        Every report, at least one a training step, raises `Abandoned` once the race was stopped.
+        """
+        places = [place for place, lane in enumerate(race.lanes) if lane.status == "waiting"]
+        with self._training, _no_progress_bars(), contextlib.suppress(Abandoned):
+            self._report(race, places[0], status="loading")
+            try:
+                data = race.setup.experiment(race.setup.arms[places[0]]).data()
+                race.setup.check_data(data)
+            except Exception as error:
+                for place in places:
+                    self._report(race, place, status="failed", note=_sentence(error))
+                places = []
+            for place in places:
+                self._report(race, place, status="loading")
+                try:
+                    self._train_arm(race, place, data, fresh)
+                except Abandoned:
+                    raise
+                except Exception as error:  # one arm's trouble is not the others'
+                    self._report(race, place, status="failed", note=_sentence(error))
+            self._finish(race.number)
+
+    def _train_arm(self, race: Race, place: int, data: Dataset, fresh: bool) -> None:
+        """Train one arm and report on it, or show it at once where it ran here before."""
+        arm, steps = race.setup.arms[place], n_steps(race.setup)
+        key = store.key(race.setup, arm, data)
+        known = None if fresh else store.read_arm(key)
+        if known is None:
+            history: list[dict] = []
+            done = itertools.count(1)
+
+            def on_step() -> bool:
+                self._report(race, place, share=min(0.95, next(done) / steps))
+                return False
+
+            def on_epoch(row: dict) -> None:
+                history.append(dict(row))
+                last = {"status": "scoring"} if len(history) == race.setup.epochs else {}
+                self._report(race, place, history=tuple(history), **last)
+
+            self._report(race, place, status="running")
+            outcome = experiments.measure(
+                race.setup.experiment(arm), data=data, augment=arm.policy,
+                on_epoch=on_epoch, should_stop=on_step,
+            )  # fmt: skip
+            self._report(race, place)
+            known = result_of(outcome), outcome.run.history
+            store.write_arm(key, *known)
+        result, history = known
+        self._report(race, place, status="done", share=1.0, result=result, history=tuple(history))
+
+    def _report(self, race: Race, place: int, **changes) -> None:
+        """Write down what changed of an arm; raises `Abandoned` once its race is over."""
+        with self._lock:
+            if self.phase != "running" or self.current.number != race.number:
+                raise Abandoned
+            lanes = list(self.current.lanes)
+            lanes[place] = replace(lanes[place], **changes)
+            self.current = replace(self.current, lanes=tuple(lanes))
+        self._tell("race" if "status" in changes else "progress")
 
     def _finish(self, number: int) -> None:
-        race = self.current
-        if race.number == number:
-            race = judged(race)  # takes a moment: not while the lock is held
+        race = concluded(self.current)  # takes a moment: not while the lock is held
         with self._lock:
-            ended = self.phase == "running" and self.current.number == number
-            if ended:
-                failed = all(lane.status == "failed" for lane in race.lanes)
-                self.current, self.phase = race, "failed" if failed else "done"
-                self.message = race.lanes[0].note if failed else ""
-            last = self.current.number == number
-        if ended:
-            self._tell("race")
-        if last:
-            self._idle.set()
+            if self.phase != "running" or self.current.number != number:
+                return
+            failed = all(lane.status == "failed" for lane in race.lanes)
+            self.current, self.phase = race, "failed" if failed else "done"
+            self.message = race.lanes[0].note if failed else ""
+        self._tell("race")
 
     def stop(self) -> None:
-        """Stop at once. Arms that are done stay; what the worker still does is thrown away."""
+        """Stop at once. Arms that are done stay; what is still being trained is thrown away."""
         with self._lock:
             if self.phase != "running" or not any(lane.status in OPEN for lane in self.lanes):
                 return
@@ -221,31 +290,14 @@ class Lab:
             self.current = replace(self.current, lanes=lanes)
         self._tell("race")
 
-    @property
-    def time_left(self) -> float | None:
-        """Seconds that the running race will take from now; None where nothing is known yet."""
-        with self._lock:
-            return self.clock.left(self.lanes) if self.phase == "running" else None
-
-    def keep(self, name: str) -> bool:
-        """Keep the race that is shown under a name; return whether that worked."""
-        try:
-            if self.current is None or self.phase == "running" or not self.current.results:
-                raise CourseError("There is no finished race to keep yet. Press Race first.")
-            self.shelf.add(Kept.of(name, self.current))
-        except CourseError as error:
-            self.say(str(error))
-            return False
-        self.say("")
-        self._tell("kept")
-        return True
-
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the worker is idle; return whether it is."""
-        return self._idle.wait(timeout)
+        """Wait until nothing is being trained any more; return whether it is so."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+        return self._thread is None or not self._thread.is_alive()
 
 
-def judged(race: Race) -> Race:
+def concluded(race: Race) -> Race:
     """Return a finished race with its leader and the explanation."""
     try:
         return replace(race, leader=leader(race.results), explanation=explain(race))
@@ -260,60 +312,25 @@ def _stopped(lane: Lane) -> Lane:
     return replace(lane, status="stopped", note=note)
 
 
-Change = Literal["setup", "race", "progress", "kept"]
+def _sentence(error: Exception) -> str:
+    if isinstance(error, CourseError):
+        return str(error)
+    log.debug("an arm of a race failed", exc_info=error)
+    text = str(error).strip().splitlines()
+    return (
+        f"Something unexpected went wrong ({type(error).__name__}"
+        f"{': ' + text[0][:200] if text else ''}). Try again; if it comes back, report it with "
+        "the settings above."
+    )
 
 
-class Reports:
-    """What the worker says of one race; once that race is over, nothing is heard any more."""
-
-    def __init__(self, lab: Lab, number: int) -> None:
-        self.lab, self.number = lab, number
-
-    @property
-    def wanted(self) -> bool:
-        """Whether this race is still the one that runs."""
-        lab = self.lab
-        return lab.phase == "running" and lab.current.number == self.number
-
-    def check(self) -> None:
-        """Raise `worker.Abandoned` when this race is over."""
-        if not self.wanted:
-            raise worker.Abandoned
-
-    def _change(self, place: int, kind: Change = "progress", **changes) -> None:
-        lab = self.lab
-        with lab._lock:
-            self.check()
-            lanes = list(lab.current.lanes)
-            lanes[place] = replace(lanes[place], **changes)
-            lab.current = replace(lab.current, lanes=tuple(lanes))
-        lab._tell(kind)
-
-    def status(self, place: int, status: str) -> None:
-        """An arm begins to load, to run or to be scored."""
-        self._change(place, "race", status=status)
-
-    def step(self, place: int) -> None:
-        """A training step is done."""
-        lab = self.lab
-        with lab._lock:
-            self.check()
-            share = lab.clock.step(place)
-        self._change(place, share=share)
-
-    def epoch(self, place: int, row: dict) -> None:
-        """An epoch is done and validated."""
-        history = (*self.lab.current.lanes[place].history, dict(row))
-        last = len(history) == self.lab.current.lanes[place].epochs
-        self._change(place, history=history, **({"status": "scoring"} if last else {}))
-
-    def done(self, place: int, result: Result, history: list[dict]) -> None:
-        """An arm is scored, or was kept from before."""
-        self._change(
-            place, "race", status="done", share=1.0, result=result,
-            history=tuple(dict(row) for row in history),
-        )  # fmt: skip
-
-    def failed(self, place: int, sentence: str) -> None:
-        """An arm cannot be finished."""
-        self._change(place, "race", status="failed", note=sentence)
+@contextlib.contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    """Silence tqdm: its bars would be written to the page from this thread."""
+    before = os.environ.get("TQDM_DISABLE")
+    os.environ["TQDM_DISABLE"] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop("TQDM_DISABLE")
+        os.environ.update({} if before is None else {"TQDM_DISABLE": before})

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from helpers.errors import CourseError
 from helpers.evidence import grid, verdicts
-from helpers.evidence.recommend import NAMES, recommend
+from helpers.evidence.recommend import recommend
 from helpers.evidence.verdicts import Evidence
 from helpers.lab.race import Race, Result, cost
-from helpers.lab.setup import Arm
+from helpers.plots import arm_label
 from helpers.training.metrics import Interval, auc_difference
 
 FEW_TESTED = 100  # test images below which an interval says little
-
-
-KNOBS = ("strategy", "last", "head_lr", "backbone_lr", "decay", "batchnorm", "gray", "augment")
 
 
 @functools.cache
@@ -42,147 +41,74 @@ def explain(race: Race, found: Evidence | None = None) -> tuple[str, ...]:
             "Fewer than two arms have a result, so there is nothing to compare.",
             "Let a race run to its end, or put right what the failed arms say.",
         )
-    sentences = [verdict(race), because(race), beside_the_evidence(race, found or _stored())]
+    sentences = [outcome(race), because(race), beside_the_evidence(race, found or _stored())]
     return tuple(sentence for sentence in sentences if sentence)
 
 
-def verdict(race: Race) -> str:
+def outcome(race: Race) -> str:
     """Say which arm is best and how clearly, and which to take when none is."""
     results = race.results
+    costs = {lane.label: cost(race.setup, lane.arm) for lane in race.lanes}
     first, *others = ranked(results)
     if leader(results) != NONE:
-        ahead = difference(results[first], results[others[0]])
-        return (
-            f"Clear winner: {first}, ahead of {others[0]} by {_shown(ahead)}"
-            f"{_scale(results, first, others[0])}{_worth(race, first, others[0], ahead)}."
-        )
+        second = others[0]
+        ahead = difference(results[first], results[second])
+        where = worth = ""
+        if comparable(results[first], results[second]):
+            where = f" on the same {results[first].score.n:,} test images"
+        if ahead.mean <= verdicts.WORTH and costs[first] > costs[second]:
+            worth = (
+                f"; clear, but less than the {verdicts.WORTH:g} that the decision table asks of a "
+                "dearer arm"
+            )
+        return f"Clear winner: {first}, ahead of {second} by {_shown(ahead)}{where}{worth}."
     tied = [label for label in others if difference(results[first], results[label]).lo <= 0]
     beaten = [label for label in others if label not in tied]
-    last = f" Clearly behind: {', '.join(beaten)}." if beaten else ""
-    return f"No clear winner: {_of_equals(race, first, tied)}{last}"
-
-
-def _of_equals(race: Race, first: str, tied: list[str]) -> str:
-    """Say which arm to take of the best and those that cannot be told from it."""
-    take = min([first, *tied], key=lambda label: _cost(race, label))
+    take = min([first, *tied], key=costs.get)
     other = tied[0] if take == first else take
-    ahead = difference(race.results[first], race.results[other])
-    lead = f"{first} is ahead of {other} by {_shown(ahead)}, which includes 0."
+    ahead = difference(results[first], results[other])
     if take != first:
-        return f"{lead} Take {take}: {_saving(race, take, first)}."
-    if any(_cost(race, label) == _cost(race, first) for label in tied):
-        return f"{lead} They cost the same, so either will do."
-    return f"{lead} It is also the cheapest of those that cannot be told apart, so take it."
+        advice = f"Take {take}: {_saving(results[take], results[first])}."
+    elif any(costs[label] == costs[first] for label in tied):
+        advice = "They cost the same, so either will do."
+    else:
+        advice = "It is also the cheapest of those that cannot be told apart, so take it."
+    last = f" Clearly behind: {', '.join(beaten)}." if beaten else ""
+    return (
+        f"No clear winner: {first} is ahead of {other} by {_shown(ahead)}, which includes 0. "
+        f"{advice}{last}"
+    )
 
 
 def _shown(value: Interval) -> str:
     return f"{value.mean:.3f} AUC (95 % interval {value.lo:+.3f} to {value.hi:+.3f})"
 
 
-def _scale(results: Mapping[str, Result], a: str, b: str) -> str:
-    if comparable(results[a], results[b]):
-        return f" on the same {results[a].score.n:,} test images"
-    return ""
-
-
-def _worth(race: Race, first: str, second: str, ahead: Interval) -> str:
-    if ahead.mean > verdicts.WORTH or _cost(race, first) <= _cost(race, second):
-        return ""
-    worth = f"{verdicts.WORTH:g}"
-    return f"; clear, but less than the {worth} that the decision table asks of a dearer arm"
-
-
-def _cost(race: Race, label: str) -> float:
-    arm = next(lane.arm for lane in race.lanes if lane.label == label)
-    return cost(race.setup, arm)
-
-
-def _saving(race: Race, cheap: str, dear: str) -> str:
+def _saving(cheap: Result, dear: Result) -> str:
     """Say what the cheaper arm saves; seconds count only where both were timed alike."""
-    a, b = race.results[cheap], race.results[dear]
-    timed_alike = (a.source == "stored") == (b.source == "stored")
-    if timed_alike and b.seconds > 1.5 * a.seconds:
-        times = b.seconds / max(a.seconds, 0.1)
+    timed_alike = (cheap.source == "stored") == (dear.source == "stored")
+    if timed_alike and dear.seconds > 1.5 * cheap.seconds:
+        times = dear.seconds / max(cheap.seconds, 0.1)
         return f"it is the cheaper one, {times:,.0f} times as fast to train"
-    return f"it is the cheaper one and trains {a.trainable:,} parameters instead of {b.trainable:,}"
+    return (
+        f"it is the cheaper one and trains {cheap.trainable:,} parameters instead of "
+        f"{dear.trainable:,}"
+    )
 
 
 def because(race: Race) -> str:
     """Say what a single knob did, where two arms of the race differ in nothing else."""
     lanes = [lane for lane in race.lanes if lane.result is not None]
-    pairs = [(a, b) for k, a in enumerate(lanes) for b in lanes[k + 1 :]]
-    for knob, rule in RULES.items():
-        for a, b in pairs:
-            if _differing(a.arm, b.arm) == [knob]:
-                gap = difference(a.result, b.result)
-                sentence = rule(a.arm, b.arm, gap)
-                if sentence:
-                    return sentence
-    return _caution(race)
-
-
-def _differing(a: Arm, b: Arm) -> list[str]:
-    found = [knob for knob in KNOBS if getattr(a, knob) != getattr(b, knob)]
-    return ["strategy"] if "strategy" in found else found
-
-
-def _batchnorm(a: Arm, b: Arm, gap: Interval) -> str:
-    moves, other = (a, b) if a.batchnorm == "train" else (b, a)
-    if moves.batchnorm != "train" or other.batchnorm == "train":
-        return ""
-    lost = gap.mean if moves is b else -gap.mean
-    if not gap.clear:
-        return (
-            "Moving BatchNorm statistics made no difference that these test images can show; they "
-            "still cost time, because nothing frozen can be computed once."
-        )
-    if lost > 0:
-        return (
-            "The same weights trained in both: what was lost is BatchNorm's doing. Its statistics "
-            "followed small batches of the new images, and so the frozen weights behind it were "
-            "fed something that they were not made for."
-        )
-    return (
-        "Here moving statistics helped. That happens where images differ so much from ImageNet's "
-        "that the old statistics do not fit: look at the activations."
-    )
-
-
-def _gray(a: Arm, b: Arm, gap: Interval) -> str:
-    if {a.gray, b.gray} != {"sum", "mean"}:
-        return ""
-    sum_leads = gap.mean > 0 if a.gray == "sum" else gap.mean < 0
-    if not gap.clear:
-        return (
-            "The mean leaves a third of every activation of the first layer, but these test images "
-            "show no loss of AUC from it. The wrong scale shows in the activations (notebook 03)."
-        )
-    if sum_leads:
-        return (
-            "Sum and mean differ by a factor of 3 only: with the mean, BatchNorm at rest and all "
-            "frozen weights behind it are fed a third of what they expect."
-        )
-    return "Here the mean did better than the sum: look at the first layer's activations."
-
-
-def _augmentation(a: Arm, b: Arm, gap: Interval) -> str:
-    policy, sign = (a.augment, 1) if a.augment != "none" else (b.augment, -1)
-    if "none" not in (a.augment, b.augment):
-        return ""
-    if not gap.clear:
-        return (
-            f"The augmentation {policy} brought nothing that these test images can show, and it "
-            "rules out computing the frozen part once."
-        )
-    word = "helped" if sign * gap.mean > 0 else "hurt"
-    return f"The augmentation {policy} clearly {word}: nothing else differs between the two arms."
-
-
-RULES = {"batchnorm": _batchnorm, "gray": _gray, "augment": _augmentation}
-
-
-def _caution(race: Race) -> str:
-    scored = [result.score.n for result in race.results.values() if result.score is not None]
+    for rule in RULES:
+        for pair in itertools.combinations(lanes, 2):
+            for usual, turned in (pair, pair[::-1]):
+                before, after = vars(usual.arm), vars(turned.arm)
+                differing = [knob for knob in before if before[knob] != after[knob]]
+                if differing == [rule.knob] and rule.tells(before[rule.knob], after[rule.knob]):
+                    gap = difference(turned.result, usual.result)
+                    said = rule.helped if gap.mean > 0 else rule.hurt
+                    return (said if gap.clear else rule.unclear).format(after[rule.knob])
+    scored = [lane.result.score.n for lane in lanes if lane.result.score is not None]
     if scored and min(scored) < FEW_TESTED:
         return (
             f"With {min(scored)} test images an interval is wide whatever one does; more test "
@@ -191,43 +117,82 @@ def _caution(race: Race) -> str:
     return ""
 
 
+class Rule(NamedTuple):
+    """What is said of a knob that alone was turned, by the difference in AUC that it made.
+
+    Attributes
+    ----------
+    tells : whether the rule is about turning the knob from one value to the other.
+    unclear : where the interval of the difference includes 0. ``{}`` is the knob's new value.
+    """
+
+    knob: str
+    tells: Callable[[str | None, str | None], bool]
+    unclear: str
+    hurt: str
+    helped: str
+
+
+RULES = (
+    Rule(
+        "batchnorm", lambda before, after: after == "train",
+        "Moving BatchNorm statistics made no difference that these test images can show; they "
+        "still cost time, because nothing frozen can be computed once.",
+        "The same weights trained in both: what was lost is BatchNorm's doing. Its statistics "
+        "followed small batches of the new images, and so the frozen weights behind it were fed "
+        "something that they were not made for.",
+        "Here moving statistics helped. That happens where images differ so much from ImageNet's "
+        "that the old statistics do not fit: look at the activations.",
+    ),
+    Rule(
+        "gray", lambda before, after: (before, after) == ("sum", "mean"),
+        "The mean leaves a third of every activation of the first layer, but these test images "
+        "show no loss of AUC from it. The wrong scale shows in the activations (notebook 03).",
+        "Sum and mean differ by a factor of 3 only: with the mean, BatchNorm at rest and all "
+        "frozen weights behind it are fed a third of what they expect.",
+        "Here the mean did better than the sum: look at the first layer's activations.",
+    ),
+    Rule(
+        "augment", lambda before, after: before == "none",
+        "The augmentation {} brought nothing that these test images can show, and it rules out "
+        "computing the frozen part once.",
+        "The augmentation {} clearly hurt: nothing else differs between the two arms.",
+        "The augmentation {} clearly helped: nothing else differs between the two arms.",
+    ),
+)  # fmt: skip
+
+
 def beside_the_evidence(race: Race, found: Evidence | None) -> str:
     """Say what the decision table recommends here, and whether this race speaks against it."""
-    setup, n = race.setup, max(result.n_train for result in race.results.values())
+    setup, results = race.setup, race.results
+    n = max(result.n_train for result in results.values())
+    one_run = "One run of each arm: another seed may change the order."
     if found is None or setup.backbone != grid.BACKBONE or setup.shared_strategy:
-        return "One run of each arm: another seed may change the order."
+        return one_run
     known = {name for name, _ in found.auc}
     place = {"dataset": setup.dataset} if setup.dataset in known else {}
     try:
         advice = recommend(n, found=found, **place)
     except CourseError:
-        return "One run of each arm: another seed may change the order."
+        return one_run
     where = f"at n = {n:,}" + (f" on {setup.dataset}" if place else " over all measured data sets")
     table = (
         "The decision table, from runs with three seeds, recommends "
-        f"{NAMES[advice.strategy]} {where} ({advice.confidence} confidence)"
+        f"{arm_label(advice.strategy)} {where} ({advice.confidence} confidence)"
     )
-    return f"{table}{_agreement(race, advice.strategy)}"
-
-
-def _agreement(race: Race, advised: str) -> str:
-    """Compare the advice with this race, where the advised arm ran with its usual knobs."""
+    # The advised arm, where it ran with its usual knobs.
     labels = {
         lane.arm.build().key: lane.label
         for lane in race.lanes
         if lane.result is not None and lane.arm.augment == "none" and lane.arm.gray == "sum"
     }
-    label = labels.get(advised)
+    label = labels.get(advice.strategy)
     if label is None:
-        return "; that arm was not in this race."
-    results = race.results
-    beaten = [
-        other for other in results
-        if other != label and difference(results[other], results[label]).lo > 0
-    ]  # fmt: skip
-    if beaten:
-        return f"; here {beaten[0]} clearly beat it, in one run."
-    return "; this race, one run of each arm, does not speak against it."
+        return f"{table}; that arm was not in this race."
+    for other in results:
+        if other != label and difference(results[other], results[label]).lo > 0:
+            return f"{table}; here {other} clearly beat it, in one run."
+    return f"{table}; this race, one run of each arm, does not speak against it."
 
 
 NONE = "no clear winner"

@@ -8,12 +8,11 @@ import time
 import ipywidgets as widgets
 
 from helpers.errors import CourseError
-from helpers.lab import drawings, view
+from helpers.lab import drawings
 from helpers.lab.engine import Lab
 from helpers.lab.knobs import SetupPanel
-from helpers.lab.panels import GuessPanel, Pictures, ShelfPanel, StartPanel
-from helpers.lab.races import names
-from helpers.lab.style import lab_style
+from helpers.lab.panels import GuessPanel, KeptPanel, Pictures, StartPanel
+from helpers.lab.races import PREPARED
 
 REDRAW_SECONDS = 0.3  # while a race runs
 
@@ -22,6 +21,24 @@ OWN = "your own setup"
 
 
 KEYS = "Keys: Tab moves on, Enter presses a button; arrows move the step and choose an answer."
+
+
+# The parts of the page, from the top.
+ORDER = ("step", "question", "guess", "start", "outcome", "table", "explanation", "look", "curves",
+         "network", "errors", "kept")  # fmt: skip
+
+
+# What a presenter shows in each step, and everybody else in any look and in each of them.
+STEPS = {
+    "1 question": {"question", "guess", "start"},
+    "2 network": {"question", "network"},
+    "3 race": {"start", "table", "curves"},
+    "4 explanation": {"outcome", "table", "explanation"},
+    "5 errors": {"errors"},
+}
+ALWAYS = {"setup", "question", "guess", "start", "table", "outcome", "explanation", "look"}
+LOOKS = {"curves": "curves", "network": "network", "winner's errors": "errors",
+         "kept runs": "kept"}  # fmt: skip
 
 
 class StrategyLab(widgets.VBox):
@@ -34,16 +51,36 @@ class StrategyLab(widgets.VBox):
 
     def __init__(self, lab: Lab | None = None) -> None:
         self.lab = lab or Lab()
-        self._drawing, self._drawn, self._quiet = threading.RLock(), 0.0, False
+        self._drawing, self._drawn = threading.RLock(), 0.0
         self._make_switches()
         self.setup = SetupPanel(self.lab.setup, self._set_up)
+        self.setup.children = (*self.setup.children, self.use_stored, self.fresh)
         self.guess, self.start = GuessPanel(self.lab), StartPanel(self.lab)
-        self.pictures, self.shelf = Pictures(self.lab), ShelfPanel(self.lab)
+        self.pictures, self.kept = Pictures(self.lab), KeptPanel(self.lab)
+        self.steps = widgets.HTML()
+        keys = widgets.HTML(f'<small class="lab-quiet">{KEYS}</small>')
         self.parts = {
             **self.pictures.boxes, "setup": self.setup, "guess": self.guess, "start": self.start,
-            "kept": self.shelf, "look": self.look, "step": self.step_row,
+            "kept": self.kept, "look": self.look,
+            "step": widgets.VBox([widgets.HBox([self.step, self.steps]), keys]),
         }  # fmt: skip
-        super().__init__([widgets.HTML(_style()), self._header(), self._body()])
+        header = widgets.HBox([
+            widgets.HTML("<h1>Strategy lab</h1>"), self.prepared, self.predict_first, self.presenter
+        ])  # fmt: skip
+        header.layout = widgets.Layout(
+            flex_flow="row wrap", align_items="center", grid_gap="4px 24px"
+        )
+        self.setup.layout = widgets.Layout(width="320px", flex="0 0 320px")
+        main = widgets.VBox([self.parts[name] for name in ORDER])
+        main.layout = widgets.Layout(flex="1 1 560px", min_width="0")
+        for panel in (self.setup, main):
+            panel.add_class("lab-panel")
+        # Reversed: where both do not fit side by side, the race stands above the knobs.
+        body = widgets.HBox([self.setup, main])
+        body.layout = widgets.Layout(
+            flex_flow="row wrap-reverse", align_items="flex-end", grid_gap="12px"
+        )
+        super().__init__([widgets.HTML(f"<style>{drawings.STYLE}</style>"), header, body])
         self.add_class("lab")
         self.lab.listen(self._changed)
         self._draw("setup")
@@ -53,26 +90,20 @@ class StrategyLab(widgets.VBox):
 
     def _make_switches(self) -> None:
         self.prepared = widgets.Dropdown(
-            options=[*names(), OWN], description="race",
+            options=[*(race.name for race in PREPARED), OWN], description="race",
             layout={"width": "25em"}, style={"description_width": "3em"},
         )  # fmt: skip
-        self.predict_first = widgets.Checkbox(description="guess first", indent=False)
-        self.presenter = widgets.Checkbox(description="presenter", indent=False)
-        self.use_stored = widgets.Checkbox(
-            value=self.lab.use_stored, description="stored results answer at once", indent=False
-        )
-        self.fresh = widgets.Checkbox(description="train again what ran here before", indent=False)
-        for box in (self.predict_first, self.presenter, self.use_stored, self.fresh):
-            box.layout.width = "auto"
-        self.look = widgets.ToggleButtons(options=view.LOOKS)
+        self.predict_first, self.presenter, self.use_stored, self.fresh = (
+            widgets.Checkbox(description=words, indent=False, layout={"width": "auto"})
+            for words in ("guess first", "presenter", "stored results answer at once",
+                          "train again what ran here before")
+        )  # fmt: skip
+        self.use_stored.value = self.lab.use_stored
+        self.look = widgets.ToggleButtons(options=tuple(LOOKS))
         self.step = widgets.SelectionSlider(
-            options=view.STEPS, readout=False, layout={"width": "9em", "margin": "0 0.8em 0 0.4em"}
-        )
-        self.steps = widgets.HTML()
-        self.step_row = widgets.VBox([
-            widgets.HBox([self.step, self.steps]),
-            widgets.HTML(f'<small class="lab-quiet">{KEYS}</small>'),
-        ])  # fmt: skip
+            options=tuple(STEPS), readout=False,
+            layout={"width": "9em", "margin": "0 0.8em 0 0.4em"},
+        )  # fmt: skip
         self.prepared.observe(self._load, names="value")
         self.predict_first.observe(
             lambda change: self.lab.set_predict_first(change["new"]), names="value"
@@ -82,30 +113,9 @@ class StrategyLab(widgets.VBox):
         for box in (self.use_stored, self.fresh):
             box.observe(self._set_sources, names="value")
 
-    def _header(self) -> widgets.Box:
-        title = widgets.HTML("<h1>Strategy lab</h1>")
-        row = widgets.HBox([title, self.prepared, self.predict_first, self.presenter])
-        row.layout = widgets.Layout(flex_flow="row wrap", align_items="center", grid_gap="4px 24px")
-        return row
-
-    def _body(self) -> widgets.Box:
-        self.setup.children = (*self.setup.children, self.use_stored, self.fresh)
-        self.setup.add_class("lab-panel")
-        self.setup.layout = widgets.Layout(width="320px", flex="0 0 320px")
-        order = ("step", "question", "guess", "start", "verdict", "table", "explanation", "look",
-                 "curves", "network", "errors", "kept")  # fmt: skip
-        self.main = widgets.VBox([self.parts[name] for name in order])
-        self.main.layout = widgets.Layout(flex="1 1 560px", min_width="0")
-        self.main.add_class("lab-panel")
-        # Reversed: where both do not fit side by side, the race stands above the knobs.
-        body = widgets.HBox([self.setup, self.main])
-        body.layout = widgets.Layout(
-            flex_flow="row wrap-reverse", align_items="flex-end", grid_gap="12px"
-        )
-        return body
-
     def _load(self, change: dict) -> None:
-        if not self._quiet and change["new"] != OWN:
+        shown = self.lab.prepared.name if self.lab.prepared else OWN
+        if change["new"] not in (OWN, shown):
             self.lab.load_prepared(change["new"])
 
     def _set_up(self) -> None:
@@ -118,40 +128,38 @@ class StrategyLab(widgets.VBox):
         self.lab.use_stored, self.lab.fresh = self.use_stored.value, self.fresh.value
 
     def _changed(self, change: str) -> None:
-        if change == "progress" and time.monotonic() - self._drawn < REDRAW_SECONDS:
-            return
-        self._draw(change)
+        if change != "progress" or time.monotonic() - self._drawn >= REDRAW_SECONDS:
+            self._draw(change)
 
     def _draw(self, change: str) -> None:
-        # The worker and the clicks both come here: one at a time, or a box would mix two states.
+        # The race and the clicks both come here: one at a time, or a box would mix two states.
         with self._drawing:
             self._drawn = time.monotonic()
             self.pictures.draw(change)
             self.start.draw()
             if change == "kept":
-                self.shelf.refresh()
-            if change != "progress":
-                self.guess.draw()
-                self._follow()
-                self._arrange()
-
-    def _follow(self) -> None:
-        """Let the knobs show what is set up, whoever set it up."""
-        self._quiet = True
-        self.prepared.value = self.lab.prepared.name if self.lab.prepared else OWN
-        self._quiet = False
-        if self.lab.prepared is not None:
-            self.setup.show(self.lab.setup)
+                self.kept.refresh()
+            if change == "progress":
+                return
+            self.guess.draw()
+            # The knobs show what is set up, whoever set it up.
+            prepared = self.lab.prepared
+            self.prepared.value = prepared.name if prepared else OWN
+            if prepared is not None:
+                self.setup.show(self.lab.setup)
+            self._arrange()
 
     def _arrange(self) -> None:
-        shown = view.visible(self.presenter.value, self.step.value, self.look.value)
+        if self.presenter.value:
+            shown = {"step", *STEPS[self.step.value]}
+            self.add_class("lab-presenter")
+        else:
+            shown = {*ALWAYS, LOOKS[self.look.value]}
+            self.remove_class("lab-presenter")
         if not self.lab.predict_first:
-            shown = shown - {"guess"}
-        self.steps.value = view.steps_html(self.step.value)
+            shown.discard("guess")
+        self.steps.value = " &nbsp; ".join(
+            f"<b>{name}</b>" if name == self.step.value else name for name in STEPS
+        )
         for name, part in self.parts.items():
             part.layout.display = "" if name in shown else "none"
-        (self.add_class if self.presenter.value else self.remove_class)("lab-presenter")
-
-
-def _style() -> str:
-    return lab_style() + f"<style>{drawings.STYLE}{drawings.NETWORK_STYLE}</style>"

@@ -1,4 +1,7 @@
-"""The race on the page: question, guess, Race and Stop, table, curves, explanation, errors."""
+"""The parts of the page: guess, Race and Stop, what is shown of a race, and the kept races.
+
+Apart from page.py, which arranges them, because both together are too long to be read at once.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,11 @@ import base64
 import ipywidgets as widgets
 
 from helpers.errors import CourseError
-from helpers.lab import drawings, store, view
-from helpers.lab.drawings import safe
+from helpers.lab import drawings, store
+from helpers.lab.drawings import remark, safe
 from helpers.lab.engine import Lab
-from helpers.lab.store import Kept, Shelf
+from helpers.lab.explain import NONE, ranked
+from helpers.lab.race import SOURCE_WORDS, Kept, Result, network_rows, waiting
 
 
 class GuessPanel(widgets.VBox):
@@ -33,9 +37,7 @@ class GuessPanel(widgets.VBox):
         if tuple(self.choice.options) != choices:
             self.choice.options = choices
             self.choice.value = None
-        if guess is None and self.choice.disabled:  # another race, another guess
-            self.choice.value = None
-        if guess is not None:
+        if guess is not None or self.choice.disabled:  # another race, another guess
             self.choice.value = guess
         self.choice.disabled = self.commit.disabled = guess is not None
 
@@ -58,89 +60,147 @@ class StartPanel(widgets.VBox):
         """Show the state."""
         self.race.disabled = bool(self.lab.why_not)
         self.stop.disabled = self.lab.phase != "running"
-        self.status.value = safe(view.status(self.lab))
+        self.status.value = safe(self._status())
         self.message.value = f'<div class="lab-error">{safe(self.lab.message)}</div>'
+
+    def _status(self) -> str:
+        """Return what is going on, and how long it will take."""
+        lab, states = self.lab, [lane.status for lane in self.lab.lanes]
+        failed = states.count("failed")
+        if lab.phase == "running":
+            left = lab.time_left
+            about = "estimating the time" if left is None else f"about {max(1, round(left))} s left"
+            later = "" if lab.setup == lab.current.setup else "; the knobs now set up the next race"
+            return f"{states.count('done') + failed} of {len(states)} arms done, {about}{later}"
+        if lab.showing == "setup":
+            return lab.why_not or ("" if lab.message else "Ready.")
+        if lab.phase == "stopped":
+            return "Stopped. Arms that were done keep their result."
+        return f"Done; {failed} of {len(states)} arms failed." if failed else "Done."
 
 
 class Pictures:
-    """The parts of the page that only show: each an HTML box, by its name in `view.visible`."""
+    """The parts of the page that only show, each an HTML box.
 
-    NAMES = ("question", "table", "verdict", "explanation", "curves", "network", "errors")
+    What is shown is the race, or, while another one is being set up, what Race would run.
+    """
+
+    NAMES = ("question", "table", "outcome", "explanation", "curves", "network", "errors")
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.boxes = {name: widgets.HTML() for name in self.NAMES}
-        self._errors_of: object = None
 
     def draw(self, change: str) -> None:
         """Show the state; while training only what can have changed."""
-        lab, boxes = self.lab, self.boxes
-        rows = view.rows(lab)
-        boxes["table"].value = drawings.table(rows) + _remark(view.legend(lab))
-        boxes["curves"].value = _remark(view.curves_note(lab)) + self._curves(rows)
+        lab = self.lab
+        race = lab.current if lab.showing == "race" else None
+        setup = race.setup if race else lab.setup
+        rows = [lane.row for lane in (race.lanes if race else waiting(setup))]
+        if not race:
+            rows = [row | {"words": "ready"} for row in rows]
+        self._draw_rows(rows, setup.epochs)
         if change == "progress":
             return
-        boxes["question"].value = (
-            f"<h2>{safe(view.question(lab))}</h2>"
-            f'<p class="lab-quiet">{safe(view.facts(view.shown_setup(lab)))}</p>'
-        )
-        boxes["verdict"].value = f"<h2>{safe(view.verdict(lab))}</h2>" if view.verdict(lab) else ""
-        said = "".join(f"<p>{safe(sentence)}</p>" for sentence in view.explanation(lab))
-        if said and lab.current.look_at:
-            said += f'<p class="lab-quiet">Look: {safe(lab.current.look_at)}</p>'
-        boxes["explanation"].value = f"<h3>Explain this result</h3>{said}" if said else ""
-        boxes["network"].value = self._network()
-        self._draw_errors()
-
-    def _curves(self, rows: list[dict]) -> str:
-        if all(row["source"] == "stored" for row in rows):
-            return ""
-        return drawings.curves(rows, view.shown_setup(self.lab).epochs)
-
-    def _network(self) -> str:
+        facts = drawings.facts(vars(setup), setup.caveat)
+        if setup.shared_strategy:
+            facts = f"{setup.shared_strategy} in every arm; {facts}"
+        question = race.question if race else lab.question
+        self.boxes["question"].value = f"<h2>{safe(question)}</h2>{remark(facts)}"
+        outcome = self._outcome()
+        self.boxes["outcome"].value = f"<h2>{safe(outcome)}</h2>" if outcome else ""
+        self.boxes["explanation"].value = self._explanation()
         try:
-            return drawings.network(view.network(self.lab))
+            setup.check()
+            self.boxes["network"].value = drawings.network(network_rows(setup))
         except CourseError:
-            return ""  # the message says what is wrong
+            self.boxes["network"].value = ""  # the message says what is wrong
+        self.boxes["errors"].value = self._errors()
 
-    def _draw_errors(self) -> None:
+    def _draw_rows(self, rows: list[dict], epochs: int) -> None:
+        sources = {row["source"] for row in rows}
+        legend = "; ".join(f"{k}: {words}" for k, words in SOURCE_WORDS.items() if k in sources)
+        self.boxes["table"].value = drawings.table(rows) + remark(legend)
+        bare = [row["arm"] for row in rows if row["source"] == "stored"]
+        all_bare = len(bare) == len(rows)
+        which = "these arms" if all_bare else ", ".join(bare)
+        note = f"No curves for {which}: a stored result is its scores alone." if bare else ""
+        drawn = "" if all_bare else drawings.curves(rows, epochs)
+        self.boxes["curves"].value = remark(note) + drawn
+
+    def _outcome(self) -> str:
+        """Return the guess beside what was measured; "" while there is nothing to say."""
+        lab, race = self.lab, self.lab.current
+        guess = lab.guess if lab.showing == "setup" else race.guess
+        if guess is None:
+            return ""
+        if lab.showing == "setup" or lab.phase != "done" or race.leader is None:
+            return f"Your guess: {guess}."
+        said = "as you said" if guess == race.leader else f"you said: {guess}"
+        return f"Measured: {race.leader}; {said}."
+
+    def _explanation(self) -> str:
         lab = self.lab
-        shown = (lab.showing, lab.phase, lab.current.number if lab.current else 0)
-        if shown == self._errors_of:  # pictures are made once
-            return
-        self._errors_of = shown
-        title = f"<p>{safe(view.errors_title(lab))}</p>"
-        found = (
-            view.winner(lab.current) if lab.showing == "race" and lab.phase != "running" else None
-        )
-        grid = ""
-        if found is not None and found[1].mistakes is not None:
-            result = found[1]
-            wrong, score = result.mistakes, result.score
-            grid = drawings.mistakes(
-                wrong.images, wrong.heat, score.labels[wrong.index],
-                score.probabilities[wrong.index], result.classes,
-            )  # fmt: skip
-        self.boxes["errors"].value = title + grid
+        if lab.showing == "setup" or lab.phase not in ("done", "stopped"):
+            return ""
+        sentences = lab.current.explanation
+        if lab.phase == "stopped":
+            sentences = (
+                "A race that was stopped has no winner: its arms did not all run to the end.",
+            )
+        said = "".join(f"<p>{safe(sentence)}</p>" for sentence in sentences)
+        look_at = lab.current.look_at
+        return f"<h3>Explain this result</h3>{said}{remark(look_at and f'Look: {look_at}')}"
+
+    def _errors(self) -> str:
+        """Return whose errors are shown, or why there are none, and their pictures."""
+        lab = self.lab
+        if lab.showing == "setup" or lab.phase == "running":
+            return "<p>When the race is done, the errors of the winner are shown here.</p>"
+        found = winner(lab)
+        if found is None:
+            return "<p>No arm has a result.</p>"
+        label, result = found
+        wrong, score = result.mistakes, result.score
+        if wrong is None:
+            return (
+                f"<p>{safe(label)} was answered from the stored evidence, which holds scores and "
+                "no images. Take the tick from 'stored results' and race again to see its errors."
+                "</p>"
+            )
+        if not wrong.n_wrong:
+            return f"<p>{safe(label)} made no error on the {wrong.n:,} test images.</p>"
+        clear = "" if lab.current.leader not in (None, NONE) else " (best AUC, though not clearly)"
+        return (
+            f"<p>{safe(label)}{clear}: {wrong.n_wrong:,} of {wrong.n:,} test images wrong. The "
+            f"surest {len(wrong.images)}, and in orange what spoke for the wrong answer "
+            "(Grad-CAM).</p>"
+        ) + drawings.mistakes(
+            wrong.images, wrong.heat, score.labels[wrong.index],
+            score.probabilities[wrong.index], result.classes,
+        )  # fmt: skip
 
 
-def _remark(sentence: str) -> str:
-    return f'<p class="lab-quiet">{safe(sentence)}</p>' if sentence else ""
+def winner(lab: Lab) -> tuple[str, Result] | None:
+    """Return the arm with the best AUC and its result, clear or not; None without results."""
+    results = lab.current.results
+    return next(((label, results[label]) for label in ranked(results)), None)
 
 
-class ShelfPanel(widgets.VBox):
+class KeptPanel(widgets.VBox):
     """A name and Keep; a list of kept races, their comparison, Export and Remove."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.name = widgets.Text(placeholder="a name for this race", layout={"width": "22em"})
-        self.keep = widgets.Button(description="Keep this race", layout={"width": "auto"})
-        self.choice = widgets.SelectMultiple(layout={"width": "24em", "height": "8em"})
         self.folder = widgets.Text(
             placeholder="folder (empty: the course's cache)", layout={"width": "22em"}
         )
-        self.export = widgets.Button(description="Export CSV and page", layout={"width": "auto"})
-        self.remove = widgets.Button(description="Remove", layout={"width": "auto"})
+        self.choice = widgets.SelectMultiple(layout={"width": "24em", "height": "8em"})
+        self.keep, self.export, self.remove = (
+            widgets.Button(description=words, layout={"width": "auto"})
+            for words in ("Keep this race", "Export CSV and page", "Remove")
+        )
         self.text, self.comparison, self.damaged = (widgets.HTML() for _ in range(3))
         self.keep.on_click(lambda _: self._keep())
         self.export.on_click(lambda _: self._export())
@@ -158,12 +218,18 @@ class ShelfPanel(widgets.VBox):
         self.refresh()
 
     def refresh(self) -> None:
-        """List what is kept now."""
-        chosen = self.choice.value
-        names = [kept.name for kept in self.lab.shelf.all()]
-        self.damaged.value = _damaged(self.lab.shelf)
-        self.choice.options = names
-        self.choice.value = tuple(name for name in chosen if name in names)
+        """List what is kept now, and name the files that cannot be read."""
+        chosen, (races, damaged) = self.choice.value, store.kept()
+        names = ", ".join(path.name for path in damaged)
+        self.damaged.value = remark(
+            f"Not listed, because they cannot be read: {names} in {damaged[0].parent}. Delete "
+            "them, or put a copy in their place." if damaged else ""
+        )  # fmt: skip
+        self.choice.options = [race.name for race in races]
+        self.choice.value = tuple(name for name in chosen if name in self.choice.options)
+
+    def _chosen(self) -> list[Kept]:
+        return [race for race in store.kept()[0] if race.name in self.choice.value]
 
     def _keep(self) -> None:
         self.text.value = ""
@@ -171,45 +237,31 @@ class ShelfPanel(widgets.VBox):
             self.text.value = f"Kept as {safe(' '.join(self.name.value.split()))}."
             self.name.value = ""
 
-    def _chosen(self) -> list[Kept]:
-        return [self.lab.shelf.get(name) for name in self.choice.value]
-
     def _compare(self) -> None:
-        runs = self._chosen()
-        table = store.comparison(runs).to_html(index=False, border=0) if len(runs) > 1 else ""
-        self.comparison.value = table + "".join(store.run_html(run) for run in runs)
+        races = self._chosen()
+        table = store.comparison(races) if len(races) > 1 else ""
+        self.comparison.value = table + "".join(map(drawings.kept_race, races))
 
     def _export(self) -> None:
         try:
-            runs = self._chosen()
-            paths = store.save(runs, self.folder.value)
+            races = self._chosen()
+            paths = store.save(races, self.folder.value)
         except CourseError as error:
             self.text.value = ""
             return self.lab.say(str(error))
         self.lab.say("")
+        links = []
+        for path, kind in zip(paths, ("text/csv", "text/html"), strict=True):
+            data = base64.b64encode(path.read_bytes()).decode()
+            links.append(
+                f'<a download="{path.name}" href="data:{kind};base64,{data}">{path.name}</a>'
+            )
         self.text.value = (
-            f"Written: {safe(paths[0])} and {safe(paths[1].name)}. Or download: "
-            + _link("strategy_lab.csv", "text/csv", store.as_csv(runs)) + ", "
-            + _link("strategy_lab.html", "text/html", store.as_html(runs))
-        )  # fmt: skip
+            f"Written: {safe(paths[0])} and {safe(paths[1].name)}. Or download: {', '.join(links)}"
+        )
 
     def _remove(self) -> None:
         for name in self.choice.value:
-            self.lab.shelf.remove(name)
+            store.forget(name)
         self.refresh()
         self._compare()
-
-
-def _damaged(shelf: Shelf) -> str:
-    if not (paths := shelf.unreadable()):
-        return ""
-    names = ", ".join(safe(path.name) for path in paths)
-    return (
-        f'<span class="lab-quiet">Not listed, because they cannot be read: {names} in '
-        f"{safe(shelf.folder)}. Delete them, or put a copy in their place.</span>"
-    )
-
-
-def _link(name: str, kind: str, text: str) -> str:
-    data = base64.b64encode(text.encode()).decode()
-    return f'<a download="{name}" href="data:{kind};base64,{data}">{name}</a>'

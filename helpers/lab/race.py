@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,20 +12,24 @@ import pandas as pd
 import torch
 
 from helpers.errors import CourseError
-from helpers.evidence import tables
+from helpers.evidence import grid, tables
+from helpers.inspection.gradcam import gradcam
 from helpers.lab.setup import Arm, Setup
 from helpers.networks import backbones
 from helpers.networks.backbones import Backbone
-from helpers.training import strategies
+from helpers.plots.images import confident_errors
+from helpers.plots.style import base_name
+from helpers.training import experiments, strategies
+from helpers.training.experiments import Outcome
 from helpers.training.metrics import Score
 
 Status = Literal["waiting", "loading", "running", "scoring", "done", "stopped", "failed"]
 
 
-Source = Literal["live", "stored", "earlier"]
-
-
 OPEN = ("waiting", "loading", "running", "scoring")
+
+
+Source = Literal["live", "stored", "earlier"]
 
 
 SOURCE_WORDS = {
@@ -35,6 +37,14 @@ SOURCE_WORDS = {
     "stored": "measured beforehand for the course, seconds are processor time",
     "earlier": "the very same run, trained on this machine before",
 }
+
+
+SHOWN_MISTAKES = 12
+
+
+# Of a result, for tables and files.
+NUMBERS = ("auc", "auc_lo", "auc_hi", "accuracy", "trainable", "seconds", "source", "best_epoch",
+           "versions")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +96,24 @@ class Result:
     versions: str = ""
 
 
+def result_of(outcome: Outcome) -> Result:
+    """Return what a finished arm came to, with its surest errors and what spoke for them.
+
+    Grad-CAM is done at once, so that nobody has to hold on to the network.
+    """
+    score, run, data = outcome.score, outcome.run, outcome.data
+    index = confident_errors(score.labels, score.probabilities, SHOWN_MISTAKES)
+    images, said = np.asarray(data.test.images[index]), score.probabilities.argmax(axis=1)
+    heat = gradcam(run.model, images, said[index]) if len(index) else np.zeros(images.shape[:3])
+    n_wrong = int((said != score.labels).sum())
+    return Result(
+        score.auc, score.auc_lo, score.auc_hi, score.accuracy, run.trainable, run.seconds, "live",
+        score, data.test.groups,
+        Mistakes(index, images, heat.astype(np.float32), n_wrong, len(score.labels)),
+        run.best_epoch, tuple(data.card.classes), len(data.train), experiments.versions(),
+    )  # fmt: skip
+
+
 @dataclass(frozen=True, eq=False)
 class Lane:
     """One arm of a race as it stands. It never changes: a change makes a new one.
@@ -111,9 +139,22 @@ class Lane:
         """What this arm is doing, for people."""
         if self.status == "running":
             return f"epoch {min(len(self.history) + 1, self.epochs)} of {self.epochs}"
-        if self.status == "done" and self.result is not None:
-            return self.result.source
-        return self.status
+        return self.result.source if self.result else self.status
+
+    @property
+    def row(self) -> dict:
+        """This arm for `helpers.lab.drawings.table` and `curves`; scores are None until known."""
+        return {
+            "arm": self.label, "strategy": self.arm.strategy, "words": self.words,
+            "share": self.share, "note": self.note, "history": [dict(row) for row in self.history],
+            **{name: getattr(self.result, name, None) for name in NUMBERS},
+        }  # fmt: skip
+
+
+def waiting(setup: Setup) -> tuple[Lane, ...]:
+    """Return the arms of a race that has not begun."""
+    arms = zip(setup.arms, setup.labels, strict=True)
+    return tuple(Lane(arm, label, setup.epochs) for arm, label in arms)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,8 +165,8 @@ class Race:
     ----------
     setup : frozen at the start; changing knobs meanwhile changes the next race.
     question, guess : what was asked before it, and answered; None: nobody guessed.
-    name, look_at : of the prepared race it is; "" where it is none.
-    leader, explanation : of `helpers.lab.explain` and `helpers.lab.explain`, once it is done.
+    look_at : of the prepared race it is; "" where it is none.
+    leader, explanation : of `helpers.lab.explain`, once it is done.
     """
 
     number: int
@@ -133,7 +174,6 @@ class Race:
     lanes: tuple[Lane, ...]
     question: str = ""
     guess: str | None = None
-    name: str = ""
     look_at: str = ""
     leader: str | None = None
     explanation: tuple[str, ...] = ()
@@ -144,96 +184,95 @@ class Race:
         return {lane.label: lane.result for lane in self.lanes if lane.result is not None}
 
 
-# The cost of an image in one epoch, in full passes forward and backward. Rough: it only has to
-# tell a second from a minute, and is corrected by the clock as soon as something has run.
-SHARE_OF_A_FULL_PASS = {"feature_extraction": 0.03, "partial_finetune": 0.35, "lp_ft": 0.55}
+@dataclass(frozen=True)
+class Kept:
+    """A race that somebody keeps, as data that can be written to a file.
+
+    Attributes
+    ----------
+    name : given by whoever kept it. when : local time, ISO 8601.
+    setup : the fields of `Setup`. guess : what was guessed before, or None.
+    rows : `Lane.row` of every arm that has a result.
+    explanation : the sentences that stood below the table.
+    caveat : what must stand beside numbers on these images.
+    """
+
+    name: str
+    when: str
+    setup: dict
+    rows: tuple[dict, ...]
+    explanation: tuple[str, ...] = ()
+    guess: str | None = None
+    caveat: str = ""
 
 
-FORWARD_ONLY = 0.35
+FORWARD_ONLY = 0.35  # of a full pass, forward and backward
 
 
 SCORING = 1000  # images: reading, computing the frozen front and scoring, forward only
 
 
 def cost(setup: Setup, arm: Arm) -> float:
-    """Return about how much work an arm is, in images passed through the whole network."""
-    share = SHARE_OF_A_FULL_PASS.get(arm.strategy, 1.0)
-    if arm.augment != "none" or arm.build().batchnorm == "train":  # nothing is computed ahead
+    """Return about how much work an arm is, in images passed through the whole network.
+
+    Rough: it tells a second from a minute, and a cheap arm from a dear one.
+    """
+    strategy, shares = arm.build(), grid.SHARE_OF_A_FULL_PASS
+    share = shares.get(strategy.name, shares.get(base_name(strategy.name), 1.0))
+    if arm.augment != "none" or strategy.batchnorm == "train":  # nothing is computed ahead
         share = max(share, FORWARD_ONLY)
     return (setup.n or 2000) * setup.epochs * share + SCORING * FORWARD_ONLY
 
 
-class Clock:
-    """Counts steps and seconds of one race."""
-
-    def __init__(self) -> None:
-        self.costs: dict[int, float] = {}
-        self.steps: dict[int, int] = {}
-        self.started, self.n_steps = 0.0, 1
-
-    def start(self, setup: Setup, places: Sequence[int]) -> None:
-        """Begin to count for the arms at `places`."""
-        self.costs = {place: cost(setup, setup.arms[place]) for place in places}
-        self.steps = dict.fromkeys(places, 0)
-        self.n_steps = max(1, math.ceil((setup.n or 2000) / 32)) * setup.epochs
-        self.started = time.perf_counter()
-
-    def step(self, place: int) -> float:
-        """Count a step of an arm; return the share of it that is done, in 0..1."""
-        self.steps[place] += 1
-        return min(0.95, self.steps[place] / self.n_steps)
-
-    def left(self, lanes: Sequence[Lane]) -> float | None:
-        """Return the seconds that are left, None before enough has run to say."""
-        todo = sum(
-            cost * (1 - lanes[place].share)
-            for place, cost in self.costs.items()
-            if lanes[place].status in OPEN
-        )
-        done = sum(self.costs.values()) - todo
-        if done < 0.03 * sum(self.costs.values()):
-            return None
-        return (time.perf_counter() - self.started) * todo / done
+def n_steps(setup: Setup) -> int:
+    """Return about how many training steps an arm takes, at 32 images a step."""
+    return max(1, math.ceil((setup.n or 2000) / 32)) * setup.epochs
 
 
-def find(setup: Setup, arm: Arm, table: pd.DataFrame | None = None) -> Result | None:
+def time_left(race: Race, seconds: float) -> float | None:
+    """Return the seconds that a race still takes, so many after its start; None: too early to say.
+
+    By the cost of its arms, corrected by the clock as soon as something has run.
+    """
+    trained = [lane for lane in race.lanes if not lane.result or lane.result.source != "stored"]
+    costs = [cost(race.setup, lane.arm) for lane in trained]
+    todo = sum(c * (1 - lane.share) for c, lane in zip(costs, trained, strict=True)
+               if lane.status in OPEN)  # fmt: skip
+    done = sum(costs) - todo
+    return None if done < 0.03 * sum(costs) else seconds * todo / done
+
+
+def find(setup: Setup, arm: Arm, table: pd.DataFrame) -> Result | None:
     """Return the stored result of `arm` under `setup`; None when it was not measured.
 
     Only arms with the strategy's own knobs are looked up: a row does not say which other rates a
     run had. The rows hold scores and no predictions, so there are no curves and no images.
     """
-    if arm.augment != "none" or arm.gray != "sum" or arm.build() != _usual(arm):
+    usual = Arm(arm.strategy, last=arm.last)
+    if arm.augment != "none" or arm.gray != "sum" or arm.build() != usual.build():
         return None
-    table = tables.read_rows() if table is None else table
+    # "All images" has no number in a setup; the largest measured n of the set is all of them
+    # only where the grid reached it, so such a race is trained.
     key = {
         "dataset": setup.experiment(arm).dataset_key, "backbone": setup.backbone,
         "image_size": setup.image_size, "strategy": arm.build().key, "epochs": setup.epochs,
-        "seed": setup.seed,
+        "seed": setup.seed, "n_train": setup.n,
     }  # fmt: skip
     rows = table[(table[list(key)] == pd.Series(key)).all(axis=1)]
-    # "All images" has no number in a setup; the largest measured n of the set is all of them
-    # only where the grid reached it, so such a race is trained.
-    rows = rows[rows["n_train"] == setup.n]
-    return None if rows.empty else _result(rows.iloc[-1])
-
-
-def _usual(arm: Arm):
-    options = {"last": arm.last} if arm.strategy == "partial_finetune" else {}
-    return strategies.by_name(arm.strategy, **options)
-
-
-def _result(row: pd.Series) -> Result:
-    numbers = {name: float(row[name]) for name in ("auc", "auc_lo", "auc_hi", "accuracy")}
+    if rows.empty:
+        return None
+    row = rows.iloc[-1]
     return Result(
-        **numbers, trainable=int(row["trainable_params"]), seconds=float(row["train_seconds"]),
+        *(float(row[name]) for name in ("auc", "auc_lo", "auc_hi", "accuracy")),
+        trainable=int(row["trainable_params"]), seconds=float(row["train_seconds"]),
         source="stored", n_train=int(row["n_train"]), versions=str(row["versions"]),
     )  # fmt: skip
 
 
-def available(setup: Setup, table: pd.DataFrame | None = None) -> list[Result | None]:
+def available(setup: Setup) -> list[Result | None]:
     """Return a stored result or None for every arm; none at all when the table is unreadable."""
     try:
-        table = tables.read_rows() if table is None else table
+        table = tables.read_rows()
     except CourseError:
         return [None] * len(setup.arms)
     return [find(setup, arm, table) for arm in setup.arms]
@@ -248,20 +287,18 @@ def _bare(backbone: str) -> Backbone:
     return model
 
 
-def rows(setup: Setup) -> list[dict]:
-    """Return per arm its ``parts``: name, parameters, peak rate (0: frozen) and BatchNorm mode.
+def network_rows(setup: Setup) -> list[dict]:
+    """Return the rows of `helpers.lab.drawings.network`: per arm its label, strategy and ``parts``.
 
-    Of a strategy with several phases it is the last one. Raises CourseError for an arm that
-    `setup.check` would refuse.
+    A part has ``part``, ``parameters``, ``rate`` (its peak; 0: frozen) and ``batchnorm`` (moves,
+    rests or none). Of a strategy with several phases it is the last one. Raises CourseError for an
+    arm that `setup.check` would refuse.
     """
-    model = _bare(setup.backbone)
     found = []
     for arm, label in zip(setup.arms, setup.labels, strict=True):
-        table = strategies.summary(model, arm.build()).reset_index()
-        parts = [
-            {"part": row["part"], "parameters": int(row["parameters"]),
-             "rate": float(row["learning rate"]), "batchnorm": row["batchnorm statistics"]}
-            for row in table.to_dict("records")
-        ]  # fmt: skip
-        found.append({"arm": label, "strategy": arm.strategy, "parts": parts})
+        table = strategies.summary(_bare(setup.backbone), arm.build())
+        parts = table.reset_index().rename(
+            columns={"learning rate": "rate", "batchnorm statistics": "batchnorm"}
+        )
+        found.append({"arm": label, "strategy": arm.strategy, "parts": parts.to_dict("records")})
     return found

@@ -75,11 +75,6 @@ PREPARED = (
 )  # fmt: skip
 
 
-def names() -> tuple[str, ...]:
-    """Return the names of the prepared races, in the order in which they are offered."""
-    return tuple(race.name for race in PREPARED)
-
-
 def by_name(name: str) -> Prepared:
     """Return the prepared race called `name`.
 
@@ -88,7 +83,7 @@ def by_name(name: str) -> Prepared:
     CourseError
         When there is none.
     """
-    for race in PREPARED:
-        if race.name == name:
-            return race
-    raise unknown_name("prepared race", name, names())
+    known = {race.name: race for race in PREPARED}
+    if name not in known:
+        raise unknown_name("prepared race", name, known)
+    return known[name]

@@ -11,7 +11,8 @@ from helpers.datasets.augment import Policy, by_name
 from helpers.datasets.folder import KNOWN
 from helpers.errors import CourseError, unknown_name
 from helpers.networks import backbones
-from helpers.plots.style import LABELS as NAMES
+from helpers.networks.gray import METHODS
+from helpers.plots.style import LABELS, label_of
 from helpers.training import strategies
 from helpers.training.experiments import Experiment
 from helpers.training.recipe import Recipe, phase_ends
@@ -26,7 +27,7 @@ SIZES = (48, 64, 96, 128, 160, 224)  # pixels offered in the page; any from 32 t
 MOST_EPOCHS = 100
 
 
-GRAYS = ("sum", "mean", "random", "replicate")
+GRAYS = (*METHODS, "replicate")
 
 
 BATCHNORM_WORDS = {"eval": "BN rests", "follow": "BN follows", "train": "BN moves"}
@@ -79,7 +80,7 @@ class Arm:
         chosen = {name: value for name, value in given.items() if value is not None}
         if any(not 0 < value <= 1 for value in chosen.values()):
             raise CourseError(
-                f"The rates and the decay of {NAMES[self.strategy]} must lie above 0 and not "
+                f"The rates and the decay of {label_of(self.strategy)} must lie above 0 and not "
                 "above 1, e.g. 0.003 for the head and 0.0003 for the backbone."
             )
         return replace(phase, **chosen)
@@ -105,12 +106,6 @@ class Arm:
             elif getattr(phase, knob) != getattr(usual_phase, knob):
                 found[knob] = f"probe {word} {getattr(phase, knob):g}"
         return found
-
-    @property
-    def unusual(self) -> set[str]:
-        """Knobs that do not stand where the strategy has them."""
-        usual = Arm(self.strategy).marks()
-        return {knob for knob, word in self.marks().items() if usual.get(knob) != word}
 
 
 @dataclass(frozen=True)
@@ -147,20 +142,25 @@ class Setup:
 
         Where all arms have the same strategy it is left out: see `shared_strategy`.
         """
-        family = [[other for other in self.arms if other.strategy == a.strategy] for a in self.arms]
         try:
-            return tuple(
-                _label(arm, kin, alone=len(kin) == len(self.arms))
-                for arm, kin in zip(self.arms, family, strict=True)
-            )
+            marks = [arm.marks() for arm in self.arms]
         except CourseError:  # `check` says what is wrong; until then they need some name
             return tuple(f"arm {k}: {arm.strategy}" for k, arm in enumerate(self.arms, 1))
+        found = []
+        for arm, own in zip(self.arms, marks, strict=True):
+            kin = [m for a, m in zip(self.arms, marks, strict=True) if a.strategy == arm.strategy]
+            usual = Arm(arm.strategy).marks()
+            shown = [word for knob, word in own.items()
+                     if any(other.get(knob) != word for other in (usual, *kin))]  # fmt: skip
+            told_apart = shown and len(kin) == len(self.arms) > 1
+            found.append(", ".join(shown if told_apart else [label_of(arm.strategy), *shown]))
+        return tuple(found)
 
     @property
     def shared_strategy(self) -> str:
         """The strategy of every arm, in words; "" where they differ."""
         names = {arm.strategy for arm in self.arms}
-        return NAMES.get(names.pop(), "") if len(names) == 1 else ""
+        return label_of(names.pop()) if len(names) == 1 else ""
 
     @property
     def caveat(self) -> str:
@@ -170,7 +170,7 @@ class Setup:
     def with_another_arm(self) -> Setup:
         """Return the same race with one arm more: the first strategy that is not in it yet."""
         here = {arm.strategy for arm in self.arms}
-        new = next((name for name in NAMES if name not in here), "partial_finetune")
+        new = next((name for name in LABELS if name not in here), "partial_finetune")
         last = 1 + max((arm.last for arm in self.arms if arm.strategy == new), default=1)
         return replace(self, arms=(*self.arms, Arm(new, last=last)))
 
@@ -186,64 +186,55 @@ class Setup:
         CourseError
             With the first thing that cannot be raced.
         """
-        if not FEWEST_ARMS <= len(self.arms) <= MOST_ARMS:
-            raise CourseError(
-                f"A race has {FEWEST_ARMS} to {MOST_ARMS} arms; here "
-                f"{'is' if len(self.arms) == 1 else 'are'} {len(self.arms)}."
-            )
-        self._check_numbers()
-        self._check_names()
-        for arm in self.arms:
-            self._check_arm(arm)
-        seen: dict[Experiment | tuple, int] = {}
-        for place, arm in enumerate(self.arms, 1):
-            key = repr((self.experiment(arm), arm.augment))
-            if key in seen:
-                raise CourseError(
-                    f"Arms {seen[key]} and {place} are the same, so they would tie. Change a knob "
-                    "of one of them or take it out."
-                )
-            seen[key] = place
-
-    def _check_numbers(self) -> None:
-        if self.n is not None and self.n < 4:
-            raise CourseError(f"n = {self.n} images are too few to train on; give 4 or more.")
-        if not 32 <= self.image_size <= 224:
-            raise CourseError(
-                f"The image size is {self.image_size}; give 32 to 224 pixels. 64 is quick, 96 is "
-                "what the stored evidence was measured at."
-            )
-        if not 1 <= self.epochs <= MOST_EPOCHS:
-            raise CourseError(f"epochs = {self.epochs}; give 1 to {MOST_EPOCHS}.")
-        if self.seed < 0:
-            raise CourseError(f"The seed is {self.seed}; give a whole number from 0 on.")
-
-    def _check_names(self) -> None:
+        count = len(self.arms)
+        wanted = (
+            (FEWEST_ARMS <= count <= MOST_ARMS,
+             f"A race has {FEWEST_ARMS} to {MOST_ARMS} arms; here "
+             f"{'is' if count == 1 else 'are'} {count}."),
+            (self.n is None or self.n >= 4,
+             f"n = {self.n} images are too few to train on; give 4 or more."),
+            (32 <= self.image_size <= 224,
+             f"The image size is {self.image_size}; give 32 to 224 pixels. 64 is quick, 96 is "
+             "what the stored evidence was measured at."),
+            (1 <= self.epochs <= MOST_EPOCHS, f"epochs = {self.epochs}; give 1 to {MOST_EPOCHS}."),
+            (self.seed >= 0, f"The seed is {self.seed}; give a whole number from 0 on."),
+        )  # fmt: skip
+        for holds, sentence in wanted:
+            if not holds:
+                raise CourseError(sentence)
         if self.backbone not in backbones.LAYOUTS:
             raise unknown_name("backbone", self.backbone, backbones.LAYOUTS)
-        if not self.dataset.startswith("folder:"):
-            if self.dataset not in datasets.names():
-                raise unknown_name("data set", self.dataset, datasets.names(), FOLDER_HINT)
-            return
-        path = files.expanded(self.dataset.removeprefix("folder:").strip())
-        if not self.dataset.removeprefix("folder:").strip() or not files.is_folder(path):
-            raise CourseError(
-                f"There is no folder {str(path)!r}. Give the path of a folder with one sub-folder "
-                "of images per class."
-            )
+        if self.dataset.startswith("folder:"):
+            given = self.dataset.removeprefix("folder:").strip()
+            path = files.expanded(given)
+            if not given or not files.is_folder(path):
+                raise CourseError(
+                    f"There is no folder {str(path)!r}. Give the path of a folder with one "
+                    "sub-folder of images per class."
+                )
+        elif self.dataset not in datasets.names():
+            hint = "For your own images choose 'a folder' and give its path."
+            raise unknown_name("data set", self.dataset, datasets.names(), hint)
+        self._check_arms()
 
-    def _check_arm(self, arm: Arm) -> None:
-        strategy = arm.build()
-        phase_ends(strategy, self.epochs)
-        if arm.gray not in GRAYS:
-            raise unknown_name("grayscale surgery", arm.gray, GRAYS)
-        arm.policy  # noqa: B018 — it raises for an unknown name
+    def _check_arms(self) -> None:
         stages = len(backbones.LAYOUTS[self.backbone].stages)
-        if arm.strategy == "partial_finetune" and arm.last > stages:
-            raise CourseError(
-                f"{self.backbone} has {stages} stages, but an arm trains the last {arm.last}. "
-                f"Choose 1 to {stages}, or full fine-tune, which trains the stem as well."
-            )
+        seen: dict[str, int] = {}
+        for place, arm in enumerate(self.arms, 1):
+            phase_ends(arm.build(), self.epochs)
+            if arm.gray not in GRAYS:
+                raise unknown_name("grayscale surgery", arm.gray, GRAYS)
+            if arm.strategy == "partial_finetune" and arm.last > stages:
+                raise CourseError(
+                    f"{self.backbone} has {stages} stages, but an arm trains the last {arm.last}. "
+                    f"Choose 1 to {stages}, or full fine-tune, which trains the stem as well."
+                )
+            first = seen.setdefault(repr((self.experiment(arm), arm.policy)), place)
+            if first != place:
+                raise CourseError(
+                    f"Arms {first} and {place} are the same, so they would tie. Change a knob of "
+                    "one of them or take it out."
+                )
 
     def check_data(self, data: Dataset) -> None:
         """Look at what can only be judged once the images are there.
@@ -258,33 +249,3 @@ class Setup:
                 "These images are in colour, so the network's stem stays as it is and the "
                 "grayscale surgery changes nothing. Set it to 'sum' in every arm."
             )
-
-
-def rate(text: str) -> float | None:
-    """Read a learning rate that was typed; None for an empty field: the strategy's own.
-
-    Raises
-    ------
-    CourseError
-        When it is no number.
-    """
-    text = text.strip()
-    if not text:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        raise CourseError(
-            f"{text!r} is no number; type a rate such as 0.003 or 3e-3, or leave the field empty."
-        ) from None
-
-
-FOLDER_HINT = "For your own images choose 'a folder' and give its path."
-
-
-def _label(arm: Arm, family: list[Arm], *, alone: bool) -> str:
-    marks = arm.marks()
-    differ = {knob for knob in marks if len({str(a.marks().get(knob)) for a in family}) > 1}
-    shown = [word for knob, word in marks.items() if knob in differ | arm.unusual]
-    told_apart = alone and len(family) > 1 and bool(shown)
-    return ", ".join(shown if told_apart else [NAMES.get(arm.strategy, arm.strategy), *shown])

@@ -1,170 +1,177 @@
-"""Races that somebody wants to keep: a name, the settings and the scores, as files of their own."""
+"""Finished arms and kept races, as files: shown again at once, listed, compared, exported.
+
+An arm is two files: KEY.json with scores and curves, KEY.npz with predictions and the surest
+errors. The key holds all that decides a result, so nothing stale can be read. A race that somebody
+keeps is one JSON file of its own, which stays until it is removed.
+"""
 
 from __future__ import annotations
 
-import csv
+import contextlib
 import io
 import json
+import platform
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import torch
 
 from helpers import files
+from helpers.datasets import Dataset
 from helpers.errors import CourseError
 from helpers.lab import drawings
-from helpers.lab.race import Race
-from helpers.plots.style import LABELS as NAMES
+from helpers.lab.race import NUMBERS, Kept, Mistakes, Race, Result
+from helpers.lab.setup import Arm, Setup
+from helpers.plots.style import label_of
+from helpers.training import experiments, strategies
+from helpers.training.metrics import Score
 
+FORMAT = 2  # raise it when what is stored, or the same settings, would mean something else
+MOST = 300  # finished arms, about 100 kB each; those used longest ago go first
 LONGEST_NAME = 60
+RESULT = (*NUMBERS, "n_train", "classes")
+CSV = ("run", "when", "dataset", "n", "image_size", "backbone", "epochs", "seed", "arm", "strategy",
+       *NUMBERS)  # fmt: skip
+TITLE = "Strategy lab: kept races"
+NOTE = (
+    "AUC on the test images with a 95 % bootstrap interval; one run of each arm. live: trained in "
+    "that race; stored: measured for the course; earlier: the same run, trained there before."
+)
 
 
-ROW = ("auc", "auc_lo", "auc_hi", "accuracy", "trainable", "seconds", "source", "best_epoch",
-       "versions")  # fmt: skip
+def key(setup: Setup, arm: Arm, data: Dataset) -> str:
+    """Return the name of `arm` on `data`: a digest of everything that decides its result.
 
-
-@dataclass(frozen=True)
-class Kept:
-    """A race that was kept.
-
-    Attributes
-    ----------
-    name : given by whoever kept it. when : local time, ISO 8601.
-    setup : the fields of `helpers.lab.setup.Setup`. guess : what was guessed before, or None.
-    rows : a dict per arm: ``arm``, ``strategy``, ``dash`` (how its line is drawn), the scores,
-        and ``history``.
-    explanation : the sentences that stood below the table.
-    caveat : what must stand beside numbers on these images.
+    That is: settings, images, labels, starting weights, versions, and the machine's arithmetic (a
+    cache may be shared, and another processor rounds differently, so it is another run).
     """
+    experiment = setup.experiment(arm)
+    model = strategies.build(
+        experiment.strategy, experiment.backbone, n_classes=len(data.card.classes),
+        channels=data.card.channels, seed=experiment.seed, **experiment.model_options,
+    )  # fmt: skip
+    machine = (platform.machine(), torch.backends.cpu.get_cpu_capability(),
+               torch.get_num_threads(), torch.cuda.is_available())  # fmt: skip
+    weights = [value.contiguous().numpy().tobytes() for value in model.state_dict().values()]
+    images = [np.ascontiguousarray(array).tobytes() for part in (data.train, data.val, data.test)
+              for array in (part.images[:], part.labels, part.groups)]  # fmt: skip
+    return files.digest(
+        FORMAT, repr(experiment), repr(arm.policy), data.card.classes, experiments.versions(),
+        machine, model.mean.tolist(), model.std.tolist(), *weights, *images,
+    )  # fmt: skip
 
-    name: str
-    when: str
-    setup: dict
-    rows: tuple[dict, ...]
-    explanation: tuple[str, ...] = ()
-    guess: str | None = None
-    caveat: str = ""
 
-    @classmethod
-    def of(cls, name: str, race: Race) -> Kept:
-        """Make one from a race that has results.
-
-        Raises
-        ------
-        CourseError
-            When the name is empty or too long.
-        """
-        name = " ".join(str(name).split())
-        if not name or len(name) > LONGEST_NAME or not re.search(r"\w", name):
-            raise CourseError(
-                f"Give the run a name of 1 to {LONGEST_NAME} characters, with a letter or a digit "
-                "in it."
+def read_arm(key: str) -> tuple[Result, list[dict]] | None:
+    """Return a finished arm and its curves; None when there is none, or it is damaged."""
+    path = files.folder("lab", "results", f"{key}.json")
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        packed = path.with_suffix(".npz").read_bytes()
+        if facts.pop("digest") != files.digest(json.dumps(facts), packed):
+            raise ValueError("one of the two files is damaged, or of another run")
+        with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
+            score = Score(
+                **facts["score"], probabilities=arrays["probabilities"], labels=arrays["labels"]
             )
-        rows = tuple(
-            {"arm": lane.label, "strategy": lane.arm.strategy,
-             **{k: getattr(lane.result, k) for k in ROW},
-             "history": [dict(row) for row in lane.history]}
-            for lane in race.lanes if lane.result is not None
-        )  # fmt: skip
-        when = datetime.now().isoformat(timespec="seconds")
-        return cls(name, when, asdict(race.setup), rows, race.explanation, race.guess,
-                   race.setup.caveat)  # fmt: skip
-
-    @property
-    def where(self) -> str:
-        """The settings that all arms share, in a line."""
-        s = self.setup
-        n = f"{s['n']:,}" if s["n"] else "all"
-        return (
-            f"{s['dataset']}, {n} images, {s['image_size']} px, {s['backbone']}, "
-            f"{s['epochs']} epochs, seed {s['seed']}. {self.caveat}"
-        ).strip()
+            wrong = Mistakes(*(arrays[k] for k in ("index", "images", "heat")), *facts["wrong"])
+            numbers = facts["result"] | {"classes": tuple(facts["result"]["classes"])}
+            result = Result(**numbers, score=score, groups=arrays["groups"], mistakes=wrong)
+    except FileNotFoundError:
+        return None
+    except Exception:  # a damaged file raises a dozen different types; the arm is trained again
+        files.remove(path)
+        return None
+    files.touch(path.with_suffix(".npz"))
+    return replace(result, source="earlier"), facts["history"]
 
 
-class Shelf:
-    """The kept races of this user, a file each.
+def write_arm(key: str, result: Result, history: list[dict]) -> None:
+    """Keep an arm that was trained just now; where nothing can be written, do without."""
+    score, wrong = result.score, result.mistakes
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer, probabilities=score.probabilities, labels=score.labels, groups=result.groups,
+        index=wrong.index, images=wrong.images, heat=wrong.heat,
+    )  # fmt: skip
+    facts = {
+        "result": {name: getattr(result, name) for name in RESULT},
+        "score": {k: v for k, v in vars(score).items() if not isinstance(v, np.ndarray)},
+        "wrong": [wrong.n_wrong, wrong.n], "history": history,
+    }  # fmt: skip
+    digest = files.digest(json.dumps(facts), buffer.getvalue())
+    path = files.folder("lab", "results", f"{key}.json")
+    with contextlib.suppress(OSError):
+        with files.atomic_path(path.with_suffix(".npz")) as temporary:
+            temporary.write_bytes(buffer.getvalue())
+        with files.atomic_path(path) as temporary:
+            temporary.write_text(json.dumps({"digest": digest, **facts}), encoding="utf-8")
+        entries = sorted(path.parent.glob("*.npz"), key=lambda path: path.stat().st_mtime)
+        for old in entries[:-MOST]:
+            files.remove(old)
+            files.remove(old.with_suffix(".json"))
 
-    Parameters
-    ----------
-    folder : where they lie; None: in the cache folder.
+
+def keep(name: str, race: Race) -> None:
+    """Keep a race that has results under a name; whole or not at all.
+
+    Raises
+    ------
+    CourseError
+        When the name is empty, too long or taken, or the folder cannot be written to.
     """
+    name = " ".join(str(name).split())
+    if len(name) > LONGEST_NAME or not re.search(r"\w", name):
+        raise CourseError(
+            f"Give the run a name of 1 to {LONGEST_NAME} characters, with a letter or a digit in "
+            "it."
+        )
+    if _path(name).exists():
+        raise CourseError(
+            f"A run is already kept as {name!r}. Choose another name, or remove that one."
+        )
+    rows = tuple(lane.row for lane in race.lanes if lane.result is not None)
+    when = datetime.now().isoformat(timespec="seconds")
+    kept = Kept(name, when, asdict(race.setup), rows, race.explanation, race.guess,
+                race.setup.caveat)  # fmt: skip
+    _write(_path(name), json.dumps(asdict(kept), indent=1))
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder
 
-    @property
-    def folder(self) -> Path:
-        """Where the files lie."""
-        return self._folder or files.folder("lab", "kept")
+def kept() -> tuple[list[Kept], list[Path]]:
+    """Return the kept races, the oldest first, and the files there that cannot be read."""
+    found = {path: _read(path) for path in sorted(files.folder("lab", "kept").glob("*.json"))}
+    races = [race for race in found.values() if race]
+    return (sorted(races, key=lambda race: (race.when, race.name)),
+            [path for path, race in found.items() if not race])  # fmt: skip
 
-    def all(self) -> list[Kept]:
-        """Return what is kept, the oldest first, without `unreadable` files."""
-        found = [kept for path in self.folder.glob("*.json") if (kept := _read(path))]
-        return sorted(found, key=lambda kept: (kept.when, kept.name))
 
-    def unreadable(self) -> list[Path]:
-        """Return the files that lie there and cannot be read; nothing is done to them."""
-        return sorted(path for path in self.folder.glob("*.json") if _read(path) is None)
+def forget(name: str) -> None:
+    """Remove a kept race."""
+    files.remove(_path(name))
 
-    def get(self, name: str) -> Kept:
-        """Return the kept race called `name`.
 
-        Raises
-        ------
-        CourseError
-            When there is none.
-        """
-        kept = _read(self._path(name))
-        if kept is None:
-            raise CourseError(f"No run is kept under the name {name!r}.")
-        return kept
-
-    def add(self, kept: Kept) -> Path:
-        """Keep a race; whole or not at all.
-
-        Raises
-        ------
-        CourseError
-            When the name is taken, or the folder cannot be written to.
-        """
-        path = self._path(kept.name)
-        if path.exists():
-            raise CourseError(
-                f"A run is already kept as {kept.name!r}. Choose another name, or remove that one."
-            )
-        write(path, json.dumps(asdict(kept), indent=1))
-        return path
-
-    def remove(self, name: str) -> None:
-        """Forget a kept race."""
-        files.remove(self._path(name))
-
-    def _path(self, name: str) -> Path:
-        # The digest keeps apart what looks the same once odd characters are gone.
-        readable = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")[:40] or "run"
-        return self.folder / f"{readable}-{files.digest(name)[:8]}.json"
+def _path(name: str) -> Path:
+    # The digest keeps apart what looks the same once odd characters are gone.
+    readable = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")[:40] or "run"
+    return files.folder("lab", "kept", f"{readable}-{files.digest(name)[:8]}.json")
 
 
 def _read(path: Path) -> Kept | None:
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
-        rows, said = tuple(fields.pop("rows")), tuple(fields.pop("explanation"))
-        return Kept(**fields, rows=rows, explanation=said)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        fields |= {name: tuple(fields[name]) for name in ("rows", "explanation")}
+        race = Kept(**fields)
+        as_html([race])  # what cannot be shown is damaged, whatever is wrong with it
+    except Exception:
         return None
+    return race
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
-
-    Raises
-    ------
-    CourseError
-        When that folder cannot be written to.
-    """
+def _write(path: Path, text: str) -> None:
     try:
         with files.atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -175,85 +182,40 @@ def write(path: Path, text: str) -> None:
         ) from error
 
 
-TITLE = "Strategy lab: kept races"
+def comparison(races: Sequence[Kept]) -> str:
+    """Return a table, a row per arm and a column per race: test AUC with its interval."""
+    cells: dict[str, dict[str, str]] = {}
+    for race in races:
+        for row in race.rows:
+            name, family = row["arm"], label_of(row["strategy"])
+            if not name.startswith(family):  # a race of one strategy leaves it out
+                name = f"{family}, {name}"
+            interval = f"{row['auc']:.3f} [{row['auc_lo']:.3f}, {row['auc_hi']:.3f}]"
+            cells.setdefault(name, {"arm": name})[race.name] = interval
+    table = pd.DataFrame(cells.values(), columns=["arm", *(race.name for race in races)])
+    with pd.option_context("display.max_colwidth", None):  # or long names of arms are cut
+        return table.fillna("").to_html(index=False, border=0)
 
 
-COLUMNS = (
-    "run", "when", "dataset", "n", "image_size", "backbone", "epochs", "seed", "arm", "strategy",
-    "auc", "auc_lo", "auc_hi", "accuracy", "trainable", "seconds", "source", "best_epoch",
-    "versions",
-)  # fmt: skip
+def as_csv(races: Sequence[Kept]) -> str:
+    """Return a line per arm of every race, with the settings in front."""
+    lines = [{"run": race.name, "when": race.when, **race.setup, **row}
+             for race in races for row in race.rows]  # fmt: skip
+    return pd.DataFrame(lines, columns=CSV, dtype=object).to_csv(index=False, lineterminator="\n")
 
 
-NOTE = (
-    "AUC on the test images with a 95 % bootstrap interval; one run of each arm. live: trained in "
-    "that race; stored: measured for the course; earlier: the same run, trained there before."
-)
-
-
-def comparison(runs: Sequence[Kept]) -> pd.DataFrame:
-    """Return a row per arm and a column per kept race: test AUC with its interval."""
-    names = list(dict.fromkeys(_full(row) for run in runs for row in run.rows))
-    columns = {
-        run.name: {_full(row): f"{row['auc']:.3f} [{row['auc_lo']:.3f}, {row['auc_hi']:.3f}]"
-                   for row in run.rows}
-        for run in runs
-    }  # fmt: skip
-    cells = {run: [scores.get(name, "") for name in names] for run, scores in columns.items()}
-    return pd.DataFrame({"arm": names, **cells})
-
-
-def _full(row: dict) -> str:
-    """Return an arm's name with its strategy, which a race of one strategy leaves out."""
-    family = NAMES.get(row["strategy"], row["strategy"])
-    return row["arm"] if row["arm"].startswith(family) else f"{family}, {row['arm']}"
-
-
-def as_csv(runs: Sequence[Kept]) -> str:
-    """Return a line per arm of every run, with the settings in front."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    for run in runs:
-        for row in run.rows:
-            writer.writerow({**run.setup, "run": run.name, "when": run.when, **row})
-    return buffer.getvalue()
-
-
-def table_rows(run: Kept) -> list[dict]:
-    """Return a kept race as `helpers.lab.drawings.table` and `curves` take it."""
-    patterns = drawings.dashes([row["strategy"] for row in run.rows])
-    return [
-        {**row, "dash": dash, "words": row["source"], "share": 1.0, "note": ""}
-        for row, dash in zip(run.rows, patterns, strict=True)
-    ]
-
-
-def run_html(run: Kept) -> str:
-    """Return one kept race: settings, guess, table, curves and explanation."""
-    rows = table_rows(run)
-    said = "".join(f"<p>{drawings.safe(sentence)}</p>" for sentence in run.explanation)
-    guess = f"<p>Guess before the race: {drawings.safe(run.guess)}</p>" if run.guess else ""
-    drawn = any(row["history"] for row in rows)
-    return (
-        f"<h2>{drawings.safe(run.name)}</h2><p>{drawings.safe(run.where)} Kept "
-        f"{drawings.safe(run.when.replace('T', ' '))}</p>{guess}{drawings.table(rows)}{said}"
-        + (drawings.curves(rows, run.setup["epochs"]) if drawn else "")
-    )
-
-
-def as_html(runs: Sequence[Kept]) -> str:
+def as_html(races: Sequence[Kept]) -> str:
     """Return one self-contained page: style and drawings are in it, nothing is fetched."""
-    both = comparison(runs).to_html(index=False, border=0, escape=True) if len(runs) > 1 else ""
-    body = "\n".join(run_html(run) for run in runs)
+    both = comparison(races) if len(races) > 1 else ""
+    body = "\n".join(drawings.kept_race(race) for race in races)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{TITLE}</title>'
-        f"<style>{drawings.STYLE}</style></head>\n<body><h1>{TITLE}</h1>\n"
+        f'<style>{drawings.STYLE}</style></head>\n<body class="lab"><h1>{TITLE}</h1>\n'
         f"<p>{NOTE}</p>{both}\n{body}\n</body></html>\n"
     )
 
 
-def save(runs: Sequence[Kept], folder: str) -> tuple[Path, Path]:
+def save(races: Sequence[Kept], folder: str) -> tuple[Path, Path]:
     """Write the CSV and the page into `folder`; an empty name is the lab's own folder.
 
     Raises
@@ -261,13 +223,13 @@ def save(runs: Sequence[Kept], folder: str) -> tuple[Path, Path]:
     CourseError
         When nothing is chosen, or that folder is not there or cannot be written to.
     """
-    if not runs:
+    if not races:
         raise CourseError("Choose one or more kept runs to export.")
     target = files.expanded(folder.strip()) if folder.strip() else None
     if target is not None and not files.is_folder(target):
         raise CourseError(f"There is no folder {str(target)!r}. Make it first, or choose another.")
     target = target or files.folder("lab", "exports")
     written = target / "strategy_lab.csv", target / "strategy_lab.html"
-    write(written[0], as_csv(runs))
-    write(written[1], as_html(runs))
+    _write(written[0], as_csv(races))
+    _write(written[1], as_html(races))
     return written

@@ -61,6 +61,6 @@ def page(context: BrowserContext) -> Iterator[Page]:
 @pytest.fixture(scope="session")
 def app(tmp_path_factory) -> Iterator[str]:
     """The address of the strategy lab, served as by `make app`, with a cache of its own."""
-    arguments = ["-m", "helpers.lab.app", "--no-browser", f"--port={free_port()}"]
+    arguments = ["-m", "helpers", "app", "--no-browser", f"--port={free_port()}"]
     with running(arguments, tmp_path_factory.mktemp("app")) as url:
         yield url

@@ -1,7 +1,6 @@
 """The strategy lab in a browser, as `make app` serves it."""
 
 import re
-import time
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -49,20 +48,21 @@ def test_a_prepared_race_runs_live_to_its_table_its_words_and_its_errors(lab: Pa
 def test_a_race_from_the_stored_evidence_answers_at_once_and_says_so(lab: Page):
     choose(lab, "race", STORED)
     button(lab, "Race").click()
-    expect(lab.get_by_text("Done.")).to_be_visible(timeout=10_000)
+    expect(lab.get_by_text("Done.")).to_be_visible(timeout=READY)
     rows = lab.locator(".lab-table tbody tr").all_inner_texts()
     assert len(rows) == 5
     assert all("stored" in row for row in rows), rows
 
 
-def test_stop_stops_within_a_second(lab: Page):
+def test_stop_ends_a_race_before_its_arms_are_done(lab: Page):
     button(lab, "Race").click()
     expect(lab.get_by_text(re.compile("epoch . of"))).to_be_visible(timeout=RACED)
-    began = time.monotonic()
     button(lab, "Stop").click()
-    expect(lab.get_by_text("Stopped.")).to_be_visible(timeout=1000)
-    assert time.monotonic() - began < 1
+    expect(lab.get_by_text("Stopped.")).to_be_visible()
     expect(button(lab, "Race")).to_be_enabled()
+    last = lab.locator(".lab-table tbody tr").last.inner_text()
+    assert "stopped" in last
+    assert "not scored" in last
 
 
 def test_guess_first_holds_the_race_back_until_somebody_commits(lab: Page):

@@ -3,19 +3,22 @@
 import json
 import os
 import re
+import subprocess
+import sys
 
 import nbformat
 import pytest
 import requests
 import websocket
 
+from helpers.__main__ import main
 from helpers.lab import app
-from tests.browser.servers import free_port, running
+from tests.browser.servers import ROOT, free_port, running
 
 SERVE = """
 import pathlib, sys
-from helpers import app
-app.main(sys.argv[2:], pathlib.Path(sys.argv[1]))
+from helpers.lab import app
+app.serve(sys.argv[2:], pathlib.Path(sys.argv[1]))
 """
 CELL = """
 import ipywidgets
@@ -169,5 +172,17 @@ def test_waiting_threads_leave_the_processor_to_others(before, after, monkeypatc
     if before is None:
         monkeypatch.delenv("OMP_WAIT_POLICY")
     monkeypatch.setattr(app.LabServer, "launch_instance", lambda *_, **__: None)
-    app.main([])
+    app.serve([])
     assert os.environ["OMP_WAIT_POLICY"] == after
+
+
+def test_the_command_hands_voila_what_follows_it(monkeypatch):
+    given = []
+    monkeypatch.setattr(app, "serve", given.extend)
+    assert main(["app", "--no-browser", "--port=8900"]) == 0
+    assert given == ["--no-browser", "--port=8900"]
+
+
+def test_nothing_but_the_command_imports_voila():
+    code = "import sys, helpers.__main__, helpers.lab; sys.exit('voila' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0

@@ -13,7 +13,7 @@ from helpers.lab.explain import (
     difference,
     explain,
     leader,
-    verdict,
+    outcome,
 )
 from helpers.lab.race import Lane, Race, Result
 from helpers.lab.setup import Arm, Setup
@@ -59,7 +59,7 @@ PROBE, FULL = Arm("feature_extraction"), Arm("full_finetune")
 def test_a_clear_winner_is_named_with_its_lead():
     raced = race((PROBE, result(0.3)), (FULL, result(2.0, 1)))
     assert leader(raced.results) == "full fine-tune"
-    sentence = verdict(raced)
+    sentence = outcome(raced)
     assert sentence.startswith("Clear winner: full fine-tune, ahead of feature extraction by")
     assert "on the same 300 test images" in sentence
 
@@ -67,42 +67,42 @@ def test_a_clear_winner_is_named_with_its_lead():
 def test_without_a_winner_the_cheaper_arm_is_advised_though_it_is_behind():
     raced = race((PROBE, result(1.0, 7, seconds=2)), (FULL, result(1.0, 0, seconds=60)))
     assert leader(raced.results) == NONE
-    assert verdict(raced).startswith("No clear winner: full fine-tune is ahead")
+    assert outcome(raced).startswith("No clear winner: full fine-tune is ahead")
     assert "includes 0. Take feature extraction: it is the cheaper one, 30 times as fast" in (
-        verdict(raced)
+        outcome(raced)
     )
 
 
 def test_without_a_winner_the_best_is_advised_where_it_is_the_cheapest():
     raced = race((PROBE, result(1.0, 0)), (FULL, result(1.0, 7)))
-    assert "It is also the cheapest of those that cannot be told apart" in verdict(raced)
+    assert "It is also the cheapest of those that cannot be told apart" in outcome(raced)
 
 
 def test_a_clear_lead_that_is_too_small_to_pay_for_is_said_to_be():
     raced = race((PROBE, result(1.0, 0)), (FULL, result(1.02, 0)))
-    assert "Clear winner: full fine-tune" in verdict(raced)
-    assert "less than the 0.01 that the decision table asks" in verdict(raced)
+    assert "Clear winner: full fine-tune" in outcome(raced)
+    assert "less than the 0.01 that the decision table asks" in outcome(raced)
     cheap = race((PROBE, result(1.02, 0)), (FULL, result(1.0, 0)))
-    assert "decision table asks" not in verdict(cheap)
+    assert "decision table asks" not in outcome(cheap)
 
 
 def test_an_arm_that_is_clearly_behind_is_not_advised_for_being_cheap():
     partial = Arm("partial_finetune")
     raced = race((PROBE, result(0.2, 1)), (partial, result(1.0, 7)), (FULL, result(1.0, 0)))
     assert leader(raced.results) == NONE
-    assert "Take partial fine-tune" in verdict(raced)
-    assert verdict(raced).endswith("Clearly behind: feature extraction.")
+    assert "Take partial fine-tune" in outcome(raced)
+    assert outcome(raced).endswith("Clearly behind: feature extraction.")
 
 
 def test_arms_that_cost_the_same_are_not_told_apart_by_cost():
     raced = race((PROBE, result(1.0, 0)), (Arm(gray="mean"), result(1.0, 7)))
-    assert "They cost the same, so either will do." in verdict(raced)
+    assert "They cost the same, so either will do." in outcome(raced)
 
 
 def test_seconds_that_were_taken_differently_are_not_compared():
     raced = race((PROBE, row_only(1.0)), (FULL, result(1.02, seconds=600)))
-    assert "trains 10 parameters instead of 10" in verdict(raced)
-    assert "as fast" not in verdict(raced)
+    assert "trains 10 parameters instead of 10" in outcome(raced)
+    assert "as fast" not in outcome(raced)
 
 
 def test_rows_without_predictions_are_compared_as_if_independent():
@@ -191,7 +191,7 @@ def grid(winner: str) -> pd.DataFrame:
 def test_the_decision_table_is_set_beside_the_race():
     raced = race((PROBE, result(0.3)), (FULL, result(2.0, 1)))
     agrees = beside_the_evidence(raced, evidence(grid("full_finetune")))
-    assert "recommends full fine-tuning at n = 200 on elpv" in agrees
+    assert "recommends full fine-tune at n = 200 on elpv" in agrees
     assert "does not speak against it" in agrees
     differs = beside_the_evidence(raced, evidence(grid("feature_extraction")))
     assert "here full fine-tune clearly beat it, in one run" in differs

@@ -3,16 +3,20 @@ import io
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from helpers import files
 from helpers.errors import CourseError
-from helpers.lab import store, view
+from helpers.lab import drawings, panels, store
 from helpers.lab.engine import Lab
-from helpers.lab.panels import ShelfPanel
 from helpers.lab.setup import Setup
-from helpers.lab.store import Shelf
 from tests.lab.conftest import TWO, run
+
+
+def folder() -> Path:
+    return files.folder("lab", "kept")
 
 
 @pytest.fixture
@@ -27,9 +31,10 @@ def kept(bench) -> Lab:
 
 
 def test_races_are_kept_by_name_and_found_by_the_next_session(kept):
-    runs = Shelf().all()
-    assert [run.name for run in runs] == ["first try", "second"]
-    first = Shelf().get("first try")
+    races, damaged = store.kept()
+    assert [race.name for race in races] == ["first try", "second"]
+    assert not damaged
+    first = races[0]
     assert first.setup["seed"] == 0
     assert [row["arm"] for row in first.rows] == ["feature extraction", "full fine-tune"]
     assert len(first.rows[0]["history"]) == 2
@@ -46,15 +51,15 @@ def test_a_bad_name_is_a_sentence(bench, name):
 def test_a_name_stays_inside_the_folder(bench, private_cache):
     run(bench)
     assert bench.keep("../../etc/a name: with/odd* characters é")
-    (path,) = bench.shelf.folder.iterdir()
+    (path,) = folder().iterdir()
     assert re.fullmatch(r"[A-Za-z0-9_]+-[0-9a-f]{8}\.json", path.name)
-    assert bench.shelf.get("../../etc/a name: with/odd* characters é")
+    assert store.kept()[0][0].name == "../../etc/a name: with/odd* characters é"
 
 
 def test_a_name_is_taken_once(kept):
     assert not kept.keep("second")
     assert "already kept" in kept.message
-    kept.shelf.remove("second")
+    store.forget("second")
     assert kept.keep("second")
 
 
@@ -63,52 +68,78 @@ def test_nothing_to_keep_before_a_race(bench):
     assert "Press Race first" in bench.message
 
 
-def test_a_folder_that_cannot_be_written_is_a_sentence(bench, tmp_path):
+def test_a_folder_that_cannot_be_written_is_a_sentence(bench, tmp_path, monkeypatch):
     run(bench)
     (tmp_path / "file").write_text("")
-    bench.shelf = Shelf(tmp_path / "file" / "kept")
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "file"))
     assert not bench.keep("name")
     assert "cannot be written" in bench.message
 
 
 def test_damaged_files_are_left_out_and_named(kept):
-    panel = ShelfPanel(kept)
+    panel = panels.KeptPanel(kept)
     assert panel.damaged.value == ""
-    (kept.shelf.folder / "odd-00000000.json").write_text("{")
-    (kept.shelf.folder / "odder-00000000.json").write_text("[1]")
-    assert len(kept.shelf.all()) == 2
+    whole = json.loads(next(folder().iterdir()).read_text())
+    for name, text in {
+        "a": "{", "b": "[1]", "c": "", "d": json.dumps(whole | {"rows": [{}]}),
+        "e": json.dumps(whole | {"rows": [whole["rows"][0] | {"auc": "high"}]}),
+        "f": json.dumps({k: v for k, v in whole.items() if k != "setup"}),
+    }.items():  # fmt: skip
+        (folder() / f"{name}-0.json").write_text(text)
+    assert len(store.kept()[0]) == 2
     panel.refresh()
-    assert "cannot be read: odd-00000000.json, odder-00000000.json in" in panel.damaged.value
-    with pytest.raises(CourseError, match="No run is kept"):
-        kept.shelf.get("third")
+    assert "cannot be read: a-0.json, b-0.json, c-0.json, d-0.json, e-0.json" in panel.damaged.value
+    assert panel.choice.options == ("first try", "second")
+
+
+def test_a_race_that_was_kept_before_rows_had_words_is_shown(kept):
+    """Until the lab had one store, a row held the label, the strategy, the numbers, the history."""
+    path = next(folder().iterdir())
+    fields = json.loads(path.read_text())
+    for row in fields["rows"]:
+        for name in ("words", "share", "note"):
+            del row[name]
+    path.write_text(json.dumps(fields))
+    races, damaged = store.kept()
+    assert (len(races), damaged) == (2, [])
 
 
 def test_a_caveat_stands_beside_every_number(kept):
     ants = Setup(TWO.arms, dataset="hymenoptera")
-    assert "ImageNet" in view.facts(ants)
-    assert "ImageNet" not in view.facts(TWO)
-    run = replace(kept.shelf.get("second"), caveat=ants.caveat)
-    assert "have probably seen these images" in store.as_html([run])
+    assert "ImageNet" in drawings.facts(vars(ants), ants.caveat)
+    assert "ImageNet" not in drawings.facts(vars(TWO), TWO.caveat)
+    race = replace(store.kept()[0][1], caveat=ants.caveat)
+    assert "have probably seen these images" in store.as_html([race])
 
 
 def test_side_by_side(kept):
-    table = store.comparison(kept.shelf.all())
-    assert list(table.columns) == ["arm", "first try", "second"]
-    assert re.fullmatch(r"\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]", table["second"][0])
+    table = store.comparison(store.kept()[0])
+    assert re.findall("<th>(.*)</th>", table) == ["arm", "first try", "second"]
+    assert re.findall("<td>(f.*)</td>", table) == ["feature extraction", "full fine-tune"]
+    assert len(re.findall(r"<td>\d\.\d{3} \[\d\.\d{3}, \d\.\d{3}\]</td>", table)) == 4
+
+
+def test_an_arm_that_only_one_race_had_leaves_the_other_s_cell_empty(kept):
+    first, second = store.kept()[0]
+    (row, _) = second.rows
+    table = store.comparison([first, replace(second, rows=(row | {"arm": "BN moves"},))])
+    assert "<td>feature extraction, BN moves</td>" in table
+    assert table.count("<td></td>") == 3
 
 
 def test_the_csv_has_a_line_per_arm_with_its_settings(kept, tmp_path):
-    paths = store.save(kept.shelf.all(), str(tmp_path))
+    paths = store.save(store.kept()[0], str(tmp_path))
     rows = list(csv.DictReader(io.StringIO(paths[0].read_text())))
     assert len(rows) == 4
     assert {row["seed"] for row in rows} == {"0", "1"}
     assert rows[0]["run"] == "first try"
+    assert rows[0]["n"] == "16"
     assert float(rows[0]["auc_lo"]) <= float(rows[0]["auc"])
     assert rows[0]["source"] == "live"
 
 
 def test_the_page_needs_nothing_else(kept, tmp_path):
-    _, page = store.save(kept.shelf.all(), str(tmp_path))
+    _, page = store.save(store.kept()[0], str(tmp_path))
     text = page.read_text()
     assert text.startswith("<!doctype html>")
     assert not re.search(r"(src|href)=|https?://(?!www\.w3\.org)|<script|@import|url\(", text)
@@ -119,7 +150,7 @@ def test_the_page_needs_nothing_else(kept, tmp_path):
 def test_names_cannot_put_markup_into_the_page(bench, tmp_path):
     run(bench)
     assert bench.keep("<script>alert(1)</script>")
-    _, page = store.save(bench.shelf.all(), str(tmp_path))
+    _, page = store.save(store.kept()[0], str(tmp_path))
     assert "<script>" not in page.read_text()
 
 
@@ -127,7 +158,7 @@ def test_an_export_that_cannot_be_is_a_sentence(kept, tmp_path):
     with pytest.raises(CourseError, match="Choose one or more"):
         store.save([], "")
     with pytest.raises(CourseError, match="There is no folder"):
-        store.save(kept.shelf.all(), str(tmp_path / "nowhere"))
+        store.save(store.kept()[0], str(tmp_path / "nowhere"))
 
 
 def test_a_read_only_folder_is_a_sentence_and_leaves_no_part(kept, tmp_path, monkeypatch):
@@ -136,12 +167,12 @@ def test_a_read_only_folder_is_a_sentence_and_leaves_no_part(kept, tmp_path, mon
 
     monkeypatch.setattr("helpers.files.os.replace", full)
     with pytest.raises(CourseError, match="No space left"):
-        store.save(kept.shelf.all(), str(tmp_path))
+        store.save(store.kept()[0], str(tmp_path))
     assert not [path for path in tmp_path.iterdir() if "strategy_lab" in path.name]
 
 
 def test_what_is_kept_is_plain_json(kept):
-    for path in kept.shelf.folder.glob("*.json"):
+    for path in folder().glob("*.json"):
         assert set(json.loads(path.read_text())) == {
             "name", "when", "setup", "rows", "explanation", "guess", "caveat"
         }  # fmt: skip

@@ -6,12 +6,13 @@ from dataclasses import replace
 import pytest
 
 from helpers import plots
-from helpers.lab import drawings, page, panels, view
+from helpers.lab import drawings, page, panels
 from helpers.lab.engine import Lab
 from helpers.lab.explain import NONE
 from helpers.lab.page import OWN
 from helpers.lab.race import SOURCE_WORDS
 from helpers.lab.setup import Arm
+from helpers.plots import style
 from tests.lab.conftest import TWO, longer, until
 
 
@@ -133,9 +134,9 @@ def test_predict_first_blocks_race_until_the_guess_is_made(board):
     board.guess.commit.click()
     assert board.guess.choice.disabled
     assert not board.start.race.disabled
-    assert f"Your guess: {NONE}" in text(board, "verdict")
+    assert f"Your guess: {NONE}" in text(board, "outcome")
     press(board)
-    assert "Measured:" in text(board, "verdict")
+    assert "Measured:" in text(board, "outcome")
     board.setup.seed.value = 9
     assert board.start.race.disabled
     assert board.guess.choice.value is None
@@ -154,7 +155,7 @@ def test_presenter_shows_one_step_at_a_time_in_large_type(board):
     board.step.value = "3 race"
     assert shown(board) == {"step", "start", "table", "curves"}
     board.step.value = "4 explanation"
-    assert shown(board) == {"step", "verdict", "table", "explanation"}
+    assert shown(board) == {"step", "outcome", "table", "explanation"}
     board.step.value = "5 errors"
     assert shown(board) == {"step", "errors"}
     assert "<b>5 errors</b>" in board.steps.value
@@ -165,7 +166,7 @@ def test_presenter_shows_one_step_at_a_time_in_large_type(board):
 
 def test_every_part_can_be_reached(board):
     seen = set()
-    for look in view.LOOKS:
+    for look in page.LOOKS:
         board.look.value = look
         seen |= shown(board)
     assert {*panels.Pictures.NAMES, "setup", "start", "look", "kept"} == seen
@@ -180,34 +181,34 @@ def test_the_network_shows_what_trains_at_which_rate(board):
 def test_the_winners_errors_are_drawn(board, monkeypatch):
     assert "shown here" in text(board, "errors")
     press(board)
-    label, result = view.winner(board.lab.current)
+    label, result = panels.winner(board.lab)
     assert text(board, "errors").count("<img") == 2 * len(result.mistakes.images)
     assert label in text(board, "errors")
 
 
 def test_kept_races_are_compared_and_exported(board, tmp_path):
     press(board)
-    board.shelf.name.value = "first"
-    board.shelf.keep.click()
-    assert board.shelf.choice.options == ("first",)
+    board.kept.name.value = "first"
+    board.kept.keep.click()
+    assert board.kept.choice.options == ("first",)
     board.lab.change(replace(TWO, seed=2))
     press(board)
-    board.shelf.name.value = "first"
-    board.shelf.keep.click()
+    board.kept.name.value = "first"
+    board.kept.keep.click()
     assert "already kept" in board.start.message.value
-    board.shelf.name.value = "second"
-    board.shelf.keep.click()
-    board.shelf.choice.value = ("first", "second")
-    assert "<th>second</th>" in board.shelf.comparison.value
-    board.shelf.folder.value = str(tmp_path / "nowhere")
-    board.shelf.export.click()
+    board.kept.name.value = "second"
+    board.kept.keep.click()
+    board.kept.choice.value = ("first", "second")
+    assert "<th>second</th>" in board.kept.comparison.value
+    board.kept.folder.value = str(tmp_path / "nowhere")
+    board.kept.export.click()
     assert "There is no folder" in board.start.message.value
-    board.shelf.folder.value = str(tmp_path)
-    board.shelf.export.click()
+    board.kept.folder.value = str(tmp_path)
+    board.kept.export.click()
     assert (tmp_path / "strategy_lab.csv").is_file()
-    assert 'download="strategy_lab.html"' in board.shelf.text.value
-    board.shelf.remove.click()
-    assert board.shelf.choice.options == ()
+    assert 'download="strategy_lab.html"' in board.kept.text.value
+    board.kept.remove.click()
+    assert board.kept.choice.options == ()
 
 
 def test_sources_are_chosen_in_the_page(board):
@@ -216,7 +217,8 @@ def test_sources_are_chosen_in_the_page(board):
 
 
 def test_arms_of_one_strategy_share_its_colour_and_differ_in_the_dash():
-    assert drawings.dashes(["a", "b", "a", "a"]) == ["", "", "7 4", "2 4"]
+    arms = [{"strategy": name} for name in ("a", "b", "a", "a")]
+    assert [dash for _, dash in drawings.dashed(arms)] == ["", "", "7 4", "2 4"]
     line = drawings.swatch("lp_ft", "7 4")
     assert plots.color_of("lp_ft") in line
     assert 'stroke-dasharray="7 4"' in line
@@ -224,7 +226,7 @@ def test_arms_of_one_strategy_share_its_colour_and_differ_in_the_dash():
 
 def test_curves_pass_over_what_is_not_a_number():
     history = [{"epoch": 1, "val_auc": float("nan"), "train_loss": 0.5}]
-    arms = [{"arm": "a < b", "strategy": "scratch", "dash": "", "history": history}]
+    arms = [{"arm": "a < b", "strategy": "scratch", "history": history}]
     drawn = drawings.curves(arms, 3)
     assert drawn.count("<circle") == 1
     assert "a &lt; b" in drawn
@@ -233,11 +235,14 @@ def test_curves_pass_over_what_is_not_a_number():
 
 def test_boxes_of_the_network_are_legible():
     part = {"part": "head", "parameters": 2562, "rate": 3e-3, "batchnorm": "none"}
-    drawn = drawings.network([
-        {"arm": "x", "strategy": "feature_extraction", "dash": "", "parts": [part]}
-    ])  # fmt: skip
+    drawn = drawings.network([{"arm": "x", "strategy": "feature_extraction", "parts": [part]}])
     assert "2.6 k" in drawn
-    assert "color:#FFFFFF" in drawn  # white on blue
+    assert "color:white" in drawn  # on blue
+
+
+def test_the_style_sheet_has_the_colours_of_the_course():
+    for color in (style.INK, style.ACCENT, style.FROZEN):
+        assert drawings.STYLE.count(color) == 1  # a variable: every rule asks for that
 
 
 def test_every_source_has_words():

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
+from helpers import files
 from helpers.evidence import tables
-from helpers.lab import memo, race, worker
+from helpers.lab import race, store
 from helpers.lab.setup import Arm, Setup
 from helpers.networks import backbones
 from helpers.training import experiments
@@ -88,20 +89,20 @@ def test_the_very_same_run_is_kept_and_says_so(bench):
 
 def test_a_kept_result_is_never_stale(tiny, monkeypatch):
     data, arm = make_dataset(), TWO.arms[0]
-    keys = {memo.key(TWO, arm, data)}
-    assert memo.key(TWO, arm, make_dataset()) in keys
+    keys = {store.key(TWO, arm, data)}
+    assert store.key(TWO, arm, make_dataset()) in keys
     other = make_dataset()
     pixels = other.test.images.copy()
     pixels[0, 0, 0, 0] ^= 1
     changed = replace(other, test=replace(other.test, images=pixels))
-    keys.add(memo.key(TWO, arm, changed))
+    keys.add(store.key(TWO, arm, changed))
     labels = 1 - other.val.labels
-    keys.add(memo.key(TWO, arm, replace(other, val=replace(other.val, labels=labels))))
+    keys.add(store.key(TWO, arm, replace(other, val=replace(other.val, labels=labels))))
     for setup in (replace(TWO, epochs=3), replace(TWO, seed=1), replace(TWO, n=12)):
-        keys.add(memo.key(setup, arm, data))
+        keys.add(store.key(setup, arm, data))
     for knob in ({"head_lr": 0.01}, {"batchnorm": "train"}, {"augment": "dihedral"},
                  {"gray": "mean"}):  # fmt: skip
-        keys.add(memo.key(TWO, replace(arm, **knob), data))
+        keys.add(store.key(TWO, replace(arm, **knob), data))
     assert len(keys) == 10
 
     original = backbones.load
@@ -114,20 +115,28 @@ def test_a_kept_result_is_never_stale(tiny, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(backbones, "load", other_weights)
-        keys.add(memo.key(TWO, arm, data))
+        keys.add(store.key(TWO, arm, data))
     with monkeypatch.context() as patch:
         patch.setattr(experiments, "versions", lambda: "torch=9")
-        keys.add(memo.key(TWO, arm, data))
+        keys.add(store.key(TWO, arm, data))
     with monkeypatch.context() as patch:
-        patch.setattr(memo, "code", lambda: "another loop")
-        keys.add(memo.key(TWO, arm, data))
+        patch.setattr(store, "FORMAT", store.FORMAT + 1)
+        keys.add(store.key(TWO, arm, data))
     assert len(keys) == 13
 
 
-def test_a_damaged_entry_is_made_again(bench):
+def entries(kind: str) -> list:
+    return sorted(files.folder("lab", "results").glob(f"*.{kind}"))
+
+
+@pytest.mark.parametrize("kind", ["npz", "json"])
+@pytest.mark.parametrize("damage", [lambda b: b[:100], lambda b: b.replace(b"9", b"8"),
+                                    lambda b: b"[1]", lambda b: b"{}"])  # fmt: skip
+def test_a_damaged_entry_is_made_again(bench, kind, damage):
     run(bench)
-    for path in memo.folder().glob("*.npz"):
-        path.write_bytes(path.read_bytes()[:100])
+    assert len(entries(kind)) == 2
+    for path in entries(kind):
+        path.write_bytes(damage(path.read_bytes()))
     assert [lane.result.source for lane in run(bench).lanes] == ["live", "live"]
     assert [lane.result.source for lane in run(bench).lanes] == ["earlier", "earlier"]
 
@@ -141,11 +150,11 @@ def test_a_cache_that_cannot_be_written_does_not_stop_a_race(bench, tmp_path, mo
 
 
 def test_old_entries_make_room(bench, monkeypatch):
-    monkeypatch.setattr(memo, "MOST", 2)
+    monkeypatch.setattr(store, "MOST", 2)
     run(bench)
     bench.change(replace(TWO, seed=3))
     run(bench)
-    assert len(list(memo.folder().glob("*.npz"))) == 2
+    assert len(entries("npz")) == len(entries("json")) == 2
     assert [lane.result.source for lane in run(bench).lanes] == ["earlier", "earlier"]
 
 
@@ -154,6 +163,6 @@ def test_the_surest_errors_are_kept_with_what_spoke_for_them(bench):
     wrong, score = result.mistakes, result.score
     said = score.probabilities.argmax(axis=1)
     assert wrong.n_wrong == int((said != score.labels).sum())
-    assert len(wrong.index) == min(wrong.n_wrong, worker.SHOWN_MISTAKES)
+    assert len(wrong.index) == min(wrong.n_wrong, race.SHOWN_MISTAKES)
     assert (said[wrong.index] != score.labels[wrong.index]).all()
     assert wrong.images.shape[:3] == wrong.heat.shape

@@ -6,7 +6,7 @@ from PIL import Image
 
 from helpers import datasets
 from helpers.errors import CourseError
-from helpers.lab import setup as setups
+from helpers.lab import knobs
 from helpers.lab.races import PREPARED
 from helpers.lab.setup import Arm, Setup
 from helpers.training import strategies
@@ -111,10 +111,10 @@ def test_arms_come_and_go():
 
 
 def test_rates_are_read_as_they_are_typed():
-    assert setups.rate(" ") is None
-    assert setups.rate("3e-3") == 0.003
+    assert knobs.rate(" ") is None
+    assert knobs.rate("3e-3") == 0.003
     with pytest.raises(CourseError, match="'fast' is no number"):
-        setups.rate("fast")
+        knobs.rate("fast")
 
 
 @pytest.mark.parametrize("prepared", PREPARED, ids=lambda p: p.name)
