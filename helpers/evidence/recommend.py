@@ -34,7 +34,6 @@ from helpers.plots.style import SHORT_CAVEATS
 from helpers.training.metrics import Interval
 
 PUBLISHED_FROM = 50_000  # from here on others' measurements say more than our continued curves
-
 MOST_CLASSES, FEW_PER_CLASS = 5, 5  # classes of the measured sets; images of a class that are few
 
 # In a sentence; in figures and tables the arms have the shorter labels of plots/style.
@@ -186,10 +185,7 @@ def _check(
     if n_classes is not None and not 2 <= n_classes <= n:
         raise CourseError(f"n_classes is {n_classes}; it must lie between 2 and n = {n:,}.")
     if not names:
-        raise CourseError(
-            "No cell has two strategies measured yet, so there is nothing to compare. "
-            "Let make evidence go on."
-        )
+        raise CourseError("No cell has two strategies measured yet. Let make evidence go on.")
     if dataset is not None and dataset not in names:
         raise unknown_name("measured data set", dataset, names)
     if similarity is not None and not set(names) & set(similar):
@@ -301,10 +297,8 @@ def _other_price(here: Estimate, choice: str, best: str) -> Iterator[str]:
     """Say what patience or haste would buy."""
     if choice != best:
         gain, times = _price(here, best, choice)
-        yield (
-            f"If a gain of {gain} AUC is worth {times:.0f} times the computing to you: "
-            f"{NAMES[best]}."
-        )
+        worth = f"If a gain of {gain} AUC is worth {times:.0f} times the computing to you"
+        yield f"{worth}: {NAMES[best]}."
         return
     mean = means(here.auc)
     cheaper = [arm for arm in mean if here.seconds[arm] < 0.5 * here.seconds[choice]]

@@ -14,7 +14,7 @@ from helpers.evidence import grid, verdicts
 from helpers.evidence.recommend import recommend
 from helpers.evidence.verdicts import Evidence
 from helpers.lab.race import Race, Result, cost
-from helpers.plots import arm_label
+from helpers.plots import label_of
 from helpers.training.metrics import Interval, auc_difference
 
 FEW_TESTED = 100  # test images below which an interval says little
@@ -178,7 +178,7 @@ def beside_the_evidence(race: Race, found: Evidence | None) -> str:
     where = f"at n = {n:,}" + (f" on {setup.dataset}" if place else " over all measured data sets")
     table = (
         "The decision table, from runs with three seeds, recommends "
-        f"{arm_label(advice.strategy)} {where} ({advice.confidence} confidence)"
+        f"{label_of(advice.strategy)} {where} ({advice.confidence} confidence)"
     )
     # The advised arm, where it ran with its usual knobs.
     labels = {

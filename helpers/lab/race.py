@@ -18,7 +18,6 @@ from helpers.lab.setup import Arm, Setup
 from helpers.networks import backbones
 from helpers.networks.backbones import Backbone
 from helpers.plots.images import confident_errors
-from helpers.plots.style import base_name
 from helpers.training import experiments, strategies
 from helpers.training.experiments import Outcome
 from helpers.training.metrics import Score
@@ -207,8 +206,6 @@ class Kept:
 
 
 FORWARD_ONLY = 0.35  # of a full pass, forward and backward
-
-
 SCORING = 1000  # images: reading, computing the frozen front and scoring, forward only
 
 
@@ -218,7 +215,7 @@ def cost(setup: Setup, arm: Arm) -> float:
     Rough: it tells a second from a minute, and a cheap arm from a dear one.
     """
     strategy, shares = arm.build(), grid.SHARE_OF_A_FULL_PASS
-    share = shares.get(strategy.name, shares.get(base_name(strategy.name), 1.0))
+    share = shares.get(strategy.name, shares.get(strategy.name.split("_last")[0], 1.0))
     if arm.augment != "none" or strategy.batchnorm == "train":  # nothing is computed ahead
         share = max(share, FORWARD_ONLY)
     return (setup.n or 2000) * setup.epochs * share + SCORING * FORWARD_ONLY
