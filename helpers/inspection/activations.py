@@ -25,7 +25,7 @@ PROBE_SIZE = 512  # pixels; every stride of the networks here divides it, so rat
 
 
 def part_names(model: Backbone, wanted: Sequence[str] | None = None) -> tuple[str, ...]:
-    """Return the parts that have feature maps, stem to last stage, or check the `wanted` ones.
+    """Return the parts that have feature maps, stem to last stage; of these the `wanted` ones.
 
     Raises
     ------

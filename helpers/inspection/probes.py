@@ -30,6 +30,7 @@ class Probe:
 
     Attributes
     ----------
+    line : the standardising and the logistic regression, fitted on the training split.
     strength : the C that was best on validation. val_auc : its AUC there.
     """
 
