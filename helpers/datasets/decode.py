@@ -20,11 +20,6 @@ from helpers.files import array, digest, folder
 Channels = Literal["auto", 1, 3]
 
 
-Kind = Literal[
-    "cannot be read", "may not be read", "more than 8 bits", "transparent pixels", "several pages"
-]
-
-
 LOST = ("cannot be read", "may not be read")  # kinds of files of which there are no pixels
 
 
@@ -86,10 +81,12 @@ class Problem(CourseError):
 
     Attributes
     ----------
-    file : the file. kind : one of `Kind`.
+    file : the file.
+    kind : ``"cannot be read"``, ``"may not be read"``, ``"more than 8 bits"``,
+        ``"transparent pixels"`` or ``"several pages"``.
     """
 
-    def __init__(self, file: Path, kind: Kind, sentence: str) -> None:
+    def __init__(self, file: Path, kind: str, sentence: str) -> None:
         super().__init__(f"{file} {sentence}")
         self.file, self.kind = file, kind
 
@@ -199,24 +196,23 @@ def _lost_content(file: Path, image: Image.Image) -> Problem | None:
     # Pillow opens 16-bit colour as plain RGB and drops the low byte; only the raw mode tells.
     deep_colour = any(";16" in str(tile.args) for tile in image.tile)
     if deep_colour or image.mode.startswith(("I", "F")):
-        return Problem(
-            file, "more than 8 bits",
-            f"has more than 8 bits per channel (mode {image.mode}). The course reads 8, and "
-            f"which intensity window to keep is your decision; convert with {WINDOW_EXAMPLE}.",
+        kind, sentence = "more than 8 bits", (
+            f"has more than 8 bits per channel (mode {image.mode}). The course reads 8, and which "
+            f"intensity window to keep is your decision; convert with {WINDOW_EXAMPLE}."
         )  # fmt: skip
-    if image.format == "TIFF" and image.n_frames > 1:
-        return Problem(
-            file, "several pages",
-            f"is a stack of {image.n_frames} pages. Save the pages you want to use as "
-            "single images.",
+    elif image.format == "TIFF" and image.n_frames > 1:
+        kind, sentence = "several pages", (
+            f"is a stack of {image.n_frames} pages. Save the pages you want to use as single "
+            "images."
         )  # fmt: skip
-    if image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255:
-        return Problem(
-            file, "transparent pixels",
-            "has transparent pixels, and what lies behind them is not in the file. Put it "
-            "on a background of your choice and save it without an alpha channel.",
+    elif image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255:
+        kind, sentence = "transparent pixels", (
+            "has transparent pixels, and what lies behind them is not in the file. Put it on a "
+            "background of your choice and save it without an alpha channel."
         )  # fmt: skip
-    return None
+    else:
+        return None
+    return Problem(file, kind, sentence)
 
 
 def _opaque(image: Image.Image) -> Image.Image:
@@ -233,12 +229,11 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 
 def _unreadable(file: Path, error: Exception) -> Problem:
-    forbidden = isinstance(error, PermissionError)
+    kind = "may not be read" if isinstance(error, PermissionError) else "cannot be read"
+    reason = f"{type(error).__name__}: {error}"
     return Problem(
-        file, "may not be read" if forbidden else "cannot be read",
-        f"cannot be read as an image ({type(error).__name__}: {error}). Replace the file or "
-        "delete it.",
-    )  # fmt: skip
+        file, kind, f"cannot be read as an image ({reason}). Replace the file or delete it."
+    )
 
 
 def as_gray(data: Dataset) -> Dataset:
