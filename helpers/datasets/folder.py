@@ -225,7 +225,8 @@ def _subfolders(folder: Path) -> list[Path]:
 
 def _visible(folder: Path) -> list[Path]:
     try:
-        names = sorted(os.listdir(folder))
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries)
     except OSError as error:
         raise CourseError(
             f"The folder {folder} cannot be listed ({error.strerror}). Make it readable."
