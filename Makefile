@@ -17,10 +17,11 @@ lab: $(READY)
 
 # The strategy lab alone, as a page: no code, no files. PORT=9000 and APP_ARGS=--no-browser are yours.
 app: $(READY)
-	$(BIN)/python -m helpers app --port=$(PORT) $(APP_ARGS)
+	$(BIN)/python -m helpers.lab.app --port=$(PORT) $(APP_ARGS)
 
 # A cell may take 1,500 s: room for a machine eight times slower than the one it was timed on.
-PYTEST := TQDM_DISABLE=1 $(BIN)/python -m pytest
+# Threads that wait for each other sleep: with another program on a core, spinning ones stop the rest.
+PYTEST := TQDM_DISABLE=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
 NBVAL := --nbval --nbval-current-env --nbval-cell-timeout=1500 \
 	--nbval-sanitize-with tests/nbval_sanitize.cfg
 

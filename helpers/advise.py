@@ -36,7 +36,7 @@ from helpers.errors import CourseError
 from helpers.evidence import grid, recommend, similarity
 from helpers.evidence.grid import IMAGE_SIZE
 from helpers.evidence.recommend import NAMES, Recommendation
-from helpers.evidence.verdicts import LONGER
+from helpers.evidence.verdicts import LONGER_SUFFIX
 from helpers.training import devices, experiments, predict, strategies
 from helpers.training.metrics import Interval, auc_difference
 from helpers.training.recipe import Recipe
@@ -114,7 +114,7 @@ def advise(
     names = list(dict.fromkeys(filter(None, [chosen.strategy, chosen.runner_up, BASELINE])))
     print("timing a few training steps ...")
     per_image = seconds_per_image(found.images)
-    minutes = [seconds_for(name, n, per_image) / 60 for name in names]
+    seconds = [seconds_for(name, n, per_image) for name in names]
     text, points = recommend.sentences(chosen)
     named = {plots.set_label(name): value for name, value in similar.items()}
     named = pd.Series(named | {"your images": distances.similarity}).sort_values(ascending=False)
@@ -126,7 +126,7 @@ def advise(
         "times": pd.DataFrame({
             "strategy": [NAMES[name] for name in names],
             "epochs": [arm(name, n)[1] for name in names],
-            "minutes on this machine": [f"{value:,.1f}" for value in minutes],
+            "on this machine": [f"{s:.0f} s" if s < 90 else f"{s / 60:,.0f} min" for s in seconds],
         }),
         "command": next_command(chosen, root, pattern),
     }  # fmt: skip
@@ -244,8 +244,8 @@ def overview(found: Found) -> dict[str, object]:
 
 def arm(name: str, n: int) -> tuple[Strategy, int]:
     """Return the strategy of an arm of the evidence, and its number of epochs at `n` images."""
-    strategy = next(s for s in grid.ARMS if s.key == name.removesuffix(LONGER))
-    return strategy, grid.epochs_for(n) * (grid.LONGER if name.endswith(LONGER) else 1)
+    strategy = next(s for s in grid.ARMS if s.key == name.removesuffix(LONGER_SUFFIX))
+    return strategy, grid.epochs_for(n) * (grid.TIMES_LONGER if name.endswith(LONGER_SUFFIX) else 1)
 
 
 def seconds_per_image(images: Split) -> float:
@@ -356,7 +356,7 @@ def race(data: Dataset, names: Iterable[str], seed: int = 0) -> dict[str, object
         "finish": plots.intervals(
             {NAMES[name]: (s.auc, s.auc_lo, s.auc_hi) for name, (s, _) in raced.items()},
             f"AUC, 95 % bootstrap interval (n = {len(test)} held-out images, one seed)",
-            {NAMES[name]: plots.color_of(name.removesuffix(LONGER)) for name in raced},
+            {NAMES[name]: plots.color_of(name.removesuffix(LONGER_SUFFIX)) for name in raced},
         ),
     }  # fmt: skip
 
@@ -413,7 +413,7 @@ def _table(table: pd.DataFrame) -> str:
 
 def _literally(text: str) -> str:
     """Return a name that means nothing to Markdown."""
-    return re.sub(r"([\\`*<>|\[\]])", r"\\\1", text)
+    return re.sub(r"([\\`*_&<>|\[\]])", r"\\\1", text)
 
 
 def _picture(figure: Figure) -> str:

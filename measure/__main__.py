@@ -42,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--datasets", nargs="+", metavar="NAME", help="(all of the table's that are found)")
     arguments = parser.parse_args(argv)
     if arguments.table == "gallery":
+        if arguments.workers or arguments.datasets:
+            parser.error("the gallery takes neither --workers nor --datasets")
         return exit_code(gallery.make)
     table = TABLES[arguments.table]
     names = arguments.datasets or []

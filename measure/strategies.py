@@ -77,8 +77,9 @@ def cells(names: Sequence[str] = grid.DATASETS) -> list[Cell]:
 def measure(cell: Cell) -> list[dict]:
     """Train one cell and return its row; its seconds are processor time."""
     data = cell.experiment.data()
+    state = state_folder(cell)  # in the cache that outlives this run
     with _cold_cache():
-        outcome = experiments.measure(cell.experiment, data=data, folder=state_folder(cell))
+        outcome = experiments.measure(cell.experiment, data=data, folder=state)
     return [outcome.row() | {"train_seconds": round(outcome.run.processor_seconds, 1)}]
 
 

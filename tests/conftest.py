@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +30,15 @@ def _no_network(monkeypatch):
         return connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tables_stay_as_measured():
+    """No test may write into the course's own tables: their rows are measurements."""
+    tables = sorted((Path(__file__).parents[1] / "data" / "results").glob("*"))
+    before = {path: path.read_bytes() for path in tables}
+    yield
+    assert {path: path.read_bytes() for path in tables} == before
 
 
 @pytest.fixture

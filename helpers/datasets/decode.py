@@ -19,18 +19,13 @@ from helpers.files import array, digest, folder
 
 Channels = Literal["auto", 1, 3]
 
-
 LOST = ("cannot be read", "may not be read")  # kinds of files of which there are no pixels
-
 
 FORMAT = 1  # raise it when the decoding below changes, so that old cache files are left alone
 
-
 THREADS = 4  # Pillow decodes outside Python's lock, so threads help without copies of the data
 
-
 GRAY_TOLERANCE = 2  # JPEG may store gray as colour with channels a rounding error apart
-
 
 WINDOW_EXAMPLE = (
     "Image.fromarray(np.uint8(255 * np.clip((a - low) / (high - low), 0, 1))).save('new.png') "

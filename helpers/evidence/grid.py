@@ -24,7 +24,7 @@ IMAGE_SIZE = 96
 
 BACKBONE = "efficientnet_lite0"
 
-LONGER = 3  # scratch also gets this many times the epochs of the others
+TIMES_LONGER = 3  # scratch also gets this many times the epochs of the others
 
 ARMS: tuple[Strategy, ...] = (
     strategies.feature_extraction(),
@@ -50,7 +50,7 @@ def epochs_for(n: int) -> int:
 
 def budgets(arm: Strategy, n: int) -> list[int]:
     """Return the numbers of epochs that an arm is measured with: scratch also gets more."""
-    return [epochs_for(n)] if arm.pretrained else [epochs_for(n), LONGER * epochs_for(n)]
+    return [epochs_for(n)] if arm.pretrained else [epochs_for(n), TIMES_LONGER * epochs_for(n)]
 
 
 def sizes_of(name: str, asked: Sequence[int | None] = ()) -> set[int]:

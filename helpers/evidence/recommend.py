@@ -20,7 +20,7 @@ from helpers.evidence import similarity as measured_similarity
 from helpers.evidence.estimates import Estimate, estimate, weights_of
 from helpers.evidence.rules import Published, published_for
 from helpers.evidence.verdicts import (
-    LONGER,
+    LONGER_SUFFIX,
     WORTH,
     Evidence,
     choose,
@@ -44,7 +44,7 @@ NAMES = {
     "full_finetune": "full fine-tuning",
     "lp_ft": "LP-FT",
     "scratch": "training from scratch",
-    "scratch" + LONGER: "training from scratch for three times as long",
+    "scratch" + LONGER_SUFFIX: "training from scratch for three times as long",
 }
 
 

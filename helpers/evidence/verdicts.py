@@ -22,10 +22,12 @@ from helpers.training.metrics import Interval
 
 WORTH = 0.01  # AUC that a dearer strategy has to bring before it is chosen over a cheaper one
 
-LONGER = "_longer"  # marks an arm with more epochs than the others of its cell
+LONGER_SUFFIX = "_longer"  # marks an arm with more epochs than the others of its cell
 
 ARMS = tuple(
-    name for arm in grid.ARMS for name in ([arm.key] + [arm.key + LONGER] * (not arm.pretrained))
+    arm.key + longer
+    for arm in grid.ARMS
+    for longer in (("",) if arm.pretrained else ("", LONGER_SUFFIX))
 )
 
 
@@ -132,7 +134,7 @@ def _runs_of_the_grid(table: pd.DataFrame) -> pd.DataFrame:
     names = []
     for strategy, epochs, n in zip(rows["strategy"], rows["epochs"], rows["n"], strict=True):
         budget = grid.epochs_for(int(n))
-        name = {budget: strategy, budget * grid.LONGER: strategy + LONGER}.get(epochs)
+        name = {budget: strategy, budget * grid.TIMES_LONGER: strategy + LONGER_SUFFIX}.get(epochs)
         names.append(name if name in ARMS else None)
     rows = rows.assign(arm=names).dropna(subset=["arm", "auc"])
     return rows.drop_duplicates(["dataset", "n", "arm", "seed"], keep="last", ignore_index=True)
@@ -224,7 +226,7 @@ def over_seeds_and_images(rows: pd.DataFrame, column: str) -> Interval:
     return widened(interval(rows[column]), by_image)
 
 
-TUNED, BUDGETS = "full_finetune", ("scratch", "scratch" + LONGER)
+TUNED, BUDGETS = "full_finetune", ("scratch", "scratch" + LONGER_SUFFIX)
 
 
 def gap_by_n(found: Evidence, dataset: str) -> pd.DataFrame:

@@ -1,32 +1,31 @@
-"""Look inside a network: filters, feature maps, linear probes, CKA, heat maps.
+"""Look inside a network: filters, feature maps, linear probes, heat maps.
 
->>> from helpers import backbones, inspection
+>>> from helpers import inspection
+>>> from helpers.networks import backbones
 >>> model = backbones.load("efficientnet_lite0")
 >>> inspection.geometry(model, size=96)
 """
 
 from helpers.inspection.activations import feature_maps, flattened, geometry, pooled
 from helpers.inspection.augmentation import (
-    Share,
     agreement,
     changed,
     defect_cut_away,
     kept_share,
     paste_defect,
     random_crops,
-    share_of,
 )
-from helpers.inspection.cka import CKA, cka_per_part, compare, linear_cka
+from helpers.inspection.cka import cka_per_part, compare, linear_cka
 from helpers.inspection.filters import stem_filters, stem_strengths
 from helpers.inspection.gradcam import gradcam
 from helpers.inspection.maximise import maximise, response
-from helpers.inspection.patches import Patches, Places, strongest_patches, strongest_places
-from helpers.inspection.probes import Probe, probe, probe_parts
+from helpers.inspection.patches import Places, strongest_patches, strongest_places
+from helpers.inspection.probes import probe, probe_parts
 
 __all__ = [
-    "CKA", "Patches", "Places", "Probe", "Share", "agreement", "changed", "cka_per_part",
+    "Places", "agreement", "changed", "cka_per_part",
     "compare", "defect_cut_away", "feature_maps", "flattened", "geometry", "gradcam", "kept_share",
     "linear_cka", "maximise", "paste_defect", "pooled", "probe", "probe_parts", "random_crops",
-    "response", "share_of", "stem_filters", "stem_strengths", "strongest_patches",
+    "response", "stem_filters", "stem_strengths", "strongest_patches",
     "strongest_places",
 ]  # fmt: skip

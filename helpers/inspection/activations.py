@@ -20,7 +20,6 @@ from helpers.training.predict import EVAL_BATCH
 
 IMAGE = "image"  # the name of what stands before the stem
 
-
 PROBE_SIZE = 512  # pixels; every stride of the networks here divides it, so ratios are exact
 
 

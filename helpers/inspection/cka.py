@@ -20,7 +20,6 @@ from helpers.networks.backbones import Backbone
 
 FEWEST = 4  # images; the unbiased HSIC divides by n - 3
 
-
 HALVES = 200  # random halves of the images for an interval
 
 
@@ -72,6 +71,8 @@ def compare(x: np.ndarray, y: np.ndarray, seed: int = 0) -> CKA:
     So the interval comes from random halves drawn without replacement; the spread of the half's
     estimate is the standard error of the whole's (delete-half jackknife, Shao & Wu 1989).
     """
+    if len(x) // 2 < FEWEST:
+        raise CourseError(f"An interval needs at least {2 * FEWEST} images, these are {len(x)}.")
     gram_x, gram_y = _grams(x, y)
     n, rng = len(gram_x), np.random.default_rng(seed)
     grids = [np.ix_(half, half) for half in (rng.permutation(n)[: n // 2] for _ in range(HALVES))]

@@ -36,8 +36,13 @@ def gradcam(
     Raises
     ------
     CourseError
-        For a class that this network does not have.
+        For a class that this network does not have, and for what is no batch of uint8 images.
     """
+    if images.dtype != np.uint8 or images.ndim != 4:
+        raise CourseError(
+            f"The images are {images.dtype} {images.shape}; give uint8 (N, H, W, C), one image as "
+            "images[:1]."
+        )
     chosen = None if classes is None else _checked(model, classes, len(images))
     height, width = images.shape[1:3]
     maps = np.zeros((len(images), height, width), np.float32)

@@ -22,12 +22,9 @@ from helpers.networks.backbones import Backbone
 
 REFERENCE = "replicate"
 
-
 METHODS = (REFERENCE, *gray.METHODS)
 
-
 MODES = ("eval", "train")  # of BatchNorm: stored statistics, or those of the batch
-
 
 N_VALUES = 20_000  # of each activation are kept, enough for a histogram
 

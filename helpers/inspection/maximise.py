@@ -30,28 +30,20 @@ from helpers.networks.backbones import Backbone
 # photographs along it: measured over scikit-image's chelsea, astronaut, coffee and rocket.
 AXES = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 2.0, -1.0]])
 
-
 SPREAD = torch.tensor([0.39, 0.19, 0.05])
-
 
 # Amplitudes start out as frequency to the power -FALL; photographs have about -1.
 FALL, LATE_FALL = 1.25, 1.5
 
-
 RATE, LAST_RATE = 0.1, 0.005  # Adam's first and last rate, along a cosine
-
 
 START = 0.1  # deviation of the first spectrum
 
-
 SCALE, TURN, SHIFT = 0.2, 10.0, 8.0  # at most: share of the size, degrees, pixels
-
 
 MARGIN = 8  # pixels cut off at the end: next to zero padding a channel answers to the padding
 
-
 CONTRAST = 1.1  # deviation, before the sigmoid, up to which a pale picture is stretched
-
 
 LATE = 2  # so many last parts look for objects: only the middle of their map is asked for
 
@@ -202,7 +194,6 @@ def _excitement(seen: Tensor, channels: Sequence[int], margin: int, side: int) -
 
 
 GALLERY = files.resource("gallery")
-
 
 # Pixels: a few times what a position sees, so that early patterns are not lost among their copies.
 SIZES = {"stage1": 48, "stage2": 64, "stage3": 96, "stage5": 128, "stage6": 160, "stage7": 160}

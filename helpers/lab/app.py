@@ -1,12 +1,14 @@
 """Serve the strategy lab as a page of its own: ``make app``, or ``python -m helpers app``.
 
 Voila runs the one notebook and shows what it draws. The page can move widgets and nothing else:
-it cannot send code, list files or read them, and it may ask no other server for anything.
+it cannot send code, list files or read them, and it may ask no other server for anything. The
+server itself imports nothing of the course: ``python -m helpers.lab.app`` is the light way in.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import webbrowser
 from collections.abc import Sequence
@@ -18,16 +20,12 @@ from voila.tornado.handler import TornadoVoilaHandler
 
 ROOT = Path(__file__).parents[2]
 
-
 NOTEBOOK = ROOT / "notebooks" / "strategy_lab.ipynb"
-
 
 TEMPLATES = ROOT / "docs" / "voila"
 
-
 # The widgets, and no other extension of JupyterLab that happens to be installed.
 WIDGETS = ["@voila-dashboards/widgets-manager8", "@jupyter-widgets/jupyterlab-manager"]
-
 
 # What the browser itself refuses: scripts, pictures and connections from anywhere but here.
 # JupyterLab's widget code is compiled in the page, hence the two "unsafe".
@@ -95,3 +93,7 @@ def serve(arguments: Sequence[str], notebook: Path = NOTEBOOK) -> None:
     # stage, they spin while the one they wait for is kept from running. So let them sleep.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     LabServer.launch_instance([str(notebook), *arguments], config=settings())
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1:])

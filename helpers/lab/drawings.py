@@ -23,16 +23,12 @@ from helpers.plots.style import ACCENT, FROZEN, color_of, ink_on
 
 STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
 
-
 DASHES = ("", "7 4", "2 4", "9 3 2 3", "1 6")  # arms of one strategy share its colour
-
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 440, 230, 52, 40, 26
 RIGHT = WIDTH - 12
 
-
 SHOWN_PIXELS = 112  # least side of an image of the grid
-
 
 STRONGEST = 0.75  # how opaque the hottest place is laid over
 

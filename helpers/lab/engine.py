@@ -1,6 +1,6 @@
 """The lab as a state: what is set up, what is guessed, what runs, what came of it. No widgets.
 
->>> from helpers.lab import Lab
+>>> from helpers.lab.engine import Lab
 >>> lab = Lab()
 >>> lab.load_prepared("400 images: freeze or not")
 >>> lab.race()
@@ -33,9 +33,7 @@ from helpers.training import experiments
 
 log = logging.getLogger(__name__)
 
-
 Phase = Literal["idle", "running", "stopped", "done", "failed"]
-
 
 Change = Literal["setup", "race", "progress", "kept"]
 
@@ -332,5 +330,5 @@ def _no_progress_bars() -> Iterator[None]:
     try:
         yield
     finally:
-        os.environ.pop("TQDM_DISABLE")
+        os.environ.pop("TQDM_DISABLE", None)  # two labs of one process may overlap
         os.environ.update({} if before is None else {"TQDM_DISABLE": before})

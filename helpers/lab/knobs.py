@@ -16,9 +16,7 @@ from helpers.plots import style
 
 FOLDER = "a folder"
 
-
 RATES = ("head_lr", "backbone_lr", "decay")
-
 
 USUAL = ""  # a list cannot show None as chosen: to it that means that nothing is
 

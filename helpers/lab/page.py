@@ -16,17 +16,13 @@ from helpers.lab.races import PREPARED
 
 REDRAW_SECONDS = 0.3  # while a race runs
 
-
 OWN = "your own setup"
 
-
 KEYS = "Keys: Tab moves on, Enter presses a button; arrows move the step and choose an answer."
-
 
 # The parts of the page, from the top.
 ORDER = ("step", "question", "guess", "start", "outcome", "table", "explanation", "look", "curves",
          "network", "errors", "kept")  # fmt: skip
-
 
 # What a presenter shows in each step, and everybody else in any look and in each of them.
 STEPS = {

@@ -24,12 +24,9 @@ from helpers.training.metrics import Score
 
 Status = Literal["waiting", "loading", "running", "scoring", "done", "stopped", "failed"]
 
-
 OPEN = ("waiting", "loading", "running", "scoring")
 
-
 Source = Literal["live", "stored", "earlier"]
-
 
 SOURCE_WORDS = {
     "live": "trained just now",
@@ -37,9 +34,7 @@ SOURCE_WORDS = {
     "earlier": "the very same run, trained on this machine before",
 }
 
-
 SHOWN_MISTAKES = 12
-
 
 # Of a result, for tables and files.
 NUMBERS = ("auc", "auc_lo", "auc_hi", "accuracy", "trainable", "seconds", "source", "best_epoch",

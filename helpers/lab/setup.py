@@ -20,15 +20,11 @@ from helpers.training.strategies import Phase, Strategy
 
 FEWEST_ARMS, MOST_ARMS = 2, 5
 
-
 SIZES = (48, 64, 96, 128, 160, 224)  # pixels offered in the page; any from 32 to 224 is taken
-
 
 MOST_EPOCHS = 100
 
-
 GRAYS = (*METHODS, "replicate")
-
 
 BATCHNORM_WORDS = {"eval": "BN rests", "follow": "BN follows", "train": "BN moves"}
 

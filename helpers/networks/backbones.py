@@ -43,7 +43,6 @@ RESNET = Layout(
     head="fc",
 )
 
-
 LITE0 = Layout(
     stem=("conv_stem", "bn1"),
     # The 1x1 convolution before the pooling is no stage of its own: it trains with the last one.
@@ -54,7 +53,6 @@ LITE0 = Layout(
     std=(0.5, 0.5, 0.5),
     weights="package",
 )
-
 
 LAYOUTS = {"efficientnet_lite0": LITE0, "resnet18": RESNET, "resnet50": RESNET}
 

@@ -18,7 +18,6 @@ from helpers.plots.style import SHORT_CAVEATS as CAVEATS
 VERDICTS = {"wins": COLORS["full_finetune"], "loses": ACCENT, "no clear difference": FROZEN,
             "not measured": "#FFFFFF"}  # fmt: skip
 
-
 RIM = "#BBBBBB"
 
 

@@ -73,9 +73,7 @@ def feature_maps(
 
 COLUMNS = 6
 
-
 STRONGEST = 0.75  # how opaque the hottest place is drawn
-
 
 LINE = 18  # characters of a caption that fit over one image
 

@@ -20,7 +20,6 @@ COLORS = {
     "lp_ft": "#CC79A7",
 }
 
-
 LABELS = {
     "scratch": "from scratch",
     "feature_extraction": "feature extraction",
@@ -29,56 +28,41 @@ LABELS = {
     "lp_ft": "LP-FT",
 }
 
-
 FROZEN = "#DDE3EA"
-
 
 INK = "#222222"
 
-
 ACCENT = "#D55E00"
-
 
 SKY = "#56B4E9"  # the last of Okabe & Ito's colours: no strategy has it
 
-
 GRAY = "#999999"  # lines to compare with
-
 
 # What an arm's name adds to its strategy's: how many stages train, three times the epochs.
 VARIANT = re.compile(r"(?:_last(\d+))?(_longer)?$")
-
 
 # The arms of the measured grid, as legends list them.
 ARMS = ("feature_extraction", "partial_finetune_last1", "partial_finetune", "full_finetune",
         "lp_ft", "scratch", "scratch_longer")  # fmt: skip
 
-
 HOLLOW = {"partial_finetune_last1", "scratch_longer"}  # they share a colour with a filled one
-
 
 # Colour and marker of data sets: they are no strategies, so neither are their colours.
 SET_LOOKS = {"elpv": (SKY, "o"), "chest_xray": (ACCENT, "s"), "flowers": ("#7B4FA3", "D"),
              "hymenoptera": ("#8C6D1F", "^")}  # fmt: skip
 
-
 SET_TITLES = {"elpv": "solar cells (elpv)", "chest_xray": "chest X-rays"}
-
 
 # For figures and tables: what has to stand beside the numbers of a set.
 SHORT_CAVEATS = {"hymenoptera": "drawn from ImageNet"}
-
 
 # Colour and marker of the ways to make a stem gray.
 STEM_LOOKS = {"replicate": (INK, "o"), "sum": (SKY, "D"), "mean": (ACCENT, "v"),
               "random": (GRAY, "X"), "swapped": (ACCENT, "P")}  # fmt: skip
 
-
 STEM_LABELS = {"swapped": "sum, mean after training"}
 
-
 BATCHNORM_LABELS = {"eval": "BatchNorm at rest", "train": "BatchNorm moves"}
-
 
 RC = {
     "figure.dpi": 100,

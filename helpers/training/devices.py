@@ -39,8 +39,8 @@ def start(accelerator: str = "auto", precision: str = "32-true") -> Fabric:
         When this machine has no such accelerator or precision.
     """
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
-    # With 16-mixed the first step may be skipped on purpose, and the rates move all the same.
-    warnings.filterwarnings("ignore", "Detected call of .lr_scheduler.step")
+    if precision == "16-mixed":  # the first step may be skipped on purpose, the rates move anyway
+        warnings.filterwarnings("ignore", "Detected call of .lr_scheduler.step")
     _keep_freed_memory()
     processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     nodes = max(1, int(os.environ.get("WORLD_SIZE", processes)) // processes)

@@ -16,7 +16,6 @@ from helpers.widgets.figures import figure_box, show
 
 BY_SIMILARITY = "by similarity"
 
-
 WIDE = {"layout": widgets.Layout(width="46rem"), "style": {"description_width": "14rem"}}
 
 

@@ -24,7 +24,9 @@ def gaps(*rows, dataset="elpv"):
 def both(n, tuned, scratch, **options):
     """A row per seed of either arm; scratch with both its budgets."""
     rows = [row("full_finetune", n, k, auc, **options) for k, auc in enumerate(tuned)]
-    rows += [row("scratch", n, k, auc, grid.LONGER, **options) for k, auc in enumerate(scratch)]
+    rows += [
+        row("scratch", n, k, auc, grid.TIMES_LONGER, **options) for k, auc in enumerate(scratch)
+    ]
     return rows + [row("scratch", n, k, 0.5, **options) for k in range(3)]
 
 
@@ -56,7 +58,7 @@ def test_cells_and_seeds_that_are_not_measured_are_left_out():
     assert found.loc[50, "seeds"] == 1
     assert np.isnan(found.loc[50, "lo"]), "one seed has no interval"
     assert gaps(*rows, dataset="chest_xray").empty
-    other_seed = [row("scratch", 50, 1, 0.7, grid.LONGER), row("full_finetune", 50, 0, 0.8)]
+    other_seed = [row("scratch", 50, 1, 0.7, grid.TIMES_LONGER), row("full_finetune", 50, 0, 0.8)]
     assert gaps(other_seed).empty, "no seed has both"
 
 

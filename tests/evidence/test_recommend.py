@@ -8,7 +8,7 @@ import pytest
 
 from helpers.errors import CourseError
 from helpers.evidence import estimates, recommend, rules, similarity, tables, verdicts
-from helpers.evidence.grid import BACKBONE, IMAGE_SIZE, LONGER, epochs_for
+from helpers.evidence.grid import BACKBONE, IMAGE_SIZE, TIMES_LONGER, epochs_for
 from helpers.training import metrics
 
 SECONDS = {"feature_extraction": 1, "partial_finetune_last1": 4, "partial_finetune": 8,
@@ -21,15 +21,15 @@ def rows(dataset: str, n: int, means: dict[str, float], *, noise=0.0, seeds=(0, 
     """A cell of the table; `noise` moves the arms against each other from seed to seed."""
     found = []
     for k, (arm, auc) in enumerate(means.items()):
-        longer = arm.endswith(verdicts.LONGER)
+        longer = arm.endswith(verdicts.LONGER_SUFFIX)
         for seed in seeds:
             # The shared part, large, must cancel in every paired difference.
             value = auc + 0.03 * (seed - 1) + noise * SWINGS[k % 6][seed] * (1 + k / 10)
-            epochs = epochs_for(n) * (LONGER if longer else 1)
+            epochs = epochs_for(n) * (TIMES_LONGER if longer else 1)
             found.append(dict.fromkeys(tables.COLUMNS, 0) | {
                 "dataset": dataset, "domain": "toy", "n_train": n, "epochs": epochs, "seed": seed,
                 "backbone": BACKBONE, "image_size": IMAGE_SIZE, "auc": value,
-                "strategy": arm.removesuffix(verdicts.LONGER), "auc_lo": value - 0.05,
+                "strategy": arm.removesuffix(verdicts.LONGER_SUFFIX), "auc_lo": value - 0.05,
                 "auc_hi": value + 0.05, "train_seconds": SECONDS[arm] * (1 + seed / 10),
             })  # fmt: skip
     return found

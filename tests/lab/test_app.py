@@ -186,3 +186,9 @@ def test_the_command_hands_voila_what_follows_it(monkeypatch):
 def test_nothing_but_the_command_imports_voila():
     code = "import sys, helpers.__main__, helpers.lab; sys.exit('voila' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_the_server_itself_does_not_load_torch():
+    """The page's kernel does; twice would be a gigabyte more on a laptop."""
+    code = "import sys, helpers.lab.app; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
