@@ -1,9 +1,10 @@
 """What the seconds of strategies.csv are worth today: ``python -m benchmarks.arm_seconds``.
 
-The table was measured with operators of our own that are gone since. This trains the six arms of
-one cell (200 solar cells, seed 0) with the code of then and with the code of now, in turn, each in
-a process of its own on one thread, and writes the processor seconds to ``arm_seconds.json``. It
-needs the repository's history.
+The table was measured with operators of our own that are gone since. This trains arms of one cell
+(200 solar cells, seed 0) with the code of then and with the code of now, in turn, each in a process
+of its own on one thread, and writes the processor seconds to ``arm_seconds.json``. From scratch a
+pass costs what it costs in full fine-tuning, and LP-FT is made of the others. It needs the
+repository's history.
 """
 
 from __future__ import annotations
@@ -30,8 +31,7 @@ row = measure(Cell("elpv", {n}, arm, epochs_for({n}), {seed}))
 row = row if isinstance(row, dict) else row[0]
 print(json.dumps({{"auc": row["auc"], "seconds": row["train_seconds"]}}))
 """
-ARMS = ("feature_extraction", "partial_finetune_last1", "partial_finetune", "full_finetune",
-        "lp_ft", "scratch")  # fmt: skip
+ARMS = ("feature_extraction", "partial_finetune_last1", "partial_finetune", "full_finetune")
 
 
 def seconds(root: Path, when: str, arm: str) -> dict:
