@@ -34,7 +34,7 @@ WINDOW_EXAMPLE = (
 
 
 def decode_parts(
-    root: Path, parts: Mapping[str, Sequence[Path]], size: int, channels: Channels
+    root: Path, parts: Mapping[str, Sequence[Path]], size: int, channels: Channels, name: str = ""
 ) -> dict[str, np.ndarray]:
     """Decode the image files of each part, or take them from the cache, memory-mapped.
 
@@ -44,6 +44,7 @@ def decode_parts(
     parts : files per part; the rows of an array are in the order of its files.
     size : height and width in pixels.
     channels : 1, 3, or ``"auto"``: 1 when every image of every part is gray, else 3.
+    name : what the cache's files begin with; "": the folder's name.
 
     Returns
     -------
@@ -66,7 +67,7 @@ def decode_parts(
         return fresh.pop(part)
 
     def path(part: str) -> Path:
-        return folder("images", f"{root.name}-{size}px-{key}-{part}.npy")
+        return folder("images", f"{name or root.name}-{size}px-{key}-{part}.npy")
 
     return {part: array(path(part), lambda part=part: make(part)) for part in parts}
 

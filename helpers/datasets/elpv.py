@@ -54,7 +54,7 @@ def load_elpv(
     if not 0 < threshold <= 1:
         raise CourseError(f"threshold must lie in (0, 1], it is {threshold}; 0.5 is the default.")
     files, probability, module_type = read_labels()
-    images = decode_parts(files[0].parents[1], {"all": files}, size, channels=1)["all"]
+    images = decode_parts(files[0].parents[1], {"all": files}, size, 1, "elpv")["all"]
     labels = (probability >= threshold).astype(np.int64)
     strata = np.char.add(labels.astype(str), module_type)
     groups = _blocks(module_type) if split == "blocks" else np.arange(len(labels))
