@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from helpers.datasets import Card, Dataset, Split
@@ -16,6 +21,8 @@ from helpers.networks.backbones import Backbone, Layout
 # The networks here are so small that handing work to a second thread costs more than the work.
 torch.set_num_threads(1)
 
+# Where the image folders of the evidence lie, if they are here.
+DATA = Path(os.environ.get("COURSE_DATA_DIR") or Path(__file__).parents[2] / "shared" / "data")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -64,6 +71,17 @@ def make_dataset(n: int = 24, size: int = 32, channels: int = 1, classes: int = 
     return Dataset(card, *parts)
 
 
+def draw_classes(folder: Path, n: int, size: int) -> Path:
+    """Save `n` small gray noise images each of two classes; the second is brighter."""
+    rng = np.random.default_rng(0)
+    for k, name in enumerate(("dark", "light")):
+        (folder / name).mkdir(parents=True)
+        for i in range(n):
+            pixels = rng.integers(0, 90, (size, size), dtype=np.uint8) + np.uint8(120 * k)
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")
+    return folder
+
+
 @pytest.fixture
 def toy() -> Dataset:
     """24 + 16 + 16 gray images of 32 x 32 pixels in two easy classes."""
@@ -102,3 +120,18 @@ def tiny_backbone(channels: int = 1, n_classes: int = 2, seed: int = 0) -> Backb
         model = Backbone("tiny", TinyNet(channels, n_classes), TINY)
     model.set_normalisation((0.5,) * channels, (0.5,) * channels)
     return model
+
+
+def same_weights(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two networks have the same weights and statistics, to the last bit."""
+    state = other.state_dict()
+    return all(torch.equal(value, state[name]) for name, value in one.state_dict().items())
+
+
+@contextlib.contextmanager
+def unchanged(net: nn.Module) -> Iterator[None]:
+    """Fail when weights, statistics or mode of a network are others after the block."""
+    before = copy.deepcopy(net)
+    yield
+    assert net.training == before.training
+    assert same_weights(net, before)

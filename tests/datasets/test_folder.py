@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from helpers import datasets
+from helpers import datasets, files
 from helpers.datasets import decode
-from helpers.datasets.folder import KNOWN, group_codes, load_folder
+from helpers.datasets.folder import KNOWN, group_codes, list_folder, load_folder
 from helpers.errors import CourseError
+from tests.conftest import DATA
 
 pytestmark = pytest.mark.usefixtures("private_cache")
 
@@ -22,29 +22,17 @@ def values(split) -> set[int]:
 @pytest.mark.parametrize(
     ("counts", "sizes", "said"),
     [
-        (
-            {"a": 20, "b": 20},
-            (24, 6, 10),
-            "test is 10 of the 40 images in images/; validation is 6 of the 30 others; drawn",
-        ),
+        ({"a": 20, "b": 20}, (24, 6, 10),
+         "test is 10 of the 40 images in images/; validation is 6 of the 30 others; drawn"),
         ({"train/a": 20, "train/b": 20}, (24, 6, 10), "test is 10 of the 40 images in train/"),
-        (
-            {"train/a": 10, "train/b": 10, "test/a": 4, "test/b": 3},
-            (16, 4, 7),
-            "test is test/ as it came; validation is 4 of the 20 images in train/; drawn",
-        ),
-        (
-            {"train/a": 10, "train/b": 10, "valid/a": 2, "valid/b": 3, "test/a": 4, "test/b": 1},
-            (20, 5, 5),
-            "test is test/ as it came; validation is valid/ as it came",
-        ),
-        (
-            {"train/a": 10, "train/b": 10, "val/a": 4, "val/b": 3},
-            (16, 4, 7),
-            "test is val/ as it came, because there is no test folder",
-        ),
+        ({"train/a": 10, "train/b": 10, "test/a": 4, "test/b": 3}, (16, 4, 7),
+         "test is test/ as it came; validation is 4 of the 20 images in train/; drawn"),
+        ({"train/a": 10, "train/b": 10, "valid/a": 2, "valid/b": 3, "test/a": 4, "test/b": 1},
+         (20, 5, 5), "test is test/ as it came; validation is valid/ as it came"),
+        ({"train/a": 10, "train/b": 10, "val/a": 4, "val/b": 3}, (16, 4, 7),
+         "test is val/ as it came, because there is no test folder"),
     ],
-)
+)  # fmt: skip
 def test_layouts(fill, counts, sizes, said):
     data = load_folder(fill(counts), size=8)
     assert (len(data.train), len(data.val), len(data.test)) == sizes
@@ -56,16 +44,6 @@ def test_layouts(fill, counts, sizes, said):
     assert data.train.images.shape == (sizes[0], 8, 8, 1)
     assert data.train.images.dtype == np.uint8
     assert data.train.labels.dtype == data.train.groups.dtype == np.int64
-
-
-def test_val_alone_becomes_the_test_part(fill, draw, root):
-    fill({"train/a": 20, "train/b": 20})
-    for k in range(100, 105):
-        draw(f"val/a/{k}.png", k)
-        draw(f"val/b/{k}.png", k)
-    data = load_folder(root, size=8)
-    assert values(data.test) == {100, 101, 102, 103, 104}
-    assert values(data.train) | values(data.val) == set(range(20))
 
 
 def test_images_labels_and_files_stay_together(draw, root):
@@ -89,45 +67,44 @@ def test_seed_and_fractions_choose_the_split(fill):
     assert (len(data.train), len(data.val), len(data.test)) == (10, 10, 20)
 
 
-def test_card_has_defaults_and_takes_facts(fill):
+def test_card_has_defaults_and_takes_facts_and_channels(fill):
     root = fill({"b": 5, "a": 5})
     card = load_folder(root, size=8).card
     assert (card.name, card.title, card.domain) == (f"folder:{root}", "images", "own images")
     assert (card.source, card.terms, card.caveat) == ("your folder", "yours to check", "")
     assert (card.classes, card.channels, card.size) == (("a", "b"), 1, 8)
-    card = load_folder(root, size=8, name="moths", about={"domain": "moths", "caveat": "few"}).card
+    about = {"domain": "moths", "caveat": "few"}
+    data = load_folder(root, size=8, name="moths", about=about, channels=3)
+    card = data.card
     assert (card.name, card.domain, card.caveat, card.title) == ("moths", "moths", "few", "images")
+    assert card.channels == data.test.images.shape[-1] == 3
 
 
-def test_channels_reach_the_card(fill):
-    root = fill({"a": 5, "b": 5})
-    data = load_folder(root, size=8, channels=3)
-    assert data.card.channels == data.test.images.shape[-1] == 3
-
-
-def test_a_second_load_decodes_nothing(fill, monkeypatch):
+def test_a_second_load_decodes_nothing_and_is_memory_mapped(fill, monkeypatch):
     root = fill({"a": 8, "b": 8})
     first = load_folder(root, size=8)
     monkeypatch.setattr(decode, "decode_files", None)
     second = load_folder(root, size=8)
     for part in ("train", "val", "test"):
+        assert isinstance(getattr(second, part).images, np.memmap)
         np.testing.assert_array_equal(getattr(first, part).images, getattr(second, part).images)
 
 
 @pytest.mark.parametrize(
-    "option",
-    [{"channels": 2}, {"val_fraction": 0}, {"test_fraction": 0.6}],
-    ids=str,
+    ("n", "options", "said"),
+    [
+        (5, {"channels": 2}, "channels is 2"),
+        (5, {"val_fraction": 0}, "0 is not a share"),
+        (5, {"test_fraction": 0.6}, "0.6 is not a share"),
+        (5, {"size": 0}, "size is 0 pixels; ask for at least 8"),
+        (5, {"group_pattern": "p("}, "not a regular expression"),
+        (5, {"group_pattern": r"patient\d"}, r"matches none.*'000\.png'"),
+        (3, {"group_pattern": "^000"}, "too few images to take a test part"),
+    ],
 )
-def test_options_out_of_range(fill, option):
-    (value,) = option.values()
-    with pytest.raises(CourseError, match=re.escape(str(value))):
-        load_folder(fill({"a": 5, "b": 5}), size=8, **option)
-
-
-def test_images_of_no_size_are_refused(fill):
-    with pytest.raises(CourseError, match="size is 0 pixels; ask for at least 8"):
-        datasets.load(f"folder:{fill({'a': 5, 'b': 5})}", size=0)
+def test_options_that_cannot_be_used_are_explained(fill, n, options, said):
+    with pytest.raises(CourseError, match=said):
+        datasets.load(f"folder:{fill({'a': n, 'b': n})}", **{"size": 8} | options)
 
 
 @pytest.fixture
@@ -143,9 +120,11 @@ def patients(draw, root):
     return save
 
 
+@pytest.mark.parametrize("options", [{"group_pattern": r"p(\d+)_"},
+                                     {"about": {"group_pattern": r"p\d+"}}])  # fmt: skip
 @pytest.mark.parametrize("seed", range(3))
-def test_a_group_is_never_torn(patients, seed):
-    data = load_folder(patients(".", range(24)), size=8, group_pattern=r"p(\d+)_", seed=seed)
+def test_a_group_is_never_torn(patients, seed, options):
+    data = load_folder(patients(".", range(24)), size=8, seed=seed, **options)
     splits = (data.train, data.val, data.test)
     assert "one group stay on one side" in data.card.split_rule
     assert data.card.caveat == ""
@@ -156,12 +135,6 @@ def test_a_group_is_never_torn(patients, seed):
         for pair in zip(split.images[:, 0, 0, 0].tolist(), split.groups.tolist(), strict=True)
     }
     assert len(pairs) == len({group for _, group in pairs}) == 24
-
-
-def test_the_pattern_may_come_with_the_facts(patients):
-    about = {"group_pattern": r"p\d+"}
-    data = load_folder(patients(".", range(24)), size=8, about=about)
-    assert not values(data.train) & values(data.test)
 
 
 def test_groups_in_two_given_parts_are_counted(patients):
@@ -184,21 +157,16 @@ def test_groups_in_two_given_parts_are_counted(patients):
         (r"p(\d)|q(\d)", ["p1", "q1", "p2"], [0, 0, 1]),
         (r"p\d", ["p1", "no", "p1", "other"], [2, 0, 2, 1]),
         (r"\d*", ["x", "y", "1x", "1y"], [1, 2, 0, 0]),
+        (KNOWN["chest_xray"]["group_pattern"],
+         ["person88_bacteria_29.jpeg", "person88_virus_16.jpeg", "person1000_virus_16.jpeg",
+          "IM-0115-0001.jpeg", "IM-0115-0002.jpeg", "NORMAL2-IM-0115-0001-0002.jpeg"],
+         [0, 0, 1, 2, 2, 3]),
     ],
-)
+)  # fmt: skip
 def test_group_codes(pattern, names, groups):
     codes = group_codes([Path("p1 folder 1_a") / name for name in names], pattern)
     assert codes.dtype == np.int64
     np.testing.assert_array_equal(np.equal.outer(codes, codes), np.equal.outer(groups, groups))
-
-
-@pytest.mark.parametrize(
-    ("pattern", "said"),
-    [("p(", "not a regular expression"), (r"patient\d", r"matches none.*'000\.png'")],
-)
-def test_a_useless_pattern_is_explained(fill, pattern, said):
-    with pytest.raises(CourseError, match=said):
-        load_folder(fill({"a": 5, "b": 5}), size=8, group_pattern=pattern)
 
 
 @pytest.mark.parametrize(
@@ -214,11 +182,6 @@ def test_groups_too_large_for_three_parts(patients, root, pattern, said):
         load_folder(root, size=8, group_pattern=pattern)
 
 
-def test_too_few_images_for_groups(fill):
-    with pytest.raises(CourseError, match="too few images to take a test part"):
-        load_folder(fill({"a": 3, "b": 3}), size=8, group_pattern="^000")
-
-
 @pytest.mark.parametrize(
     "counts",
     [{"a": 1000, "b": 3}, {"a": 4, "b": 4}, {"a": 3, "b": 3, "c": 3}, {"a": 20, "b": 3, "c": 3}],
@@ -229,13 +192,102 @@ def test_three_images_of_a_class_are_enough_for_three_parts(fill, counts):
 
 
 @pytest.mark.parametrize(
-    ("file", "group"),
+    ("counts", "folders"),
     [
-        ("person1000_bacteria_2931.jpeg", "person1000"),
-        ("person88_virus_163.jpeg", "person88"),
-        ("IM-0115-0001.jpeg", "IM-0115"),
-        ("NORMAL2-IM-0115-0001-0002.jpeg", "NORMAL2-IM-0115"),
+        ({"a": 3, "b": 4}, {"train": "images"}),
+        ({"train": 3, "tram": 4}, {"train": "images"}),
+        ({"train/a": 3, "train/b": 4}, {"train": "train"}),
+        ({"train/a": 2, "train/b": 3, "test/a": 1, "test/b": 1},
+         {"train": "train", "test": "test"}),
+        ({"Train/a": 2, "Train/b": 1, "Validation/a": 1, "Validation/b": 1, "test/a": 1,
+          "test/b": 1}, {"train": "Train", "val": "Validation", "test": "test"}),
+        ({"train/a": 2, "train/b": 3, "valid/a": 1, "valid/b": 1},
+         {"train": "train", "test": "valid"}),
+    ],
+)  # fmt: skip
+def test_parts_and_classes_are_found(fill, counts, folders):
+    listing = list_folder(fill(counts))
+    assert {part: folder.name for part, folder in listing.folders.items()} == folders
+    assert listing.classes == tuple(sorted({Path(name).name for name in counts}))
+    assert len(listing.files) == sum(counts.values())
+    for file, label, part in zip(listing.files, listing.labels, listing.origin, strict=True):
+        assert file.parent == listing.folders[part] / listing.classes[label]
+
+
+def test_images_are_found_by_their_suffix_and_other_and_hidden_files_ignored(root, fill, draw):
+    fill({"a": 5, "b": 5})
+    for name in ("a/notes.txt", "a/.hidden.png", "labels.csv", ".git/x.png", "__MACOSX/x.png"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text("no image")
+    drawn = {draw(f"a/x.{end}") for end in ("png", "jpg", "JPEG", "bmp", "tif", "TIFF", "webp")}
+    found = list_folder(root).files
+    assert len(found) == 10 + len(drawn)
+    assert drawn <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("counts", "empty", "said"),
+    [
+        ({}, ["."], "has no class folders"),
+        ({".": 3}, [], "has no class folders"),
+        ({"a": 5}, [], "single class folder, a"),
+        ({"all/a": 5, "all/b": 5}, [], "holds 2 folders itself.* Give .*images/all as the path"),
+        ({"a": 5, "b": 1}, [], "class b has 1 image in .*at least 3"),
+        ({"a": 5, "b": 2}, [], "class b has 2 images in .*at least 3"),
+        ({"train/a": 5, "train/b": 1, "test/a": 1, "test/b": 1}, [], "1 image in .*at least 2"),
+        ({"a": 5}, ["b"], "class folder .*b holds no image"),
+        ({"a/x": 5, "b/x": 5}, [], "holds a folder, x"),
+        ({"train": 5, "test": 5}, [], "train has no class folders"),
+        ({"val/a": 5, "test/a": 5}, [], "one train folder"),
+        ({"train/a": 5, "train/b": 5, "val/a": 5, "valid/b": 5}, [], "at most one val"),
+        ({"train/a": 5, "train/b": 5, "more/a": 5}, [], "no other"),
+        ({"train/a": 5, "train/b": 5, "test/a": 5}, [], "same class folders.* has b"),
+        ({"train/a": 5, "train/b": 5, "test/a": 5, "test/c": 1}, [], "has b, c"),
     ],
 )
-def test_chest_xray_names(file, group):
-    assert re.search(KNOWN["chest_xray"]["group_pattern"], file).group() == group
+def test_a_folder_that_cannot_be_used_is_explained(root, fill, counts, empty, said):
+    fill(counts)
+    for name in empty:
+        (root / name).mkdir(exist_ok=True)
+    with pytest.raises(CourseError, match=said):
+        list_folder(root)
+
+
+def test_no_folder(root, draw):
+    with pytest.raises(CourseError, match="There is no folder"):
+        list_folder(root / "none")
+    with pytest.raises(CourseError, match="is a file"):
+        list_folder(draw("x.png"))
+
+
+def test_links_that_lead_back_to_themselves(root, fill):
+    fill({"a": 5, "b": 5})
+    for name in ("loop", "a/loop.png"):
+        (root / name).symlink_to(Path(name).name)
+    listing = list_folder(root)
+    assert listing.classes == ("a", "b")
+    assert len(listing.files) == 11, "what opens the file says that it is none"
+    with pytest.raises(CourseError, match="cannot be reached"):
+        list_folder(root / "loop")
+
+
+@pytest.mark.skipif(
+    not (DATA / "chest_xray").is_dir(), reason=f"no chest_xray in {DATA} (set COURSE_DATA_DIR)"
+)
+def test_chest_xray_is_what_its_card_says():
+    listing = list_folder(DATA / "chest_xray")
+    assert listing.classes == ("NORMAL", "PNEUMONIA")
+    test = listing.origin == "test"
+    assert np.bincount(listing.labels[~test]).tolist() == [1341, 3875]
+    assert np.bincount(listing.labels[test]).tolist() == [234, 390]
+    groups = group_codes(listing.files, KNOWN["chest_xray"]["group_pattern"])
+    assert len(np.intersect1d(groups[test], groups[~test])) == 170
+    with_kind = group_codes(listing.files, r"person\d+_[a-z]+|(?:NORMAL2-)?IM-\d+")
+    assert len(np.intersect1d(with_kind[test], with_kind[~test])) == 0
+
+
+@pytest.mark.parametrize("name", ["COURSE_DATA_DIR", "COURSE_CACHE"])
+def test_a_home_that_cannot_be_found_in_a_setting(name, monkeypatch):
+    monkeypatch.setenv(name, "~nobodyhere/images")
+    with pytest.raises(CourseError, match="home folder of a user that cannot be found"):
+        datasets.names() if name == "COURSE_DATA_DIR" else files.folder("lab")

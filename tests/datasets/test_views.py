@@ -3,9 +3,8 @@ import pytest
 
 from helpers import files
 from helpers.datasets import views
-from helpers.training import loop, strategies
-from helpers.training.recipe import Recipe
-from tests.conftest import make_dataset, tiny_backbone
+from helpers.training import strategies
+from tests.training.conftest import fit, losses
 
 IMAGES = np.arange(2 * 3 * 3 * 1, dtype=np.uint8).reshape(2, 3, 3, 1)
 
@@ -37,32 +36,23 @@ def test_seen_images_stand_where_an_array_stands(index):
         assert np.array_equal(seen[index], view(IMAGES)[index])
 
 
-def test_mixed_takes_each_image_from_its_view():
-    mixed = views.Mixed([IMAGES, IMAGES + 100])
-    mixed.choice = np.array([1, 0])
-    assert np.array_equal(mixed[np.array([0, 1])], np.stack([IMAGES[0] + 100, IMAGES[1]]))
-
-
-def test_choice_follows_the_seed_and_uses_every_view():
-    mixed = views.Mixed([np.zeros((50, 2))] * 4)
-    mixed.choose(0, 1)
-    first = mixed.choice
-    mixed.choose(0, 1)
-    assert np.array_equal(mixed.choice, first)
-    assert set(first) == {0, 1, 2, 3}
-    mixed.choose(0, 2)
-    assert not np.array_equal(mixed.choice, first)
+def test_mixed_takes_each_image_from_a_view_chosen_by_seed_and_epoch():
+    mixed, chosen = views.Mixed([np.full((50, 2), view) for view in range(4)]), []
+    for epoch in (1, 1, 2):
+        mixed.choose(0, epoch)
+        chosen.append(mixed[np.arange(50)][:, 0].tolist())
+    assert chosen[0] == chosen[1] != chosen[2]
+    assert set(chosen[0]) == {0, 1, 2, 3}
 
 
 @pytest.mark.parametrize("maker", [strategies.feature_extraction, strategies.full_finetune])
-def test_training_on_views_gives_the_same_with_and_without_stored_activations(maker, private_cache):
-    losses = []
-    for cache_features in (False, True):
-        strategy = maker()
-        model = strategies.apply(tiny_backbone(), strategy)
-        run = loop.fit(model, make_dataset(), strategy, Recipe(epochs=3, batch_size=8),
-                           views=views.dihedral(4), cache_features=cache_features)  # fmt: skip
-        losses.append([row["train_loss"] for row in run.history])
-    assert losses[0] == pytest.approx(losses[1], abs=2e-3)
-    stored = list(files.folder("prefix").glob("*.npy"))
-    assert len(stored) == (4 + 1 if maker is strategies.feature_extraction else 0)
+def test_training_on_views_gives_the_same_with_and_without_stored_activations(
+    toy, maker, private_cache
+):
+    plain, stored = (
+        losses(fit(toy, maker(), views=views.dihedral(4), cache_features=cached))
+        for cached in (False, True)
+    )
+    assert plain == pytest.approx(stored, abs=2e-3)
+    entries = list(files.folder("prefix").glob("*.npy"))
+    assert len(entries) == (4 + 1 if maker is strategies.feature_extraction else 0)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from helpers.errors import CourseError
-from helpers.evidence.gray import read, summary
+from helpers.evidence.gray import summary
 
 
 def table(changes: list[float]) -> pd.DataFrame:
@@ -30,10 +30,3 @@ def test_the_summary_adds_the_chance_of_seeds_and_of_images():
 def test_one_seed_has_no_interval():
     with pytest.raises(CourseError, match="one seed measured, an interval needs two"):
         summary(table([0.1]))
-
-
-def test_what_is_not_the_table_is_refused(tmp_path):
-    path = tmp_path / "grayscale.csv"
-    path.write_text("a,b\n1,2\n")
-    with pytest.raises(CourseError, match="other columns"):
-        read(path)

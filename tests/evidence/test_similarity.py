@@ -9,9 +9,7 @@ import torch
 from helpers import datasets
 from helpers.errors import CourseError
 from helpers.evidence import similarity, transferability
-from tests.conftest import make_split, tiny_backbone
-
-# --- the reference
+from tests.conftest import make_split, tiny_backbone, unchanged
 
 
 def test_the_stored_reference_holds_numbers_of_both_sets_and_is_small():
@@ -43,9 +41,6 @@ def test_a_reference_that_cannot_be_used_is_said(tmp_path, damage, says):
     assert "python -m measure similarity" in str(raised.value)
 
 
-# --- the measures
-
-
 def test_batchnorm_shift_is_counted_in_standard_deviations():
     model = tiny_backbone()
     images = make_split(40)
@@ -63,11 +58,9 @@ def test_batchnorm_shift_is_counted_in_standard_deviations():
 
 def test_batchnorm_shift_leaves_the_network_as_it_was():
     model = tiny_backbone().train()
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    first = similarity.batchnorm_shift(model, make_split(40))
-    assert model.training
-    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-    assert np.array_equal(first, similarity.batchnorm_shift(model, make_split(40)))
+    with unchanged(model):
+        first, again = (similarity.batchnorm_shift(model, make_split(40)) for _ in range(2))
+    assert np.array_equal(first, again)
 
 
 def test_distances_are_means_over_the_references():
@@ -84,18 +77,10 @@ def test_distances_are_means_over_the_references():
     assert other.proxy_a_distance == 2
     assert (both.batchnorm_shift, both.n) == (0.25, 160)
     assert one.similarity > both.similarity > other.similarity
-
-
-def test_too_few_images_have_no_frechet_distance():
-    rng = np.random.default_rng(0)
-    found = similarity.distances(rng.normal(size=(20, 4)), 0.0, [rng.normal(size=(160, 4))])
-    assert np.isnan(found.frechet_distance)
-    assert np.isfinite(found.mean_distance)
-
-
-def test_similarity_falls_from_one_as_the_distance_grows():
-    assert similarity.similarity_of(0) == 1
-    assert similarity.similarity_of(1) == 0.5
+    assert [similarity.similarity_of(distance) for distance in (0, 1)] == [1, 0.5]
+    few = similarity.distances(features[:20], 0.25, [near])
+    assert np.isnan(few.frechet_distance), "it is biased by few images"
+    assert np.isfinite(few.mean_distance)
 
 
 def test_solar_cells_measured_again_give_the_stored_numbers():
@@ -127,9 +112,3 @@ def test_the_stored_logme_ranks_the_depths_of_one_target():
         include_groups=False,
     )
     assert ranks.median() > 0.8
-
-
-def test_a_table_with_other_columns_is_refused(tmp_path):
-    (tmp_path / "s.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(CourseError, match="other columns"):
-        similarity.read_similarity(tmp_path / "s.csv")

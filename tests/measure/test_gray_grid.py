@@ -76,13 +76,8 @@ def test_the_stored_evidence_that_notebook_03_shows_is_whole():
 
 def test_a_random_cheap_row_comes_out_again():
     """Not exactly: another processor rounds otherwise, and the epoch that is kept may differ."""
-    stored = read()
-    cheap = stored[
-        (stored["dataset"] == "elpv")
-        & (stored["strategy"] == "feature_extraction")
-        & (stored["batchnorm"] == "eval")
-    ]
-    row = cheap.sample(1).iloc[0]
+    cheap = "dataset == 'elpv' and strategy == 'feature_extraction' and batchnorm == 'eval'"
+    row = read().query(cheap).sample(1).iloc[0]
     (again,) = gray.measure(Cell(*row[list(Cell._fields)]))
     assert again["auc"] == pytest.approx(row["auc"], abs=0.02)
     assert again["change"] == pytest.approx(row["change"], abs=0.02)

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,23 +68,12 @@ def test_a_cell_that_fails_keeps_no_other_from_being_measured(table):
     assert str(raised.value).endswith("because: There are no images.")
 
 
-def test_a_process_that_dies_ends_the_run(table):
+def test_a_process_that_dies_ends_the_run_and_what_was_measured_stays(table):
     with pytest.raises(CourseError, match="fewer --workers"):
         run(table, plan(3, 2, 4, 5))
     assert seeds_in(table) == [3, 3]
     assert begun() == [2, 3]
-
-
-def test_what_was_measured_before_a_death_stays(table, one_process):
-    def dies_at_the_last(cell):
-        if cell[1] == 5:
-            raise BrokenProcessPool
-        return begins(cell)
-
-    with pytest.raises(CourseError, match="fewer --workers"):
-        run(replace(table, measure=dies_at_the_last), plan(3, 4, 5))
-    assert seeds_in(table) == [3, 3, 4, 4]
-    assert run(table, plan(3, 4, 5)) == 1
+    assert missing(table, plan(3, 2, 4, 5)) == plan(2, 4, 5)
 
 
 def full_once(monkeypatch) -> None:
@@ -101,19 +89,16 @@ def full_once(monkeypatch) -> None:
     monkeypatch.setattr(tables, "append", append)
 
 
-def test_after_rows_that_cannot_be_written_no_cell_begins(table, monkeypatch):
+@pytest.mark.parametrize(("workers", "started", "kept"), [(1, [3], 0), (2, [3, 4], 2)])
+def test_after_rows_that_cannot_be_written_no_cell_begins_and_what_runs_beside_is_kept(
+    table, one_process, monkeypatch, workers, started, kept
+):
+    """What had not begun would run for hours, for nothing."""
     full_once(monkeypatch)
-    with pytest.raises(CourseError, match=r"3\) could not be written .*No space left"):
-        run(table, plan(3, 4, 5, 6))
-    assert begun() == [3], "what had not begun would have run for hours, for nothing"
-
-
-def test_what_runs_beside_rows_that_cannot_be_written_is_kept(table, one_process, monkeypatch):
-    full_once(monkeypatch)
-    with pytest.raises(CourseError, match="could not be written"):
-        run(table, plan(3, 4, 5, 6), workers=2)
-    assert begun() == [3, 4]
-    assert len(seeds_in(table)) == 2
+    with pytest.raises(CourseError, match="could not be written .*No space left"):
+        run(table, plan(3, 4, 5, 6), workers=workers)
+    assert begun() == started
+    assert len(tables.read(table.path, COLUMNS)) == kept
 
 
 def test_a_fault_of_the_course_itself_is_told_with_its_kind(table, one_process, capsys):

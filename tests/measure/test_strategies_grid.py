@@ -1,11 +1,7 @@
 import os
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
-from PIL import Image
 
 from helpers import datasets
 from helpers.__main__ import main
@@ -15,21 +11,13 @@ from helpers.training.strategies import by_name, feature_extraction, scratch
 from measure import runner, strategies
 from measure.__main__ import here
 from measure.strategies import Cell
-
-DATA = Path(os.environ.get("COURSE_DATA_DIR") or Path(__file__).parents[3] / "shared" / "data")
+from tests.conftest import DATA, draw_classes
 
 
 @pytest.fixture
 def blobs(tmp_path, private_cache, monkeypatch):
     """A data set that is found by its bare name: two classes, 60 small images each."""
-    rng = np.random.default_rng(0)
-    for k, name in enumerate(("dark", "light")):
-        (tmp_path / "sets" / "blobs" / name).mkdir(parents=True)
-        for i in range(60):
-            pixels = rng.integers(0, 90, (16, 16), dtype=np.uint8) + 120 * k
-            Image.fromarray(pixels.astype(np.uint8)).save(
-                tmp_path / "sets" / "blobs" / name / f"{i}.png"
-            )
+    draw_classes(tmp_path / "sets" / "blobs", n=60, size=16)
     monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path / "sets"))
     return "blobs"
 
@@ -43,24 +31,16 @@ def quick(monkeypatch):
     monkeypatch.setattr(grid, "SIZES", (20, None))
 
 
-def test_a_bare_name_is_found_in_the_data_folder(blobs):
-    data = datasets.load(blobs, size=16)
-    assert data.card.name == "blobs"
-    assert data.card.classes == ("dark", "light")
-
-
 def test_the_plan_has_every_arm_once_and_scratch_twice(blobs, quick):
-    plan = strategies.cells([blobs])
-    everything = len(datasets.load(blobs, size=32).train)
+    plan, data = strategies.cells([blobs]), datasets.load(blobs, size=32)
+    assert (data.card.name, data.card.classes) == ("blobs", ("dark", "light"))
+    everything = len(data.train)
     assert len(plan) == 2 * (1 + 2) * len(grid.SEEDS)
     assert {cell.n for cell in plan} == {20, everything}
     assert {c.epochs for c in plan if c.strategy.name == "scratch"} == {1, grid.TIMES_LONGER}
     assert [c.cost for c in plan] == sorted(c.cost for c in plan)
-
-
-def test_sizes_beyond_the_data_set_are_all_of_it_once(blobs, quick):
-    assert grid.sizes_of(blobs, (500, None)) == grid.sizes_of(blobs, (None,))
-    assert len(grid.sizes_of(blobs, (500, None))) == 1
+    (all_of_it,) = grid.sizes_of(blobs, (500, None))
+    assert [all_of_it] == list(grid.sizes_of(blobs, (None,))), "500 are more than there are"
 
 
 def test_a_cell_is_a_row_of_the_table_and_is_not_measured_again(
@@ -72,7 +52,6 @@ def test_a_cell_is_a_row_of_the_table_and_is_not_measured_again(
     assert runner.run(table, plan) == 0
     rows = tables.read_rows(table.path)
     assert len(rows) == 2
-    assert (rows["train_seconds"] > 0).all()
 
 
 def test_the_state_of_a_long_cell_is_kept_until_its_row_is_written(
@@ -146,25 +125,19 @@ def test_any_other_run_may_go_to_the_table(course_table, options):
         asks("--results", *options)
 
 
-def remeasured(names) -> pd.DataFrame:
-    """Return two random cheap rows of the stored evidence, measured on these data sets."""
-    table = tables.read_rows()
-    cheap = table[
-        table["dataset"].isin(names)
-        & (table["strategy"] == "feature_extraction")
-        & (table["n_train"] <= 200)
-        & (table["image_size"] == grid.IMAGE_SIZE)
-    ]
-    return cheap.sample(min(2, len(cheap)))
-
-
 def test_two_random_rows_of_the_evidence_come_out_again(monkeypatch):
     """Not exactly: another processor rounds otherwise, and the epoch that is kept may differ."""
     if DATA.is_dir():
         monkeypatch.setenv("COURSE_DATA_DIR", str(DATA))
-    rows = remeasured(here(grid.DATASETS))
-    assert len(rows) == 2, "data/results/strategies.csv has no cheap rows: make evidence"
-    for row in rows.itertuples():
+    table = tables.read_rows()
+    cheap = table[
+        table["dataset"].isin(here(grid.DATASETS))
+        & (table["strategy"] == "feature_extraction")
+        & (table["n_train"] <= 200)
+        & (table["image_size"] == grid.IMAGE_SIZE)
+    ]
+    assert len(cheap) >= 2, "data/results/strategies.csv has no cheap rows: make evidence"
+    for row in cheap.sample(2).itertuples():
         cell = Cell(row.dataset, row.n_train, by_name(row.strategy), row.epochs, row.seed)
         (again,) = strategies.measure(cell)
         assert again["auc"] == pytest.approx(row.auc, abs=0.02), cell

@@ -1,11 +1,8 @@
 import json
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 import pytest
-from PIL import Image
 from safetensors import safe_open
 
 from helpers import datasets
@@ -14,18 +11,12 @@ from helpers.errors import CourseError
 from helpers.evidence import tables
 from helpers.networks.weights import lite0_file
 from helpers.training import checkpoints, predict, strategies
+from tests.conftest import draw_classes
 
 
 @pytest.fixture
 def folder(tmp_path, private_cache):
-    """Two classes of 40 small gray images each; the second is brighter."""
-    rng = np.random.default_rng(0)
-    for k, name in enumerate(("dark", "light")):
-        (tmp_path / "images" / name).mkdir(parents=True)
-        for i in range(40):
-            pixels = rng.integers(0, 90, (32, 32), dtype=np.uint8) + 120 * k
-            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "images" / name / f"{i}.png")
-    return tmp_path / "images"
+    return draw_classes(tmp_path / "images", n=40, size=32)
 
 
 def train(folder, *options: str) -> int:
@@ -33,15 +24,21 @@ def train(folder, *options: str) -> int:
                  "--accelerator", "cpu", *options])  # fmt: skip
 
 
-def test_train_prints_a_summary_and_writes_row_and_weights(folder, tmp_path, capsys):
+def test_train_prints_a_summary_writes_weights_and_the_same_row_for_the_same_command(
+    folder, tmp_path, capsys
+):
     results, weights = tmp_path / "results.csv", tmp_path / "net.safetensors"
     options = ("--strategy", "partial_finetune", "--last", "1", "--n", "24", "--seed", "3")
-    assert train(folder, *options, "--results", str(results), "--checkpoint", str(weights)) == 0
+    options += ("--results", str(results), "--checkpoint", str(weights))
+    assert train(folder, *options) == train(folder, *options) == 0
     printed = capsys.readouterr().out
     assert "24 train" in printed
     assert "partial_finetune_last1" in printed
     assert "AUC" in printed
-    row = tables.read_rows(results).iloc[0]
+    rows = tables.read_rows(results)
+    assert len(rows) == 2
+    assert rows.drop(columns="train_seconds").nunique().max() == 1
+    row = rows.iloc[0]
     assert (row.n_train, row.strategy, row.seed) == (24, "partial_finetune_last1", 3)
     assert row.auc_lo <= row.auc <= row.auc_hi
     assert row.trainable_params == 1_017_600 + 2_562
@@ -82,72 +79,34 @@ def test_rows_of_different_experiments_have_different_names():
     assert len(set(keys)) == len(keys)
 
 
-@pytest.mark.parametrize(
-    ("dataset", "option", "says"),
-    [
-        ("elpv", ["--group-pattern", "a"], "'elpv' has no option 'group_pattern'"),
-        ("pneumonia", ["--threshold", "0.5"], "'pneumonia' has no option 'threshold'"),
-        ("elpv", ["--threshold", "0"], "threshold must lie in"),
-    ],
-)
-def test_an_option_of_another_data_set_is_said(capsys, dataset, option, says):
-    assert main(["train", "--strategy", "scratch", "--dataset", dataset, *option]) == 2
-    assert says in capsys.readouterr().err
-
-
 def test_the_group_pattern_may_come_from_the_environment(folder, monkeypatch):
     monkeypatch.setenv("COURSE_GROUP_PATTERN", "no such name")
     with pytest.raises(CourseError, match="matches none"):
         datasets.load(f"folder:{folder}", size=32)
 
 
-def test_same_command_same_result(folder, tmp_path):
-    for _ in range(2):
-        train(folder, "--strategy", "feature_extraction", "--results", str(tmp_path / "r.csv"))
-    rows = tables.read_rows(tmp_path / "r.csv")
-    assert len(rows) == 2
-    assert rows.drop(columns="train_seconds").nunique().max() == 1
-
-
 @pytest.mark.parametrize(
     ("options", "says"),
     [
+        (["--strategy", "scratch", "--dataset", "elvp"], "Did you mean 'elpv'"),
+        (["--strategy", "scratch", "--dataset", "elpv", "--group-pattern", "a"],
+         "'elpv' has no option 'group_pattern'"),
+        (["--strategy", "scratch", "--dataset", "pneumonia", "--threshold", "0.5"],
+         "'pneumonia' has no option 'threshold'"),
+        (["--strategy", "scratch", "--dataset", "elpv", "--threshold", "0"],
+         "threshold must lie in"),
         (["--strategy", "full_fintune"], "Did you mean 'full_finetune'"),
         (["--strategy", "scratch", "--backbone", "resnet20"], "no backbone 'resnet20'"),
         (["--strategy", "scratch", "--n", "4000"], "Asked for 4,000 images"),
         (["--strategy", "partial_finetune", "--last", "8"], "has 7 stages, 8 were asked for"),
         (["--strategy", "lp_ft", "--epochs", "1"], "lp_ft has 2 phases"),
     ],
-)
+)  # fmt: skip
 def test_errors_are_one_sentence_and_exit_code_2(folder, capsys, options, says):
     assert train(folder, *options) == 2
     error = capsys.readouterr().err
     assert says in error
     assert "Traceback" not in error
-
-
-def test_unknown_data_set_names_the_close_one(capsys):
-    assert main(["train", "--strategy", "scratch", "--dataset", "elvp"]) == 2
-    assert "Did you mean 'elpv'" in capsys.readouterr().err
-
-
-def new_row(seed: int) -> dict:
-    return dict.fromkeys(tables.COLUMNS, 0) | {"seed": seed}
-
-
-def test_rows_written_at_once_are_all_kept(tmp_path, private_cache):
-    path = tmp_path / "rows.csv"
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda seed: tables.append_row(new_row(seed), path), range(12)))
-    assert sorted(tables.read_rows(path).seed) == list(range(12))
-
-
-def test_a_foreign_table_is_refused_and_kept(tmp_path, private_cache):
-    path = tmp_path / "rows.csv"
-    path.write_text("a,b\n1,2\n")
-    with pytest.raises(CourseError, match="has other columns"):
-        tables.append_row(new_row(0), path)
-    assert path.read_text() == "a,b\n1,2\n"
 
 
 @pytest.mark.parametrize("strategy", ["feature_extraction", "lp_ft"])

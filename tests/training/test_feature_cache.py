@@ -1,5 +1,6 @@
 import errno
 import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -10,14 +11,16 @@ import torch
 
 from helpers import files
 from helpers.errors import CourseError
-from helpers.networks import backbones
-from helpers.training import devices, feature_cache, loop, strategies
+from helpers.training import feature_cache, loop, strategies
 from helpers.training.predict import Inputs, batch, predict
 from helpers.training.recipe import Recipe
-from tests.conftest import make_dataset, make_split, tiny_backbone
+from tests.conftest import make_split, tiny_backbone
+from tests.training.conftest import fit, losses
 
 pytestmark = pytest.mark.usefixtures("private_cache")
 RECIPE = Recipe(epochs=3, batch_size=8)
+PROBE, FULL = strategies.feature_extraction(), strategies.full_finetune()
+LAST, LAST_TWO = (strategies.partial_finetune(last=k) for k in (1, 2))
 
 
 def entries() -> list:
@@ -29,33 +32,31 @@ def inputs(n: int = 20, seed: int = 0) -> Inputs:
     return Inputs(split.images, split.labels)
 
 
-def frozen_net(seed: int = 0, last: int = 1):
-    return strategies.apply(tiny_backbone(seed=seed), strategies.partial_finetune(last=last))
+def frozen_net():
+    return strategies.apply(tiny_backbone(), LAST)
 
 
-def fit(strategy, **options):
-    model = tiny_backbone()
-    torch.manual_seed(0)
-    model.replace_head(backbones.HEADS[strategy.head](model.n_features, 2))
-    strategies.apply(model, strategy)
-    return loop.fit(model, make_dataset(), strategy, RECIPE, **options)
+def stored(model=None, images=None, start: str = "stage3", **options) -> np.ndarray:
+    """The activations of toy images in front of `start`, from the cache or computed now."""
+    model, images = model or frozen_net(), images or inputs()
+    return feature_cache.activations(model, images, start, **options).images
+
+
+def nothing_is_computed(monkeypatch) -> None:
+    monkeypatch.setattr(feature_cache, "_blocks", lambda *a: pytest.fail("it was computed again"))
 
 
 @pytest.mark.parametrize(
     ("strategy", "start", "why"),
     [
-        (strategies.feature_extraction(), "head", "before head is computed once"),
-        (strategies.partial_finetune(last=1), "stage3", "before stage3 is computed once"),
-        (strategies.partial_finetune(last=2), "stage2", "before stage2 is computed once"),
-        (strategies.full_finetune(), "stem", "the stem trains"),
+        (PROBE, "head", "before head is computed once"),
+        (LAST, "stage3", "before stage3 is computed once"),
+        (LAST_TWO, "stage2", "before stage2 is computed once"),
+        (FULL, "stem", "the stem trains"),
         (strategies.scratch(), "stem", "the stem trains"),
         (strategies.feature_extraction(batchnorm="train"), "stem", "statistics move"),
         (strategies.partial_finetune(last=1, batchnorm="train"), "stem", "statistics move"),
-        (
-            strategies.partial_finetune(last=1, batchnorm="follow"),
-            "stage3",
-            "before stage3 is computed once",
-        ),
+        (strategies.partial_finetune(last=1, batchnorm="follow"), "stage3", "before stage3 is"),
     ],
     ids=lambda value: getattr(value, "name", None),
 )
@@ -65,219 +66,161 @@ def test_boundary_is_the_first_part_that_changes(strategy, start, why):
     assert why in reason
 
 
-@pytest.mark.parametrize(
-    "strategy",
-    [
-        strategies.feature_extraction(),
-        strategies.lp_ft(),
-        strategies.partial_finetune(last=2),
-    ],
-    ids=lambda s: s.name,
-)
-def test_weights_agree_with_and_without_it(strategy, monkeypatch):
+@pytest.mark.parametrize("strategy", [PROBE, strategies.lp_ft(), LAST_TWO], ids=lambda s: s.name)
+def test_weights_agree_with_and_without_it(strategy, monkeypatch, toy):
     """In full precision to float tolerance; in half precision to its three digits."""
-    plain = fit(strategy, cache_features=False).model.state_dict()
-    half = fit(strategy).model.state_dict()
-    stored = feature_cache.activations
+    plain = fit(toy, strategy, RECIPE, cache_features=False).model.state_dict()
+    half = fit(toy, strategy, RECIPE).model.state_dict()
+    kept = feature_cache.activations
     monkeypatch.setattr(
-        feature_cache, "activations", lambda *a, **k: stored(*a, **k, dtype=np.float32)
+        feature_cache, "activations", lambda *a, **k: kept(*a, **k, dtype=np.float32)
     )
-    full = fit(strategy).model.state_dict()
+    full = fit(toy, strategy, RECIPE).model.state_dict()
     for name, value in plain.items():
         assert torch.allclose(value, full[name], atol=1e-5), name
         assert torch.allclose(value, half[name], atol=5e-3), name
 
 
-def test_the_real_network_gives_the_same_with_and_without_it():
-    data = make_dataset(n=16)
-    strategy = strategies.partial_finetune(last=1)
+def test_the_real_network_trains_the_same_with_and_without_it(toy):
     outputs = []
     for cache_features in (False, True):
-        model = strategies.build(strategy, n_classes=2, channels=1)
-        run = loop.fit(model, data, strategy, RECIPE, cache_features=cache_features)
-        outputs.append(predict(run.model, data.test))
+        model = strategies.build(LAST, n_classes=2, channels=1)
+        run = loop.fit(model, toy, LAST, RECIPE, cache_features=cache_features)
+        outputs.append(predict(run.model, toy.test))
+        assert losses(run)[-1] < losses(run)[0]
     assert np.abs(outputs[0] - outputs[1]).max() < 0.02
 
 
-def test_a_second_run_reads_and_does_not_compute(monkeypatch):
-    fit(strategies.feature_extraction())
+def test_a_second_run_reads_and_does_not_compute(monkeypatch, toy):
+    fit(toy, PROBE, RECIPE)
     assert len(entries()) == 2  # training and validation images
-    monkeypatch.setattr(feature_cache, "_blocks", lambda *a: pytest.fail("it was computed again"))
-    run = fit(strategies.feature_extraction())
-    assert "computed once" in run.frozen_front
+    nothing_is_computed(monkeypatch)
+    assert "computed once" in fit(toy, PROBE, RECIPE).frozen_front
 
 
-def test_what_trains_everything_keeps_nothing():
-    run = fit(strategies.full_finetune())
-    assert "nothing is computed ahead" in run.frozen_front
-    assert entries() == []
-
-
-def test_augmentation_makes_it_invalid():
-    run = fit(strategies.feature_extraction(), augment=lambda images: images)
-    assert "augmentation" in run.frozen_front
+@pytest.mark.parametrize(
+    ("strategy", "options", "why"),
+    [(FULL, {}, "nothing is computed ahead"), (PROBE, {"augment": lambda x: x}, "augmentation")],
+    ids=["everything trains", "augmentation"],
+)
+def test_what_changes_in_every_epoch_is_not_kept(toy, strategy, options, why):
+    assert why in fit(toy, strategy, RECIPE, **options).frozen_front
     assert entries() == []
 
 
 def test_half_precision_and_the_layout_of_images():
-    kept = feature_cache.activations(frozen_net(), inputs(), "stage3")
-    assert kept.images.dtype == np.float16
-    assert kept.images.shape == (20, 16, 16, 4)
-    assert isinstance(kept.images, np.memmap)
-    pooled = feature_cache.activations(frozen_net(), inputs(), "head")
-    assert pooled.images.shape == (20, 4)
-
-
-def test_values_too_large_for_half_precision_are_kept_in_full():
-    model = frozen_net()
-    with torch.no_grad():
-        model.net.stage2[1].bias.fill_(1e6)
-    kept = feature_cache.activations(model, inputs(), "stage3")
-    assert kept.images.dtype == np.float32
-    assert kept.images.max() >= 1e6
-
-
-def test_overflow_is_also_handled_where_nothing_can_be_kept(monkeypatch):
-    model = frozen_net()
-    with torch.no_grad():
-        model.net.stage2[1].bias.fill_(1e6)
-    monkeypatch.setattr(files.tempfile, "mkstemp", full_disk)
-    with pytest.warns(UserWarning, match="held in memory"):
-        kept = feature_cache.activations(model, inputs(), "stage3")
-    assert kept.images.dtype == np.float32
+    kept = stored()
+    assert (kept.dtype, kept.shape) == (np.float16, (20, 16, 16, 4))
+    assert isinstance(kept, np.memmap)
+    assert stored(start="head").shape == (20, 4)
 
 
 def test_damaged_weights_are_said_and_not_kept():
     model = frozen_net()
-    with torch.no_grad():
-        model.net.conv.weight.fill_(np.nan)
+    model.net.conv.weight.data.fill_(np.nan)
     with pytest.raises(CourseError, match="hold NaN or infinity"):
-        feature_cache.activations(model, inputs(), "stage3")
+        stored(model)
     assert entries() == []
-
-
-def change_weights(model, images):
-    with torch.no_grad():
-        model.net.conv.weight[0, 0, 0, 0] += 1e-3
-
-
-def change_statistics(model, images):
-    model.net.bn.running_mean += 1e-3
-
-
-def change_normalisation(model, images):
-    model.set_normalisation((0.4,), (0.5,))
-
-
-def change_one_pixel(model, images):
-    images.images[3, 2, 1, 0] ^= 1
 
 
 @pytest.mark.parametrize(
-    "change", [change_weights, change_statistics, change_normalisation, change_one_pixel]
+    ("change", "matters"),
+    [
+        (lambda model, images: model.net.conv.weight.data[0, 0, 0].add_(1e-3), True),
+        (lambda model, images: model.net.bn.running_mean.add_(1e-3), True),
+        (lambda model, images: model.set_normalisation((0.4,), (0.5,)), True),
+        (lambda model, images: images.images[3, 2, 1].fill(255), True),
+        (lambda model, images: model.net.fc.weight.data.add_(1), False),
+    ],
+    ids=["weights", "statistics", "normalisation", "one pixel", "weights behind the boundary"],
 )
-def test_whatever_it_depends_on_makes_a_new_entry(change):
+def test_whatever_it_depends_on_makes_a_new_entry_and_nothing_else(change, matters):
     model, images = frozen_net(), inputs()
-    before = np.array(feature_cache.activations(model, images, "stage3", dtype=np.float32).images)
+    before = np.array(stored(model, images, dtype=np.float32))
     change(model, images)
-    after = feature_cache.activations(model, images, "stage3", dtype=np.float32).images
-    assert len(entries()) == 2
-    assert not np.array_equal(before, after)
+    after = stored(model, images, dtype=np.float32)
+    assert len(entries()) == 1 + matters
+    assert np.array_equal(before, after) != matters
 
 
-def test_weights_behind_the_boundary_do_not_matter():
-    model = frozen_net()
-    feature_cache.activations(model, inputs(), "stage3")
-    with torch.no_grad():
-        model.net.fc.weight += 1
-    feature_cache.activations(model, inputs(), "stage3")
-    assert len(entries()) == 1
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda content: content[:-100],
+        lambda content: content[:900] + bytes([content[900] ^ 1]) + content[901:],
+        lambda content: b"",
+    ],
+    ids=["cut", "a bit flipped", "empty"],
+)
+def test_a_damaged_entry_is_made_again(damaged, monkeypatch):
+    first = np.array(stored())
+    (path,) = entries()
+    path.write_bytes(damaged(path.read_bytes()))
+    assert np.array_equal(first, stored())
+    nothing_is_computed(monkeypatch)
+    assert np.array_equal(first, stored()), "a good entry took its place"
 
 
-def cut(path):
-    path.write_bytes(path.read_bytes()[:-100])
+SUM = """
+from tests.training.test_feature_cache import stored
+print(float(stored().sum()))
+"""
+DIES = """
+import os, signal, sys
+from tests.training.test_feature_cache import stored
+from helpers.training import feature_cache
+compute = feature_cache._blocks
+def killed(*a):
+    yield next(compute(*a))
+    os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+feature_cache.EVAL_BATCH, feature_cache._blocks = 4, killed
+stored()
+"""
 
 
-def flip_a_bit(path):
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-def empty(path):
-    path.write_bytes(b"")
-
-
-@pytest.mark.parametrize("damage", [cut, flip_a_bit, empty])
-def test_a_damaged_entry_is_made_again(damage):
-    first = np.array(feature_cache.activations(frozen_net(), inputs(), "stage3").images)
-    damage(entries()[0])
-    again = feature_cache.activations(frozen_net(), inputs(), "stage3").images
-    assert np.array_equal(first, again)
-    assert feature_cache._read(entries()[0]) is not None, "a good entry took its place"
-
-
-def test_a_kill_while_writing_leaves_no_entry(monkeypatch):
-    compute = feature_cache._blocks
-
-    def killed(*arguments):
-        yield next(compute(*arguments))
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(feature_cache, "EVAL_BATCH", 4)
-    monkeypatch.setattr(feature_cache, "_blocks", killed)
-    with pytest.raises(KeyboardInterrupt):
-        feature_cache.activations(frozen_net(), inputs(), "stage3")
-    assert entries() == []
-
-
-def test_sigkill_while_writing_leaves_nothing_that_is_read_later(tmp_path):
-    """The real thing: the process dies between two blocks and cannot tidy up."""
-    script = (
-        "import os, signal\n"
-        "from tests.training.test_feature_cache import frozen_net, inputs\n"
-        "from helpers.training import feature_cache\n"
-        "compute = feature_cache._blocks\n"
-        "def killed(*a):\n"
-        "    yield next(compute(*a))\n"
-        "    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "feature_cache.EVAL_BATCH, feature_cache._blocks = 4, killed\n"
-        "feature_cache.activations(frozen_net(), inputs(), 'stage3')\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script], check=False, cwd=os.getcwd())
-    assert done.returncode == -9
-    assert not [path for path in entries() if path.suffix == ".npy"]
-    kept = feature_cache.activations(frozen_net(), inputs(), "stage3").images
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGINT"])
+def test_a_kill_while_writing_leaves_nothing_that_is_read_later(name):
+    """The real thing: the process dies between two blocks and, killed hard, cannot tidy up."""
+    command = [sys.executable, "-c", DIES, name]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == -signal.Signals[name]
+    assert not [path for path in entries() if path.suffix == ".npy" or name == "SIGINT"]
     model = frozen_net().eval()
     with torch.inference_mode():
         expected = model(batch(inputs(), np.arange(20)), stop="stage2")
-    assert np.allclose(kept, expected.permute(0, 2, 3, 1).numpy(), atol=2e-3)
+    assert np.allclose(stored(), expected.permute(0, 2, 3, 1).numpy(), atol=2e-3)
 
 
-def full_disk(*arguments, **options):
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def fails(number: int):
+    def fail(*arguments, **options):
+        raise OSError(number, os.strerror(number))
+
+    return fail
 
 
-def read_only(*arguments, **options):
-    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-
-
-@pytest.mark.parametrize("failure", [full_disk, read_only])
-def test_where_nothing_can_be_written_the_numbers_are_right_all_the_same(monkeypatch, failure):
-    expected = np.array(feature_cache.activations(frozen_net(), inputs(), "stage3").images)
+@pytest.mark.parametrize("bias", [0, 1e6], ids=["half precision", "full precision"])
+@pytest.mark.parametrize(
+    ("where", "failure", "says"),
+    [
+        ("helpers.files.tempfile.mkstemp", errno.ENOSPC, "No space left on device"),
+        ("helpers.files.tempfile.mkstemp", errno.EACCES, "Permission denied"),
+        ("helpers.training.feature_cache.zlib.crc32", errno.ENOSPC, "No space left on device"),
+    ],
+    ids=["full disk", "read-only", "full half way"],
+)
+def test_where_nothing_can_be_written_the_numbers_are_right_all_the_same(
+    monkeypatch, where, failure, says, bias
+):
+    model = frozen_net()
+    model.net.stage2[1].bias.data.add_(bias)
+    expected = np.array(stored(model))
+    assert expected.dtype == (np.float32 if bias else np.float16), "where half cannot hold it"
+    assert expected.max() >= bias
     entries()[0].unlink()
-    monkeypatch.setattr(files.tempfile, "mkstemp", failure)
-    with pytest.warns(UserWarning, match="held in memory for this run. Set COURSE_CACHE"):
-        kept = feature_cache.activations(frozen_net(), inputs(), "stage3").images
-    assert np.array_equal(kept, expected)
-
-
-def test_a_disk_that_fills_up_half_way(monkeypatch):
-    expected = np.array(feature_cache.activations(frozen_net(), inputs(), "stage3").images)
-    entries()[0].unlink()
-    monkeypatch.setattr(feature_cache.zlib, "crc32", full_disk)  # raised between two blocks
-    with pytest.warns(UserWarning, match="No space left on device"):
-        kept = feature_cache.activations(frozen_net(), inputs(), "stage3").images
+    monkeypatch.setattr(where, fails(failure))
+    with pytest.warns(UserWarning, match=f"{says}.*held in memory for this run. Set COURSE_CACHE"):
+        kept = stored(model)
+    assert kept.dtype == expected.dtype
     assert np.array_equal(kept, expected)
     assert entries() == [], "no half entry stays behind"
 
@@ -286,30 +229,19 @@ def test_a_cache_folder_that_is_a_file(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "file"))
     with pytest.warns(UserWarning, match="Set COURSE_CACHE"):
-        kept = feature_cache.activations(frozen_net(), inputs(), "stage3")
-    assert len(kept) == 20
+        assert len(stored()) == 20
 
 
-def test_two_fill_the_same_entry_at_once():
-    fabric, models = devices.start(), [frozen_net(), frozen_net()]
+def test_two_threads_fill_the_same_entry_at_once():
+    models = [frozen_net(), frozen_net()]
     with ThreadPoolExecutor(2) as pool:
-        one, other = pool.map(
-            lambda net: np.array(
-                feature_cache.activations(net, inputs(), "stage3", fabric=fabric).images
-            ),
-            models,
-        )
+        one, other = pool.map(lambda model: np.array(stored(model)), models)
     assert np.array_equal(one, other)
     assert len(entries()) == 1
 
 
 def test_two_processes_fill_the_same_entry_at_once():
-    script = (
-        "from tests.training.test_feature_cache import frozen_net, inputs\n"
-        "from helpers.training import feature_cache\n"
-        "print(float(feature_cache.activations(frozen_net(), inputs(), 'stage3').images.sum()))\n"
-    )
-    command = [sys.executable, "-c", script]
+    command = [sys.executable, "-c", SUM]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     printed = [process.communicate(timeout=120)[0] for process in both]
     assert printed[0] == printed[1] != ""
@@ -318,24 +250,20 @@ def test_two_processes_fill_the_same_entry_at_once():
 
 def test_the_oldest_entries_go_first_when_the_folder_is_full(monkeypatch):
     for seed in range(4):
-        feature_cache.activations(frozen_net(), inputs(seed=seed), "stage3")
+        stored(images=inputs(seed=seed))
         newest = max(entries(), key=lambda path: path.stat().st_mtime)
         os.utime(newest, (seed, seed))
     size = entries()[0].stat().st_size
-    feature_cache.activations(
-        frozen_net(), inputs(seed=0), "stage3"
-    )  # used again: the youngest now
+    stored(images=inputs(seed=0))  # used again: the youngest now
     monkeypatch.setenv("COURSE_CACHE_GB", str(3.5 * size / 1e9))
-    feature_cache.activations(frozen_net(), inputs(seed=9), "stage3")
+    stored(images=inputs(seed=9))
     assert len(entries()) == 3
-    monkeypatch.setattr(
-        feature_cache, "_blocks", lambda *a: pytest.fail("the entry in use was dropped")
-    )
+    nothing_is_computed(monkeypatch)
     for seed in (0, 3, 9):
-        feature_cache.activations(frozen_net(), inputs(seed=seed), "stage3")
+        stored(images=inputs(seed=seed))
 
 
 def test_a_limit_that_is_no_number_is_said(monkeypatch):
     monkeypatch.setenv("COURSE_CACHE_GB", "five")
     with pytest.raises(CourseError, match="COURSE_CACHE_GB is 'five'"):
-        feature_cache.activations(frozen_net(), inputs(), "stage3")
+        stored()

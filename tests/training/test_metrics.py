@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -6,44 +8,41 @@ from helpers.errors import CourseError
 from helpers.training import metrics
 
 
-def predictions(n: int = 200, classes: int = 2, seed: int = 0):
-    rng = np.random.default_rng(seed)
+def predictions(n: int = 200, classes: int = 2):
+    rng = np.random.default_rng(0)
     labels = rng.integers(0, classes, n)
     raw = rng.random((n, classes)) + 0.5 * np.eye(classes)[labels]
     return labels, (raw / raw.sum(axis=1, keepdims=True)).round(2)  # rounding makes ties
 
 
-def test_weighted_auc_is_scikit_learns():
+def test_weighted_auc_is_scikit_learns_and_of_several_classes_it_is_the_macro_mean():
     labels, probabilities = predictions()
     weights = np.random.default_rng(1).integers(0, 4, (5, len(labels))).astype(float)
     ours = metrics.weighted_auc(labels == 1, probabilities[:, 1], weights)
     theirs = [roc_auc_score(labels, probabilities[:, 1], sample_weight=w) for w in weights]
     assert ours == pytest.approx(theirs)
-
-
-@pytest.mark.parametrize("classes", [2, 5])
-def test_interval_holds_the_value_and_narrows_with_n(classes):
-    small, large = (metrics.score(*predictions(n, classes)) for n in (100, 1600))
-    for score in (small, large):
-        assert score.auc_lo < score.auc < score.auc_hi
-        assert score.accuracy_lo < score.accuracy < score.accuracy_hi
-    ratio = (large.auc_hi - large.auc_lo) / (small.auc_hi - small.auc_lo)
-    assert 0.15 < ratio < 0.45  # 1/sqrt(16) = .25
-
-
-def test_multiclass_auc_is_the_macro_mean():
     labels, probabilities = predictions(classes=4)
     expected = np.mean([roc_auc_score(labels == k, probabilities[:, k]) for k in range(4)])
     assert metrics.score(labels, probabilities).auc == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_interval_holds_the_value_and_narrows_with_n_and_the_text_has_all_three(classes):
+    small, large = (metrics.score(*predictions(n, classes)) for n in (100, 1600))
+    for score, n in ((small, 100), (large, 1600)):
+        assert score.auc_lo < score.auc < score.auc_hi
+        assert score.accuracy_lo < score.accuracy < score.accuracy_hi
+        assert re.search(rf"AUC 0\..*\[.*n = {n}$", str(score))
+    ratio = (large.auc_hi - large.auc_lo) / (small.auc_hi - small.auc_lo)
+    assert 0.15 < ratio < 0.45  # 1/sqrt(16) = .25
 
 
 def test_interval_covers_the_truth_about_95_times_in_100():
     """Scores N(1, 1) against N(0, 1) have a true AUC of Phi(1 / sqrt 2) = .760."""
     hits = 0
     for seed in range(100):
-        rng = np.random.default_rng(seed)
         labels = np.arange(120) % 2
-        scores = rng.normal(labels)
+        scores = np.random.default_rng(seed).normal(labels)
         score = metrics.score(labels, np.stack([-scores, scores], axis=1))
         hits += score.auc_lo <= 0.760 <= score.auc_hi
     assert 88 <= hits <= 99
@@ -58,21 +57,38 @@ def test_resampling_groups_widens_the_interval():
     assert grouped.auc_hi - grouped.auc_lo > 2 * (alone.auc_hi - alone.auc_lo)
 
 
-def test_a_missing_class_is_said():
-    labels, probabilities = predictions()
-    with pytest.raises(CourseError, match="No image of class 1"):
-        metrics.score(np.zeros_like(labels), probabilities)
+@pytest.mark.parametrize(
+    ("labels", "p", "says"), [(0, 0.5, "No image of class 1"), (1, np.nan, "NaN")]
+)
+def test_what_cannot_be_scored_is_said(labels, p, says):
+    with pytest.raises(CourseError, match=says):
+        metrics.score(np.array([0, labels]), np.full((2, 2), p))
 
 
-def test_nan_predictions_are_said():
-    labels, probabilities = predictions()
-    probabilities[3] = np.nan
-    with pytest.raises(CourseError, match="NaN"):
-        metrics.score(labels, probabilities)
+def scores(labels: np.ndarray, sharpness: float, seed: int) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(size=len(labels))
+    p = 1 / (1 + np.exp(-sharpness * (labels - 0.5) - noise))
+    return np.stack([1 - p, p], axis=1)
 
 
-def test_text_has_value_interval_and_n():
-    text = str(metrics.score(*predictions(100)))
-    assert "AUC 0." in text
-    assert "[" in text
-    assert text.endswith("n = 100")
+def test_a_difference_is_that_of_the_aucs_and_zero_for_the_same_prediction():
+    labels = np.arange(300) % 2
+    weak, sharp = scores(labels, 0.5, 0), scores(labels, 3.0, 1)
+    same = metrics.auc_difference(labels, weak, weak)
+    assert (same.mean, same.lo, same.hi) == (0, 0, 0)
+    found = metrics.auc_difference(labels, weak, sharp)
+    before, after = (roc_auc_score(labels, p[:, 1]) for p in (weak, sharp))
+    assert found.mean == pytest.approx(after - before)
+    assert 0 < found.lo < found.mean < found.hi
+
+
+def test_pairing_narrows_the_interval_of_a_difference_and_groups_widen_it():
+    labels = np.repeat(np.arange(60) % 2, 5)
+    before, other = scores(labels, 1.0, 0), scores(labels, 1.2, 2)
+    after = before.copy()
+    after[::7] = scores(labels, 2.0, 1)[::7]  # the two agree on most images
+    paired, apart = (metrics.auc_difference(labels, before, p) for p in (after, other))
+    assert paired.hi - paired.lo < apart.hi - apart.lo
+    copies = [a[::5].repeat(5, axis=0) for a in (labels, before, after)]
+    one, five = (metrics.auc_difference(*copies, g) for g in (np.repeat(np.arange(60), 5), None))
+    assert one.hi - one.lo > 1.5 * (five.hi - five.lo), "copies of an image are no new evidence"
