@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import copy
 import socket
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -60,6 +64,19 @@ def toy() -> Dataset:
     return make_dataset()
 
 
+def texts(figure) -> list[str]:
+    """Return everything that is written into a figure's axes."""
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def picture(box) -> bytes:
+    """Return the PNG that an HTML widget shows; it has to have an alternative text."""
+    assert 'alt="' in box.value
+    found = base64.b64decode(box.value.split("base64,")[1].split('"')[0])
+    assert found.startswith(b"\x89PNG")
+    return found
+
+
 TINY = Layout(
     stem=("conv", "bn"),
     stages=(("stage1",), ("stage2",), ("stage3",)),
@@ -92,3 +109,25 @@ def tiny_backbone(channels: int = 1, n_classes: int = 2, seed: int = 0) -> Backb
         model = Backbone("tiny", TinyNet(channels, n_classes), TINY)
     model.set_normalisation((0.5,) * channels, (0.5,) * channels)
     return model
+
+
+def stemless(channels: int = 3) -> Backbone:
+    """Return a network that starts with no convolution."""
+    model = tiny_backbone(channels)
+    model.net.conv = nn.Flatten()
+    return model
+
+
+def same_weights(one: nn.Module, other: nn.Module) -> bool:
+    """Whether two networks have the same weights and statistics, to the last bit."""
+    state = other.state_dict()
+    return all(torch.equal(value, state[name]) for name, value in one.state_dict().items())
+
+
+@contextlib.contextmanager
+def unchanged(net: nn.Module) -> Iterator[None]:
+    """Fail when weights, statistics or mode of a network are others after the block."""
+    before = copy.deepcopy(net)
+    yield
+    assert net.training == before.training
+    assert same_weights(net, before)
