@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import copy
 import os
@@ -88,6 +89,19 @@ def toy() -> Dataset:
     return make_dataset()
 
 
+def texts(figure) -> list[str]:
+    """Return everything that is written into a figure's axes."""
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def picture(box) -> bytes:
+    """Return the PNG that an HTML widget shows; it has to have an alternative text."""
+    assert 'alt="' in box.value
+    found = base64.b64decode(box.value.split("base64,")[1].split('"')[0])
+    assert found.startswith(b"\x89PNG")
+    return found
+
+
 TINY = Layout(
     stem=("conv", "bn"),
     stages=(("stage1",), ("stage2",), ("stage3",)),
@@ -119,6 +133,13 @@ def tiny_backbone(channels: int = 1, n_classes: int = 2, seed: int = 0) -> Backb
         torch.manual_seed(seed)
         model = Backbone("tiny", TinyNet(channels, n_classes), TINY)
     model.set_normalisation((0.5,) * channels, (0.5,) * channels)
+    return model
+
+
+def stemless(channels: int = 3) -> Backbone:
+    """Return a network that starts with no convolution."""
+    model = tiny_backbone(channels)
+    model.net.conv = nn.Flatten()
     return model
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks import record
 from helpers import datasets
-from tests.conftest import make_dataset
+from tests.conftest import make_dataset, tiny_backbone
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +68,8 @@ def test_every_variant_is_a_recipe():
 
 
 def test_predictions_are_averaged_over_the_views():
-    data = make_dataset()
     setup = record.Setup("toy", n_views=2)
-    from tests.conftest import tiny_backbone
-
-    assert record.score(setup, tiny_backbone().eval(), data.test).n == 16
+    assert record.score(setup, tiny_backbone().eval(), make_dataset().test).n == 16
 
 
 def test_accuracy_divides_over_sure_and_unsure_experts(elpv):

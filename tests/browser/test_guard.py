@@ -1,12 +1,12 @@
 """The guard of the browser tests sees what it is there for."""
 
-import http.server
-import threading
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.browser.guard import Guard, watched
 
+HERE = "http://127.0.0.1"
 PAGES = {
     "/calm": "<p>calm</p><img src='data:image/gif;base64,R0lGODlhAQABAAAAACw='>",
     "/elsewhere": "<link rel=stylesheet href='http://elsewhere.example/style.css'>",
@@ -18,38 +18,31 @@ PAGES = {
 }
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves the pages above."""
+@pytest.fixture
+def pages(new_context):
+    """Contexts to which this machine answers with those pages, without a server."""
 
-    def do_GET(self) -> None:
-        body = PAGES.get(self.path, "").encode()
-        self.send_response(200 if body or self.path == "/favicon.ico" else 404)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(body)
+    def answer(route):
+        body = PAGES.get(urlsplit(route.request.url).path)
+        route.fulfill(status=200 if body else 404, body=body or "", content_type="text/html")
 
-    def log_message(self, *_arguments) -> None:
-        """Say nothing."""
+    def make():
+        context = new_context()
+        context.route(f"{HERE}/**", answer)
+        return context
 
-
-@pytest.fixture(scope="module")
-def site():
-    """The address of a server with those pages."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    return make
 
 
 @pytest.fixture
-def faults(new_context, site):
+def faults(pages):
     """Open a page and return what its guard saw."""
 
     def look(path: str) -> list[str]:
-        context = new_context()
+        context = pages()
         guard = Guard(context)
         page = context.new_page()
-        page.goto(site + path)
+        page.goto(HERE + path)
         page.wait_for_timeout(200)
         return guard.faults
 
@@ -75,11 +68,8 @@ def test_it_does_not_cry_wolf(faults, path):
     assert faults(path) == []
 
 
-def test_a_watched_page_with_a_fault_fails_its_test(new_context, site):
-    with watched(new_context()) as page:
-        page.goto(site + "/calm")
-    with (
-        pytest.raises(AssertionError, match="something broke"),
-        watched(new_context()) as page,
-    ):
-        page.goto(site + "/console")
+def test_a_watched_page_with_a_fault_fails_its_test(pages):
+    with watched(pages()) as page:
+        page.goto(HERE + "/calm")
+    with pytest.raises(AssertionError, match="something broke"), watched(pages()) as page:
+        page.goto(HERE + "/console")

@@ -1,7 +1,6 @@
 """The course as most people meet it: a notebook in JupyterLab, run with the menu."""
 
 import contextlib
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.servers import ROOT, free_port, running
 
 NOTEBOOK = ROOT / "notebooks" / "02_three_strategies.ipynb"
-PATIENCE = 170  # seconds; about 40 on two idle cores
+PATIENCE = 170_000  # milliseconds; about 40,000 on two idle cores
 SMALLER = "\nN_TRAIN, SIZE, EPOCHS = 200, 64, 2\n"
 
 READY = """() => window.jupyterapp.shell.currentWidget
@@ -22,7 +21,11 @@ CELLS = """() => {
   return notebook.widgets.map(cell => cell.model).filter(model => model.type === "code")
     .map(model => ({count: model.executionCount, outputs: model.outputs.toJSON()}));
 }"""
-
+RUN = f"""() => {{
+  const cells = ({CELLS})();
+  const failed = cells.some(cell => cell.outputs.some(output => output.output_type === "error"));
+  return failed || cells.every(cell => cell.count);
+}}"""
 
 WIDGETS = (
     "from skimage.data import chelsea\nfrom helpers import widgets\n"
@@ -58,22 +61,10 @@ def run_all(page: Page) -> list[dict]:
     page.wait_for_function(READY)  # cells that are run before the kernel is there may be lost
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    outputs = outputs_once_run(page)
+    page.wait_for_function(RUN, polling=500, timeout=PATIENCE)
+    outputs = [output for cell in page.evaluate(CELLS) for output in cell["outputs"]]
     assert not [output for output in outputs if output["output_type"] == "error"]
     return outputs
-
-
-def outputs_once_run(page: Page) -> list[dict]:
-    """Wait until every code cell has a number, and return what the page holds below them."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        cells = page.evaluate(CELLS)
-        outputs = [output for cell in cells for output in cell["outputs"]]
-        failed = [output for output in outputs if output["output_type"] == "error"]
-        if failed or all(cell["count"] for cell in cells):
-            return outputs
-        page.wait_for_timeout(500)
-    raise AssertionError(f"Not all cells had run after {PATIENCE} s.")
 
 
 def test_notebook_02_runs_in_jupyterlab(tmp_path: Path, page: Page):

@@ -65,25 +65,6 @@ def test_stop_ends_a_race_before_its_arms_are_done(lab: Page):
     assert "not scored" in last
 
 
-def test_guess_first_holds_the_race_back_until_somebody_commits(lab: Page):
-    lab.get_by_text("guess first", exact=True).click()
-    expect(button(lab, "Race")).to_be_disabled()
-    lab.get_by_text("no clear winner", exact=True).click()
-    expect(button(lab, "Race")).to_be_disabled()
-    button(lab, "Commit to this guess").click()
-    expect(button(lab, "Race")).to_be_enabled()
-    expect(lab.get_by_text("Your guess: no clear winner.")).to_be_visible()
-
-
-def test_a_bad_folder_is_a_sentence_on_the_page(lab: Page):
-    choose(lab, "images", "a folder")
-    path = lab.get_by_label("path", exact=True)
-    path.fill("/no/such/folder")
-    path.press("Enter")
-    expect(lab.get_by_text("There is no folder '/no/such/folder'.")).to_be_visible()
-    assert not lab.get_by_text("Traceback").is_visible()
-
-
 def test_a_presenter_sees_large_type_and_steps_with_the_keys(lab: Page):
     lab.get_by_text("presenter", exact=True).click()
     heading = lab.locator(".lab h2:visible").first

@@ -7,7 +7,7 @@ from helpers import inspection
 from helpers.errors import CourseError
 from helpers.inspection.activations import walk
 from helpers.networks import backbones
-from tests.conftest import make_split, tiny_backbone
+from tests.conftest import make_split, tiny_backbone, unchanged
 
 PARTS = ("stem", "stage1", "stage2", "stage3")
 
@@ -33,65 +33,58 @@ def test_nothing_behind_the_last_wanted_part_runs():
 
 def test_feature_maps_are_the_network_at_rest_and_leave_it_as_it_was():
     model, image = tiny_backbone().train(), make_split(1).images[0]
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    maps = inspection.feature_maps(model, image)
-    assert model.training
-    assert all(torch.equal(before[n], v) for n, v in model.state_dict().items())
+    with unchanged(model):
+        maps = inspection.feature_maps(model, image)
     with torch.no_grad():
         wanted = model.eval()(as_batch(image[None]), stop="stage3")[0].numpy()
     np.testing.assert_allclose(maps["stage3"], wanted, atol=1e-6)
 
 
-def test_pooled_features_are_the_means_of_the_maps_and_of_the_image():
+def test_features_are_the_maps_pooled_or_flattened_and_the_means_of_the_image():
     model, split = tiny_backbone().eval(), make_split(5)
-    found = inspection.pooled(model, split, image=True)
-    assert tuple(found) == ("image", *PARTS)
+    pooled = inspection.pooled(model, split, image=True)
+    flat = inspection.flattened(model, split, ["stage1"])["stage1"]
+    assert tuple(pooled) == ("image", *PARTS)
     np.testing.assert_allclose(
-        found["image"], split.images.mean(axis=(1, 2)) / 255, rtol=1e-5, atol=1e-6
+        pooled["image"], split.images.mean(axis=(1, 2)) / 255, rtol=1e-5, atol=1e-6
     )
     for i in (0, 4):
         maps = inspection.feature_maps(model, split.images[i])
-        np.testing.assert_allclose(found["stage2"][i], maps["stage2"].mean(axis=(1, 2)), atol=1e-6)
+        np.testing.assert_allclose(pooled["stage2"][i], maps["stage2"].mean(axis=(1, 2)), atol=1e-6)
+        np.testing.assert_allclose(flat[i], maps["stage1"].ravel(), atol=1e-6)
 
 
-def test_flattened_features_hold_every_number():
-    model, split = tiny_backbone().eval(), make_split(3)
-    found = inspection.flattened(model, split, ["stage1"])["stage1"]
-    assert found.shape == (3, 4 * 16 * 16)
-    maps = inspection.feature_maps(model, split.images[2])["stage1"]
-    np.testing.assert_allclose(found[2], maps.ravel(), atol=1e-6)
+def zeros(*shape: int, dtype=np.uint8) -> np.ndarray:
+    return np.zeros(shape, dtype)
 
 
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [("stage33", "Did you mean 'stage3'"), ("layer", "Known: stage1"), ("head", "no feature maps")],
-)
-def test_a_part_that_does_not_exist_names_the_close_ones(name, says):
-    with pytest.raises(CourseError, match=says):
-        inspection.pooled(tiny_backbone(), make_split(2), ["stem", name])
-
-
-def test_a_single_part_may_be_named_without_a_list_but_not_none():
-    model, image = tiny_backbone(), make_split(1).images[0]
-    assert list(inspection.feature_maps(model, image, "stage2")) == ["stage2"]
-    with pytest.raises(CourseError, match="at least one part; known: stem, stage1"):
-        inspection.feature_maps(model, image, [])
-
-
-def test_colour_images_are_refused_by_a_network_for_gray_ones():
-    with pytest.raises(CourseError, match="have 3 channels, this tiny takes gray ones"):
-        inspection.feature_maps(tiny_backbone(), np.zeros((8, 8, 3), np.uint8))
-    with pytest.raises(CourseError, match="make them gray"):
-        inspection.pooled(tiny_backbone(), make_split(2, channels=3))
+GRAY = zeros(8, 8, 1)
 
 
 @pytest.mark.parametrize(
-    "image",
-    [np.zeros((8, 8), np.uint8), np.zeros((8, 8, 1), np.float32), np.zeros((8, 8, 4), np.uint8)],
+    ("image", "parts", "says"),
+    [
+        (GRAY, ["stem", "stage33"], "Did you mean 'stage3'"),
+        (GRAY, ["layer"], "Known: stage1"),
+        (GRAY, ["head"], "no feature maps"),
+        (GRAY, [], "at least one part; known: stem, stage1"),
+        (zeros(8, 8, 3), None, "have 3 channels, this tiny takes gray ones.*make them gray"),
+        (zeros(8, 8), None, "uint8 array"),
+        (zeros(8, 8, 1, dtype=np.float32), None, "uint8 array"),
+        (zeros(8, 8, 4), None, "uint8 array"),
+    ],
 )
-def test_what_is_no_uint8_image_is_refused(image):
-    with pytest.raises(CourseError, match="uint8 array"):
-        inspection.feature_maps(tiny_backbone(), image)
+def test_a_part_or_an_image_that_cannot_be_is_said(image, parts, says):
+    with pytest.raises(CourseError, match=f"(?s){says}"):
+        inspection.feature_maps(tiny_backbone(), image, parts)
+
+
+def test_splits_are_held_to_the_same_and_a_single_part_needs_no_list():
+    assert list(inspection.feature_maps(tiny_backbone(), zeros(32, 32, 1), "stage2")) == ["stage2"]
+    for split, parts, says in ((make_split(2, channels=3), None, "make them gray"),
+                               (make_split(2), ["stage33"], "Did you mean 'stage3'")):  # fmt: skip
+        with pytest.raises(CourseError, match=says):
+            inspection.pooled(tiny_backbone(), split, parts)
 
 
 def field_by_gradient(model: backbones.Backbone, part: str) -> int:

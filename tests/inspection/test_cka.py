@@ -14,10 +14,6 @@ X = RNG.normal(size=(80, 12)) @ np.diag(np.arange(1, 13)) + 3
 RELATED = np.tanh(X[:, :5] @ RNG.normal(size=(5, 20)) / 10) + 0.1 * RNG.normal(size=(80, 20))
 
 
-def rotation(n: int) -> np.ndarray:
-    return np.linalg.qr(RNG.normal(size=(n, n)))[0]
-
-
 @pytest.mark.parametrize("shape", [(80, 20), (80, 400), (5, 3)])
 def test_the_debiased_cka_is_that_of_pytorch_cka(shape):
     y = RNG.normal(size=shape) + X[: shape[0], :1]
@@ -34,43 +30,10 @@ def test_the_biased_cka_is_kornblith_s_formula_over_features():
     assert inspection.linear_cka(X, RELATED, debiased=False) == pytest.approx(wanted)
 
 
-@pytest.mark.parametrize("debiased", [True, False])
-def test_rotation_shift_and_scale_as_a_whole_change_nothing(debiased):
-    same = inspection.linear_cka(X, RELATED, debiased=debiased)
-    turned = inspection.linear_cka(-7 * X @ rotation(12) + 5, RELATED @ rotation(20) - 1,
-                                   debiased=debiased)  # fmt: skip
-    assert turned == pytest.approx(same, abs=1e-9)
-    assert inspection.linear_cka(X, X @ rotation(12), debiased=debiased) == pytest.approx(1)
-
-
-@pytest.mark.parametrize("debiased", [True, False])
-def test_stretching_directions_unequally_changes_it(debiased):
-    """CKA is not invariant to every invertible map (CCA is)."""
-    stretched = X @ rotation(12) @ np.diag(np.logspace(-2, 2, 12))
-    assert inspection.linear_cka(X, stretched, debiased=debiased) < 0.9
-
-
 def test_unrelated_wide_features_look_alike_to_the_biased_estimate_only():
     x, y = RNG.normal(size=(2, 50, 2000))
     assert inspection.linear_cka(x, y, debiased=False) > 0.95
     assert abs(inspection.linear_cka(x, y)) < 0.1
-
-
-def test_the_debiased_estimate_does_not_depend_on_the_number_of_images():
-    """Means over many draws: close for 20 and 120 images, where the biased one is not."""
-    rng = np.random.default_rng(1)
-    mix = rng.normal(size=(30, 40))
-    found = {}
-    for debiased in (True, False):
-        for n in (20, 120):
-            values = []
-            for _ in range(40):
-                x = rng.normal(size=(n, 30))
-                y = x @ mix + 8 * rng.normal(size=(n, 40))
-                values.append(inspection.linear_cka(x, y, debiased=debiased))
-            found[debiased, n] = np.mean(values)
-    assert abs(found[True, 20] - found[True, 120]) < 0.03
-    assert found[False, 20] - found[False, 120] > 0.15
 
 
 def test_the_interval_covers_what_other_images_give():

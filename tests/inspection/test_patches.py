@@ -6,7 +6,7 @@ from helpers import inspection
 from helpers.datasets import Split
 from helpers.errors import CourseError
 from helpers.networks import backbones
-from tests.conftest import make_split, tiny_backbone
+from tests.conftest import make_split, tiny_backbone, unchanged
 
 
 @pytest.fixture
@@ -27,13 +27,15 @@ def brightness():
     return model
 
 
-def test_the_brightest_spots_come_first_and_lie_in_their_patches(brightness, spots):
+def test_the_brightest_spots_come_first_one_per_image_and_lie_in_their_patches(brightness, spots):
     found = inspection.strongest_patches(brightness, "stem", 0, spots, n=3)
     assert found.sources.tolist() == [7, 6, 5]
     assert (np.diff(found.scores) < 0).all()
     for patch, source in zip(found.images, found.sources, strict=True):
         assert patch.shape == (found.side, found.side, 1)
         assert patch.max() == 100 + 20 * source
+    found = inspection.strongest_patches(brightness, "stem", 0, spots, n=50)
+    assert sorted(found.sources) == list(range(8))
 
 
 def test_a_patch_is_as_wide_as_the_channel_sees_but_half_the_image_at_most(brightness, spots):
@@ -44,27 +46,24 @@ def test_a_patch_is_as_wide_as_the_channel_sees_but_half_the_image_at_most(brigh
     assert 16 <= sides[0] <= sides[1] <= 32
 
 
-def test_at_most_one_patch_per_image_and_no_more_than_images(brightness, spots):
-    found = inspection.strongest_patches(brightness, "stem", 0, spots, n=50)
-    assert sorted(found.sources) == list(range(8))
-
-
-def test_a_network_in_train_mode_is_left_as_it_was():
+def test_a_network_in_train_mode_is_unchanged():
     """Also at the last stages, whose maps of a small image are a single position."""
     model = backbones.load("efficientnet_lite0").train()
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    for part in ("stage2", "stage7"):
-        found = inspection.strongest_patches(model, part, 0, make_split(3, size=64), n=2)
-        assert len(found.images) == 2
-    assert model.training
-    assert all((value == before[name]).all() for name, value in model.state_dict().items())
+    with unchanged(model):
+        for part in ("stage2", "stage7"):
+            found = inspection.strongest_patches(model, part, 0, make_split(3, size=64), n=2)
+            assert len(found.images) == 2
 
 
-def test_what_does_not_exist_is_said(brightness, spots):
-    with pytest.raises(CourseError, match="stage3"):
-        inspection.strongest_patches(brightness, "stage33", 0, spots)
-    for channel in (4, 1.5):
-        with pytest.raises(CourseError, match=f"channels 0 to 3; there is no channel {channel}"):
-            inspection.strongest_patches(brightness, "stem", channel, spots)
-    with pytest.raises(CourseError, match="at least one patch"):
-        inspection.strongest_patches(brightness, "stem", 0, spots, n=0)
+@pytest.mark.parametrize(
+    ("part", "channel", "n", "said"),
+    [
+        ("stage33", 0, 1, "stage3"),
+        ("stem", 4, 1, "channels 0 to 3; there is no channel 4"),
+        ("stem", 1.5, 1, "channels 0 to 3; there is no channel 1.5"),
+        ("stem", 0, 0, "at least one patch"),
+    ],
+)
+def test_what_does_not_exist_is_said(brightness, spots, part, channel, n, said):
+    with pytest.raises(CourseError, match=said):
+        inspection.strongest_patches(brightness, part, channel, spots, n=n)

@@ -42,13 +42,11 @@ def test_a_row_that_differs_in_one_thing_does_not(change):
     assert race.find(SETUP, SETUP.arms[0], table(**change)) is None
 
 
-@pytest.mark.parametrize("arm", [
-    Arm("full_finetune", head_lr=0.01), Arm("full_finetune", gray="mean"),
-    Arm("full_finetune", augment="dihedral"), Arm("full_finetune", batchnorm="follow"),
-])  # fmt: skip
-def test_an_arm_with_own_knobs_is_trained(arm):
-    rows = table(strategy=arm.build().key)
-    assert race.find(SETUP, arm, rows) is None
+@pytest.mark.parametrize("knob", [{"head_lr": 0.01}, {"gray": "mean"}, {"augment": "dihedral"},
+                                  {"batchnorm": "follow"}])  # fmt: skip
+def test_an_arm_with_own_knobs_is_trained(knob):
+    arm = Arm("full_finetune", **knob)
+    assert race.find(SETUP, arm, table(strategy=arm.build().key)) is None
 
 
 def test_stored_arms_answer_at_once_and_live_ones_are_trained(bench, monkeypatch):
@@ -89,40 +87,34 @@ def test_the_very_same_run_is_kept_and_says_so(bench):
 
 def test_a_kept_result_is_never_stale(tiny, monkeypatch):
     data, arm = make_dataset(), TWO.arms[0]
-    keys = {store.key(TWO, arm, data)}
-    assert store.key(TWO, arm, make_dataset()) in keys
-    other = make_dataset()
-    pixels = other.test.images.copy()
+    pixels = data.test.images.copy()
     pixels[0, 0, 0, 0] ^= 1
-    changed = replace(other, test=replace(other.test, images=pixels))
-    keys.add(store.key(TWO, arm, changed))
-    labels = 1 - other.val.labels
-    keys.add(store.key(TWO, arm, replace(other, val=replace(other.val, labels=labels))))
-    for setup in (replace(TWO, epochs=3), replace(TWO, seed=1), replace(TWO, n=12)):
-        keys.add(store.key(setup, arm, data))
-    for knob in ({"head_lr": 0.01}, {"batchnorm": "train"}, {"augment": "dihedral"},
-                 {"gray": "mean"}):  # fmt: skip
-        keys.add(store.key(TWO, replace(arm, **knob), data))
-    assert len(keys) == 10
-
-    original = backbones.load
+    keys = [
+        store.key(TWO, arm, data),
+        store.key(TWO, arm, replace(data, test=replace(data.test, images=pixels))),
+        store.key(TWO, arm, replace(data, val=replace(data.val, labels=1 - data.val.labels))),
+        *(store.key(replace(TWO, **change), arm, data)
+          for change in ({"epochs": 3}, {"seed": 1}, {"n": 12})),
+        *(store.key(TWO, replace(arm, **knob), data)
+          for knob in ({"head_lr": 0.01}, {"batchnorm": "train"}, {"augment": "dihedral"},
+                       {"gray": "mean"})),
+    ]  # fmt: skip
+    assert store.key(TWO, arm, make_dataset()) == keys[0]
+    load = backbones.load
 
     def other_weights(*names, **options):
-        model = original(*names, **options)
+        model = load(*names, **options)
         with torch.no_grad():
             model.stem_conv.weight[0, 0, 0, 0] += 1e-6
         return model
 
-    with monkeypatch.context() as patch:
-        patch.setattr(backbones, "load", other_weights)
-        keys.add(store.key(TWO, arm, data))
-    with monkeypatch.context() as patch:
-        patch.setattr(experiments, "versions", lambda: "torch=9")
-        keys.add(store.key(TWO, arm, data))
-    with monkeypatch.context() as patch:
-        patch.setattr(store, "FORMAT", store.FORMAT + 1)
-        keys.add(store.key(TWO, arm, data))
-    assert len(keys) == 13
+    for owner, name, other in ((backbones, "load", other_weights),
+                               (experiments, "versions", lambda: "torch=9"),
+                               (store, "FORMAT", store.FORMAT + 1)):  # fmt: skip
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, other)
+            keys.append(store.key(TWO, arm, data))
+    assert len(set(keys)) == len(keys) == 13
 
 
 def entries(kind: str) -> list:

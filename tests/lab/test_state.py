@@ -6,9 +6,8 @@ import pytest
 
 from helpers.errors import CourseError
 from helpers.lab.engine import Lab
-from helpers.lab.explain import NONE
 from helpers.lab.race import Lane, Race, time_left
-from helpers.lab.setup import Arm, Setup
+from helpers.lab.setup import Arm
 from helpers.training import experiments
 from tests.lab.conftest import TWO, longer, run, until
 
@@ -31,15 +30,6 @@ def test_a_race_runs_to_its_table(bench):
     assert {"race", "progress"} <= set(told)
 
 
-def test_two_quick_clicks_start_one_race(bench):
-    assert bench.race()
-    assert not bench.race()
-    assert "running" in bench.message
-    assert bench.wait(30)
-    assert bench.current.number == 1
-    assert [lane.status for lane in bench.lanes] == ["done", "done"]
-
-
 def test_the_same_race_gives_the_same_numbers(bench):
     bench.fresh = True
     first = [lane.history[-1]["train_loss"] for lane in run(bench).lanes]
@@ -60,9 +50,12 @@ def test_stop_is_heard_at_the_next_step_and_what_was_done_stays(bench, monkeypat
 
     monkeypatch.setattr(experiments, "measure", counted)
     bench.change(longer())
+    assert bench.time_left is None
     bench.race()
     until(lambda: bench.lanes[1].history)
+    assert bench.time_left > 0
     bench.stop()
+    assert bench.time_left is None
     assert bench.phase == "stopped"
     assert bench.wait(30)
     assert steps.count("running") > 100  # the first arm whole, and some of the second
@@ -123,25 +116,6 @@ def test_knobs_turned_during_a_race_belong_to_the_next_one(bench):
     assert bench.current.setup == other
 
 
-def test_predict_first_refuses_race_until_a_guess_stands(bench):
-    bench.set_predict_first(True)
-    assert not bench.race()
-    assert "guess" in bench.message
-    bench.commit_guess("something else")
-    assert "Choose one" in bench.message
-    bench.commit_guess(None)
-    assert bench.guess is None
-    bench.commit_guess(NONE)
-    assert bench.guess == NONE
-    bench.commit_guess(bench.choices[0])
-    assert bench.guess == NONE  # committed is committed
-    run(bench)
-    assert bench.current.guess == NONE
-    bench.change(replace(TWO, seed=1))
-    assert bench.guess is None  # it was about another race
-    assert not bench.race()
-
-
 def test_an_arm_that_fails_says_why_and_the_others_go_on(bench, monkeypatch):
     measure = experiments.measure
 
@@ -161,37 +135,16 @@ def test_an_arm_that_fails_says_why_and_the_others_go_on(bench, monkeypatch):
     assert "nothing to compare" in bench.current.explanation[0]
 
 
-def test_images_that_cannot_be_read_end_the_race_with_the_sentence(bench, monkeypatch):
-    def broken(self):
-        raise CourseError("There is one class only: cats. Two are needed.")
-
-    monkeypatch.setattr("helpers.training.experiments.Experiment.data", broken)
-    run(bench)
-    assert bench.phase == "failed"
-    assert bench.message == "There is one class only: cats. Two are needed."
-    assert {lane.status for lane in bench.lanes} == {"failed"}
-
-
 def test_more_images_than_there_are(bench):
     bench.change(replace(TWO, n=500))
     run(bench)
     assert bench.phase == "failed"
     assert "Asked for 500 images" in bench.message
-
-
-def test_a_setup_that_cannot_be_raced_is_refused_with_a_sentence(bench):
-    bench.change(replace(TWO, arms=(Arm("magic"), Arm())))
-    assert "no strategy 'magic'" in bench.message
-    assert not bench.race()
-    assert bench.phase == "idle"
-    assert bench.current is None
+    assert {lane.status for lane in bench.lanes} == {"failed"}
 
 
 def test_a_page_that_cannot_be_drawn_does_not_end_the_race(bench):
-    def broken(change):
-        raise RuntimeError("no page")
-
-    bench.listen(broken)
+    bench.listen(lambda change: 1 / 0)
     run(bench)
     assert bench.phase == "done"
 
@@ -207,16 +160,6 @@ def test_prepared_races_load_by_name():
     assert lab.setup == before
     lab.change(replace(before, epochs=7))
     assert lab.prepared is None
-
-
-def test_time_left_is_known_once_something_ran(bench):
-    assert bench.time_left is None
-    bench.change(longer(epochs=30))
-    bench.race()
-    until(lambda: bench.lanes[1].share > 0.2)
-    assert bench.time_left > 0
-    bench.stop()
-    assert bench.time_left is None
 
 
 def test_time_left_is_what_the_work_that_is_done_took():
@@ -247,12 +190,3 @@ def test_twenty_races_leave_no_network_behind(bench, monkeypatch):
     gc.collect()
     assert len(built) == 40
     assert not [ref for ref in built if ref() is not None]
-
-
-@pytest.mark.parametrize("race", ["400 images: freeze or not", "Gray: mean or sum"])
-def test_prepared_races_pass_their_own_check(race):
-    lab = Lab()
-    lab.load_prepared(race)
-    lab.setup.check()
-    assert len(set(lab.setup.labels)) == len(lab.setup.arms)
-    assert isinstance(lab.setup, Setup)

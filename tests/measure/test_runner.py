@@ -95,7 +95,7 @@ def test_after_rows_that_cannot_be_written_no_cell_begins_and_what_runs_beside_i
 ):
     """What had not begun would run for hours, for nothing."""
     full_once(monkeypatch)
-    with pytest.raises(CourseError, match="could not be written .*No space left"):
+    with pytest.raises(CourseError, match=r"could not be written .*No space left"):
         run(table, plan(3, 4, 5, 6), workers=workers)
     assert begun() == started
     assert len(tables.read(table.path, COLUMNS)) == kept

@@ -1,14 +1,16 @@
 """nbval never looks at pictures, so what is drawn is tested here: data, labels, colours."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex, to_rgb
 
 from helpers import plots
+from helpers.evidence.verdicts import ARMS
 from helpers.plots import strategies as plots_strategies
-from helpers.plots.style import ink_on
+from helpers.plots import style
 from helpers.training import strategies
-from tests.conftest import make_split, tiny_backbone
+from tests.conftest import make_split, texts, tiny_backbone
 
 HISTORY = [{"epoch": k, "train_loss": 1 / k, "val_auc": 0.6 + k / 20} for k in (1, 2, 3)]
 ROWS = [
@@ -18,15 +20,16 @@ ROWS = [
 ]  # fmt: skip
 
 
-def texts(figure) -> list[str]:
-    return [text.get_text() for axes in figure.axes for text in axes.texts]
-
-
-def test_every_strategy_has_a_colour_and_a_name_of_its_own():
+def test_every_strategy_and_arm_has_a_colour_and_a_name_of_its_own():
     assert set(plots.COLORS) == set(plots.LABELS) == set(strategies.STRATEGIES)
     assert len(set(plots.COLORS.values())) == len(plots.COLORS)
     assert plots.color_of("partial_finetune_last1") == plots.COLORS["partial_finetune"]
     assert plots.label_of("partial_finetune_last1") == "partial fine-tune, last 1"
+    assert plots.color_of("scratch_longer") == plots.COLORS["scratch"]
+    assert len({plots.label_of(name) for name in ARMS}) == len(ARMS)
+    assert tuple(sorted(ARMS, key=style.ARMS.index)) == style.ARMS
+    looks = {(plots.color_of(name), name in style.HOLLOW) for name in ARMS}
+    assert len(looks) == len(ARMS), "colour and fill together tell the arms apart"
 
 
 def test_learning_curves_draw_the_rows_with_labelled_axes():
@@ -38,6 +41,7 @@ def test_learning_curves_draw_the_rows_with_labelled_axes():
     assert to_hex(left.lines[0].get_color()).upper() == plots.COLORS["scratch"]
     assert left.lines[0].get_alpha() == 1.0
     assert left.lines[1].get_alpha() < 0.5
+    assert plt.get_fignums() == [], "closed, so that a cell shows it once"
 
 
 def test_results_draw_value_and_interval_and_write_them_out():
@@ -122,13 +126,6 @@ def test_live_curves_keep_one_place_and_grow(monkeypatch):
     assert len(shown[-1].axes[0].lines[0].get_xdata()) == 3
 
 
-def test_figures_are_closed_so_that_a_cell_shows_them_once():
-    import matplotlib.pyplot as plt
-
-    plots.learning_curves({"scratch": HISTORY})
-    assert plt.get_fignums() == []
-
-
 @pytest.mark.parametrize("fullness", [0.35, 0.7, 1])
 def test_writing_on_every_colour_of_a_strategy_can_be_read(fullness):
     def light(color):
@@ -136,6 +133,6 @@ def test_writing_on_every_colour_of_a_strategy_can_be_read(fullness):
 
     for color in plots.COLORS.values():
         paper = tuple(1 - fullness * (1 - part) for part in to_rgb(color))
-        dark, bright = sorted([light(ink_on((color, fullness))), light(paper)])
+        dark, bright = sorted([light(style.ink_on((color, fullness))), light(paper)])
         assert bright / dark > 4.5, "WCAG 2, level AA"
-    assert ink_on("black") == "white"
+    assert style.ink_on("black") == "white"

@@ -7,7 +7,7 @@ from matplotlib.text import Text
 
 from helpers import plots
 from helpers.plots.style import ACCENT
-from tests.conftest import make_split
+from tests.conftest import make_split, texts
 
 CLASSES = ("intact", "defective")
 PROBABILITIES = np.array([[0.9, 0.1], [0.2, 0.8], [0.005, 0.995], [0.6, 0.4], [0.3, 0.7]])
@@ -22,10 +22,6 @@ def grid(labels=LABELS, n=6, classes=CLASSES):
     return index, plots.errors_grid(
         split.images[index], maps[index], labels[index], PROBABILITIES[index], classes, 656
     )
-
-
-def texts(figure) -> list[str]:
-    return [text.get_text() for axes in figure.axes for text in axes.texts]
 
 
 def titles(figure) -> list[str]:

@@ -6,8 +6,6 @@ import pytest
 from matplotlib.colors import to_hex
 
 from helpers import plots
-from helpers.evidence.probes import read_cka, read_probes
-from measure.probes import DATASETS as PROBED
 
 RNG = np.random.default_rng(0)
 
@@ -139,10 +137,3 @@ def test_a_figure_can_be_a_small_jpeg():
     picture = plots.as_jpeg(figure, dpi=60)
     assert picture.data[:2] == b"\xff\xd8"
     assert repr(picture) == "<IPython.core.display.Image object>"
-
-
-def test_the_measured_tables_can_be_drawn():
-    probes = read_probes()
-    figure = plots.probe_curves(probes, {name: name for name in PROBED})
-    assert len(figure.axes) == 2
-    assert len(lines(plots.cka_per_stage(read_cka()).axes[0])) == 3

@@ -1,6 +1,4 @@
-"""Figures and the gallery of notebook 04."""
-
-import base64
+"""What the figures of notebook 04 draw: images, frames, intervals."""
 
 import numpy as np
 import pandas as pd
@@ -8,15 +6,9 @@ import pytest
 from matplotlib.colors import to_hex
 
 from helpers import plots
-from helpers.datasets import augment
-from helpers.errors import CourseError
-from helpers.widgets import AugmentationGallery
+from tests.conftest import texts
 
 IMAGE = np.arange(16 * 16, dtype=np.uint8).reshape(16, 16, 1)
-
-
-def texts(figure) -> str:
-    return "\n".join(text.get_text() for axes in figure.axes for text in axes.texts)
 
 
 def test_before_after_shows_the_original_first_and_every_draw():
@@ -45,7 +37,7 @@ def test_cut_away_draws_curves_with_their_intervals_and_the_default():
     assert axes.lines[0].get_ydata().tolist() == [0.4, 0.1]
     assert axes.lines[1].get_xdata()[0] == 0.08
     assert "n = 9" in axes.get_ylabel()
-    assert "default, 0.08" in texts(figure)
+    assert "default, 0.08" in "\n".join(texts(figure))
 
 
 def kept() -> pd.DataFrame:
@@ -89,44 +81,4 @@ def test_gains_have_a_panel_per_data_set_and_a_tick_per_seed():
 
 @pytest.mark.parametrize("draw", [plots.kept_predictions, lambda t: plots.gains(t, t)])
 def test_an_empty_table_says_how_to_measure(draw):
-    assert "python -m measure augmentation" in texts(draw(kept().iloc[:0]))
-
-
-def gallery(**options) -> AugmentationGallery:
-    colour = np.stack([IMAGE.squeeze()] * 3, axis=-1)
-    return AugmentationGallery({"cell": IMAGE, "cat": colour}, draws=2, **options)
-
-
-def picture(widget: AugmentationGallery) -> bytes:
-    return base64.b64decode(widget.figure.value.split("base64,")[1].split('"')[0])
-
-
-def test_the_gallery_draws_at_once_and_offers_every_policy():
-    widget = gallery()
-    assert picture(widget).startswith(b"\x89PNG")
-    assert list(widget.policy.options) == [*augment.POLICIES, *augment.SINGLES]
-    assert "<b>none</b> is meant for" in widget.text.value
-    assert repr(widget) == "AugmentationGallery(run the notebook to use it)"
-
-
-def test_policy_strength_and_button_each_redraw():
-    widget = gallery(policies=("radiograph", "dihedral"))
-    seen = [picture(widget)]
-    widget.again.click()
-    seen.append(picture(widget))
-    widget.strength.value = 0.0
-    seen.append(picture(widget))
-    widget.policy.value = "dihedral"
-    assert "<b>dihedral</b>" in widget.text.value
-    widget.strength.value = 1.0
-    seen.append(picture(widget))
-    assert len(set(seen)) == 4
-
-
-def test_the_same_draw_looks_the_same_again():
-    assert picture(gallery(policies=("natural",))) == picture(gallery(policies=("natural",)))
-
-
-def test_a_gallery_without_images_says_what_it_needs():
-    with pytest.raises(CourseError, match="at least one image"):
-        AugmentationGallery({})
+    assert "python -m measure augmentation" in "\n".join(texts(draw(kept().iloc[:0])))
