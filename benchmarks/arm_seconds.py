@@ -37,12 +37,15 @@ ARMS = ("feature_extraction", "partial_finetune_last1", "partial_finetune", "ful
 def seconds(root: Path, when: str, arm: str) -> dict:
     """Return AUC and processor seconds of an arm, with the code in the checkout `root`."""
     script = CODE[when] + MEASURE.format(n=N, seed=SEED)
-    environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1",
-                                "THP_MEM_ALLOC_ENABLE": "1", "TQDM_DISABLE": "1"}  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-c", script, arm], cwd=root, env=environment, check=True,
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as cache:
+        environment = os.environ | {
+            "PYTHONPATH": str(root), "COURSE_CACHE": cache, "OMP_NUM_THREADS": "1",
+            "THP_MEM_ALLOC_ENABLE": "1", "TQDM_DISABLE": "1",
+        }  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-c", script, arm], cwd=root, env=environment, check=True,
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
     return json.loads(done.stdout.splitlines()[-1])
 
 

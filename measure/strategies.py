@@ -16,7 +16,7 @@ from pathlib import Path
 
 from helpers import files
 from helpers.evidence import grid, tables
-from helpers.training import experiments
+from helpers.training import checkpoints, experiments
 from helpers.training.experiments import Experiment
 from helpers.training.recipe import Recipe
 from helpers.training.strategies import Strategy
@@ -101,7 +101,9 @@ def state_folder(cell: Cell) -> Path | None:
     """Return where the state of a long run is kept; None for a short one."""
     if cell.cost < WORTH_RESUMING:
         return None
-    return files.folder("evidence", files.digest(cell.key, experiments.versions()))
+    # A state that an older course left, in another format, is another folder's.
+    key = files.digest(cell.key, experiments.versions(), checkpoints.FORMAT)
+    return files.folder("evidence", key)
 
 
 def forget(cell: Cell) -> None:
