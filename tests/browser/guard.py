@@ -44,8 +44,8 @@ def watched(context: BrowserContext) -> Iterator[Page]:
     """Lend a page; a fault of it is an AssertionError at the end of the block."""
     guard = Guard(context)
     page = context.new_page()
-    page.set_default_timeout(90_000)
-    page.set_default_navigation_timeout(90_000)
+    page.set_default_timeout(300_000)
+    page.set_default_navigation_timeout(300_000)
     yield page
     page.goto("about:blank")  # unlike closing it, leaving a page ends its kernel
     assert not guard.faults, "\n".join(guard.faults)

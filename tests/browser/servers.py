@@ -16,7 +16,7 @@ import psutil
 
 ROOT = Path(__file__).parent.parent.parent
 STARTED = re.compile(r"http://127\.0\.0\.1:\d+/\S*token=\w+")
-PATIENCE = 60  # seconds until a server must have said where it is
+PATIENCE = 480  # seconds until a server must have said where it is
 
 
 def free_port() -> int:

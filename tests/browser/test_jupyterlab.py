@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.servers import ROOT, free_port, running
 
 NOTEBOOK = ROOT / "notebooks" / "02_three_strategies.ipynb"
-PATIENCE = 170_000  # milliseconds; about 40,000 on two idle cores
+PATIENCE = 1_500_000  # milliseconds, as for a cell; about 40,000 on two idle cores
 SMALLER = "\nN_TRAIN, SIZE, EPOCHS = 200, 64, 2\n"
 
 READY = """() => window.jupyterapp.shell.currentWidget

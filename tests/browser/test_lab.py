@@ -5,8 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-READY = 90_000  # milliseconds; about 8 s on two idle cores
-RACED = 240_000  # three arms on 400 images; about 25 s on two idle cores
+READY = 480_000  # milliseconds; about 8 s on two idle cores
+RACED = 900_000  # three arms on 400 images; about 25 s on two idle cores
 BN_TRAP, STORED = "The BN trap", "Five strategies, measured before"
 
 
