@@ -12,14 +12,14 @@ from helpers.errors import CourseError
 from helpers.evidence import recommend, verdicts
 from helpers.evidence.recommend import Recommendation
 from helpers.evidence.verdicts import Evidence
-from helpers.widgets.figures import figure_box, show
+from helpers.widgets.figures import CourseWidget, figure_box, show
 
 BY_SIMILARITY = "by similarity"
 
 WIDE = {"layout": widgets.Layout(width="46rem"), "style": {"description_width": "14rem"}}
 
 
-class Advisor(widgets.VBox):
+class Advisor(CourseWidget):
     """Sliders for n and similarity, or a data set's name; the advice and its curves below.
 
     Parameters
@@ -56,9 +56,6 @@ class Advisor(widgets.VBox):
             knob.observe(self._show, names="value")
         super().__init__([*knobs, self._scale(), self.text, self.curves])
         self._show()
-
-    def __repr__(self) -> str:
-        return "Advisor(run the notebook to use it)"  # what a page without a kernel shows
 
     def _scale(self) -> widgets.HTML:
         """Say where the measured data sets lie on the scale of similarity."""
