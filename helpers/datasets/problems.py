@@ -13,7 +13,9 @@ from helpers.errors import CourseError
 # A name proves nothing: Pillow would hand an EPS that is called x.png to Ghostscript.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 
-LOST = ("cannot be read", "may not be read")  # kinds of files of which there are no pixels
+# Kinds of files of which there are no pixels: of the last Pillow makes noise, no good even for an
+# overview.
+LOST = ("cannot be read", "may not be read", "planar or signed")
 
 WINDOW = (
     "import numpy as np; from PIL import Image; {}; "
@@ -27,8 +29,9 @@ class Problem(CourseError):
     Attributes
     ----------
     file : the file.
-    kind : ``"cannot be read"``, ``"may not be read"``, ``"more than 8 bits"``,
-        ``"more channels"``, ``"transparent pixels"`` or ``"several pages"``.
+    kind : ``"cannot be read"``, ``"may not be read"``, ``"planar or signed"`` (more than 8 bits
+        in planes, or signed values), ``"more than 8 bits"``, ``"more channels"``,
+        ``"transparent pixels"`` or ``"several pages"``.
     """
 
     def __init__(self, file: Path, kind: str, sentence: str) -> None:
@@ -58,9 +61,8 @@ def lost_content(file: Path, image: Image.Image) -> Problem | None:
             "as a gray or an RGB image."
         )  # fmt: skip
     elif deep or signed:
-        # Of 16-bit planes and signed bytes Pillow makes noise, no good even for an overview.
         noise = tags.get(tiff.PLANAR_CONFIGURATION) == 2 or not deep
-        kind = "cannot be read" if noise else "more than 8 bits"
+        kind = "planar or signed" if noise else "more than 8 bits"
         sentence = (
             f"has {'more than 8 bits per channel' if deep else 'signed values'} (mode {image.mode})"
             ". The course reads 8 bits, 0 to 255, and which intensity window to keep is your "
@@ -115,7 +117,7 @@ def _recipe(file: Path, image: Image.Image | None, tags: Mapping[int, object]) -
         return "save it as an 8-bit RGB image with a program for photographs"
     if image and image.mode.startswith(("I", "F")):
         code = f"a = np.asarray(Image.open({name}), float)"
-    elif image and image.format == "PNG":
+    elif image and image.format == "PNG":  # of the installed packages only torchvision reads these
         code = f"from torchvision.io import decode_image; a = decode_image({name}, 'UNCHANGED')"
         code += ".permute(1, 2, 0).double().numpy()"
     else:
