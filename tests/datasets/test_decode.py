@@ -243,7 +243,7 @@ def test_for_an_overview_deep_colour_is_read_in_its_own_window(tmp_path, values)
         ("old.png", raw_png(4, np.concatenate([DEEP[..., :1], OPAQUE], -1)), DEEP[..., 0]),
         ("old.png", raw_png(6, np.concatenate([DEEP, OPAQUE], -1)), DEEP),
         ("old.tif", tiff(DEEP[..., 0]), DEEP[..., 0]),
-        ("old.tif", tiff(DEEP[..., 0], "miniswhite"), DEEP[..., 0]),
+        ("white.tif", tiff(DEEP[..., 0], "miniswhite"), DEEP[..., 0]),
         ("old.tif", tiff(np.int16(DEEP[..., 0])), DEEP[..., 0]),
         ("old.tif", tiff(np.int8(DEEP[..., 0] // 40)), DEEP[..., 0] // 40),
         ("old.tif", tiff(np.float32(DEEP[..., 0])), DEEP[..., 0]),
@@ -261,7 +261,8 @@ def test_the_recipe_for_deep_images_works(tmp_path, monkeypatch, file, write, va
     with pytest.raises(decode.Problem, match="set low and high") as raised:
         read(tmp_path / file)
     low, high = 50, 2000
-    if "take low above high" in str(raised.value):  # then what is 0 in the file is to be white
+    assert ("take low above high" in str(raised.value)) == (file == "white.tif")
+    if file == "white.tif":
         low, high = high, low
     exec(re.search("`(.*)`", str(raised.value))[1], {"low": low, "high": high})
     expected = np.uint8(255 * np.clip((values.astype(float) - low) / (high - low), 0, 1))
