@@ -1,7 +1,8 @@
-"""Image files to uint8 arrays: shorter side to `size` pixels, centre crop, gray or colour."""
+"""Image files to uint8 arrays of `size` pixels, cropped or padded, gray or colour."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Mapping, Sequence
@@ -14,27 +15,23 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from helpers.datasets.dataset import Dataset, Split
+from helpers.datasets.problems import LOST, Problem, lost_content, open_image, together, unreadable
 from helpers.errors import CourseError
 from helpers.files import array, digest, folder
 
 Channels = Literal["auto", 1, 3]
+Fit = Literal["crop", "pad"]
+Parts = Mapping[str, Sequence[Path]]
 
-LOST = ("cannot be read", "may not be read")  # kinds of files of which there are no pixels
-
-FORMAT = 1  # raise it when the decoding below changes, so that old cache files are left alone
+FORMAT = 2  # raise it when the decoding below changes, so that old cache files are left alone
 
 THREADS = 4  # Pillow decodes outside Python's lock, so threads help without copies of the data
 
 GRAY_TOLERANCE = 2  # JPEG may store gray as colour with channels a rounding error apart
 
-WINDOW_EXAMPLE = (
-    "Image.fromarray(np.uint8(255 * np.clip((a - low) / (high - low), 0, 1))).save('new.png') "
-    "with a = np.asarray(Image.open('old.png'), float)"
-)
-
 
 def decode_parts(
-    root: Path, parts: Mapping[str, Sequence[Path]], size: int, channels: Channels, name: str = ""
+    root: Path, parts: Parts, size: int, channels: Channels, name: str = "", fit: Fit = "crop"
 ) -> dict[str, np.ndarray]:
     """Decode the image files of each part, or take them from the cache, memory-mapped.
 
@@ -45,6 +42,7 @@ def decode_parts(
     size : height and width in pixels.
     channels : 1, 3, or ``"auto"``: 1 when every image of every part is gray, else 3.
     name : what the cache's files begin with; "": the folder's name.
+    fit : see `decode_files`.
 
     Returns
     -------
@@ -54,16 +52,15 @@ def decode_parts(
     Raises
     ------
     CourseError
-        Naming the file, when one cannot be read, has 16 bits per channel, is transparent or is
-        a stack of pages.
+        Naming all files that cannot be read, hold more than 8 bits or channels than are read,
+        are transparent or have several pages.
     """
-    stamps = [(part, _stamp(root, file)) for part, files in parts.items() for file in files]
-    key = digest(FORMAT, str(root.resolve()), size, channels, stamps)
+    key = digest(FORMAT, size, channels, fit, *_stamps(root, parts))
     fresh: dict[str, np.ndarray] = {}
 
     def make(part: str) -> np.ndarray:
         if part not in fresh:
-            fresh.update(_decode_all(parts, size, channels))
+            fresh.update(_decode_all(parts, size, channels, fit))
         return fresh.pop(part)
 
     def path(part: str) -> Path:
@@ -72,34 +69,40 @@ def decode_parts(
     return {part: array(path(part), lambda part=part: make(part)) for part in parts}
 
 
-class Problem(CourseError):
-    """Why the course refuses an image file; ``str()`` of it is the sentence to show.
+def cut_away(root: Path, parts: Parts) -> np.ndarray:
+    """Return which share of each image ``fit="crop"`` cuts away: float64 ``(N,)`` in [0, 1).
 
-    Attributes
-    ----------
-    file : the file.
-    kind : ``"cannot be read"``, ``"may not be read"``, ``"more than 8 bits"``,
-        ``"transparent pixels"`` or ``"several pages"``.
+    The files are in the order of `parts`. Their sizes are read once and then cached, so that it
+    can be said of images from the cache, too. Call it after `decode_parts`, which names files
+    that cannot be read.
     """
 
-    def __init__(self, file: Path, kind: str, sentence: str) -> None:
-        super().__init__(f"{file} {sentence}")
-        self.file, self.kind = file, kind
+    def share(file: Path) -> float:
+        with open_image(file) as image:
+            return 1 - min(image.size) / max(image.size)
+
+    files = [file for part in parts.values() for file in part]
+    path = folder("images", f"{root.name}-{digest(*_stamps(root, parts))}-cut.npy")
+    return array(path, lambda: np.array([share(file) for file in files]))
 
 
 def decode_files(
-    files: Sequence[Path], size: int, channels: Literal[1, 3], *, collect: bool = False
+    files: Sequence[Path], size: int, channels: int, *, collect: bool = False, fit: Fit = "crop"
 ) -> tuple[np.ndarray, list[Problem]]:
     """Decode `files`, and tell what is wrong with those that the course refuses.
 
-    The shorter side is resized to `size` with an antialiased bicubic filter and the longer one
-    cropped at both ends. EXIF orientation is applied.
+    EXIF orientation is applied, and resizing is antialiased and bicubic.
 
     Parameters
     ----------
-    collect : go on after a problem, for an overview of the files, and read somehow what can be
-        seen: more than 8 bits in the window from the image's lowest to its highest value,
-        transparent pixels on white, the first of several pages.
+    channels : 1 or 3.
+    collect : do not raise, for an overview of the files, and read somehow what can be seen: more
+        than 8 bits in the window from the image's lowest to its highest value, transparent
+        pixels on white, the first of several pages.
+    fit : ``"crop"``: the shorter side is resized to `size` and the longer one cropped at both
+        ends. ``"pad"``: the longer side is resized to `size`, and black is added at both ends of
+        the shorter one. Black is the same for every image; a colour taken from the image would
+        repeat a part of its content. The width of the bars shows the shape of the image.
 
     Returns
     -------
@@ -109,24 +112,31 @@ def decode_files(
 
     Raises
     ------
-    Problem
-        Without `collect`: the first one.
+    CourseError
+        Without `collect`: naming all that is wrong; a `Problem` when that is a single file.
     """
     images = np.zeros((len(files), size, size, channels), dtype=np.uint8)
     mode = "L" if channels == 1 else "RGB"
 
-    def fill(row: int) -> Problem | None:
+    def fill(row: int, file: Path) -> Problem | None:
         try:
-            image, problem = _read(files[row], mode, size, collect)
-        except Problem as lost:
-            if not collect:
-                raise
-            return lost
-        images[row] = np.asarray(image).reshape(size, size, channels)
+            _status(file)
+            with open_image(file) as image:
+                problem = lost_content(file, image)
+                if problem and (problem.kind in LOST or not collect):
+                    return problem
+                # A palette or a key colour may hold the transparency; Pillow resizes neither well.
+                opaque = _opaque(ImageOps.exif_transpose(image), problem).convert(mode)
+            images[row] = np.asarray(_square(opaque, size, fit)).reshape(images.shape[1:])
+        except Exception as error:  # Pillow's decoders raise almost anything on damaged bytes
+            return unreadable(file, error)
         return problem
 
     with ThreadPoolExecutor(THREADS) as pool:
-        return images, [found for found in pool.map(fill, range(len(files))) if found]
+        problems = [found for found in pool.map(fill, range(len(files)), files) if found]
+    if problems and not collect:
+        raise together(problems)
+    return images, problems
 
 
 def is_gray(images: np.ndarray) -> bool:
@@ -142,94 +152,66 @@ def _spread(image: np.ndarray) -> int:
     return int((high - low).max())
 
 
-def _decode_all(
-    parts: Mapping[str, Sequence[Path]], size: int, channels: Channels
-) -> dict[str, np.ndarray]:
-    n_channels = 3 if channels == "auto" else channels
-    images = {part: decode_files(files, size, n_channels)[0] for part, files in parts.items()}
-    if channels == "auto" and all(is_gray(part) for part in images.values()):
-        return {part: rgb[..., 1:2] for part, rgb in images.items()}
-    return images
+def _decode_all(parts: Parts, size: int, channels: Channels, fit: Fit) -> dict[str, np.ndarray]:
+    files = [file for part in parts.values() for file in part]
+    images, _ = decode_files(files, size, 3 if channels == "auto" else channels, fit=fit)
+    if channels == "auto" and is_gray(images):
+        images = images[..., 1:2]
+    ends = np.cumsum([len(part) for part in parts.values()])
+    return dict(zip(parts, np.split(images, ends[:-1]), strict=True))
 
 
-def _stamp(root: Path, file: Path) -> tuple[str, int, int]:
-    found = _status(file)
-    return file.relative_to(root).as_posix(), found.st_size, found.st_mtime_ns
+def _stamps(root: Path, parts: Parts) -> list[object]:
+    """Return what tells that a file is not the one that was decoded.
+
+    Size and time of the last change of the content can be kept by whoever replaces a file, but
+    st_ctime_ns cannot be set. It also moves when a file is only renamed or its permissions
+    change: then it is decoded once more. On Windows it is the time of creation, so a file
+    written over by one of equal size and time is not noticed there; reading every file at every
+    start would be the price.
+    """
+    stamps: list[object] = [str(root.resolve())]
+    for part, files in parts.items():
+        for file in files:
+            stamps.append((part, file.relative_to(root).as_posix()))
+            with contextlib.suppress(OSError):  # `decode_files` names it with the others
+                found = _status(file)
+                stamps.append((found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+    return stamps
 
 
 def _status(file: Path) -> os.stat_result:
-    try:
-        found = file.stat()
-    except OSError as error:
-        raise _unreadable(file, error) from error
+    found = file.stat()
     if not stat.S_ISREG(found.st_mode):  # a named pipe would be waited on for ever
-        raise _unreadable(file, OSError("not a regular file"))
+        raise OSError("not a regular file")
     return found
 
 
-def _read(file: Path, mode: str, size: int, collect: bool) -> tuple[Image.Image, Problem | None]:
-    """Return the centre square of an image file, and what is wrong with it where that is kept."""
-    _status(file)
-    try:
-        with Image.open(file) as image:
-            problem = _lost_content(file, image)
-            if problem and not collect:
-                raise problem
-            # A palette or a key colour may hold the transparency, and Pillow resizes neither well.
-            opaque = _opaque(ImageOps.exif_transpose(image)).convert(mode)
-    except Problem:
-        raise
-    except Exception as error:  # Pillow's decoders raise almost anything on damaged bytes
-        raise _unreadable(file, error) from error
-    side = min(opaque.size)
-    left, top = ((length - side) / 2 for length in opaque.size)
+def _square(image: Image.Image, size: int, fit: Fit) -> Image.Image:
+    if fit == "pad":
+        longer = max(image.size)
+        sides = (max(1, round(size * length / longer)) for length in image.size)
+        inner = image.resize(tuple(sides), Image.Resampling.BICUBIC)
+        image = Image.new(inner.mode, (size, size))
+        image.paste(inner, tuple((size - length) // 2 for length in inner.size))
+    side = min(image.size)
+    left, top = ((length - side) / 2 for length in image.size)
     box = (left, top, left + side, top + side)
-    return opaque.resize((size, size), Image.Resampling.BICUBIC, box=box), problem
+    return image.resize((size, size), Image.Resampling.BICUBIC, box=box)
 
 
-def _lost_content(file: Path, image: Image.Image) -> Problem | None:
-    """Return what of an image eight bits, one page and no background would lose."""
-    # Pillow opens 16-bit colour as plain RGB and drops the low byte; only the raw mode tells.
-    deep_colour = any(";16" in str(tile.args) for tile in image.tile)
-    if deep_colour or image.mode.startswith(("I", "F")):
-        kind, sentence = "more than 8 bits", (
-            f"has more than 8 bits per channel (mode {image.mode}). The course reads 8, and which "
-            f"intensity window to keep is your decision; convert with {WINDOW_EXAMPLE}."
-        )  # fmt: skip
-    elif image.format == "TIFF" and image.n_frames > 1:
-        kind, sentence = "several pages", (
-            f"is a stack of {image.n_frames} pages. Save the pages you want to use as single "
-            "images."
-        )  # fmt: skip
-    elif image.has_transparency_data and image.convert("RGBA").getextrema()[3][0] < 255:
-        kind, sentence = "transparent pixels", (
-            "has transparent pixels, and what lies behind them is not in the file. Put it on a "
-            "background of your choice and save it without an alpha channel."
-        )  # fmt: skip
-    else:
-        return None
-    return Problem(file, kind, sentence)
-
-
-def _opaque(image: Image.Image) -> Image.Image:
+def _opaque(image: Image.Image, problem: Problem | None) -> Image.Image:
     """Return an image of 8 bits without alpha: the same pixels, if nothing would be lost."""
-    if image.mode.startswith(("I", "F")):
+    if image.has_transparency_data and not image.mode.startswith("I"):
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        image = Image.alpha_composite(white, rgba).convert("RGB")
+    if problem and problem.kind == "more than 8 bits":
+        # Of 16-bit colour this window is among the high bytes; for an overview that will do.
         values = np.nan_to_num(np.asarray(image, dtype=np.float64))
         low, high = values.min(), values.max()
         return Image.fromarray((255 * (values - low) / max(high - low, 1e-12)).astype(np.uint8))
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
     return image
-
-
-def _unreadable(file: Path, error: Exception) -> Problem:
-    kind = "may not be read" if isinstance(error, PermissionError) else "cannot be read"
-    reason = f"{type(error).__name__}: {error}"
-    return Problem(
-        file, kind, f"cannot be read as an image ({reason}). Replace the file or delete it."
-    )
 
 
 def as_gray(data: Dataset) -> Dataset:

@@ -6,6 +6,7 @@ electroluminescence images", Solar Energy 185 (2019), arXiv 1807.02894.
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from helpers.errors import CourseError
 
 TEST_FRACTION = 0.25  # as in Deitsch 2019: 1,968 cells to train on, 656 to test
 VAL_FRACTION = 0.2  # of those 1,968
+LABEL = re.compile(r"\S+\s+(0(\.\d+)?|1(\.0+)?)\s+(mono|poly)\s*")  # a line of labels.csv
 BLOCK = 32  # neighbouring files per block of the "blocks" split
 SPLIT_RULES = {
     "random": (
@@ -70,10 +72,23 @@ def load_elpv(
 
 
 def read_labels() -> tuple[list[Path], np.ndarray, np.ndarray]:
-    """Return image files, defect probability and module type ("mono" or "poly")."""
+    """Return image files, defect probability and module type ("mono" or "poly").
+
+    Raises
+    ------
+    CourseError
+        Naming the line of labels.csv that is something else.
+    """
     root = Path(str(resources.files("elpv_dataset"))) / "data"
-    lines = (root / "labels.csv").read_text().splitlines()
-    names, probability, module_type = zip(*(line.split() for line in lines if line), strict=True)
+    table = root / "labels.csv"
+    lines = table.read_text("utf-8", "replace").splitlines() or [""]
+    for number, line in enumerate(lines, 1):
+        if not LABEL.fullmatch(line):
+            raise CourseError(
+                f"Line {number} of {table} is {line!r}; expected are a file, a probability from 0 "
+                "to 1, and mono or poly. Install the package elpv-dataset again."
+            )
+    names, probability, module_type = zip(*(line.split() for line in lines), strict=True)
     return [root / name for name in names], np.array(probability, float), np.array(module_type)
 
 

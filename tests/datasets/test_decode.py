@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
-from helpers.datasets import decode
+from helpers.datasets import decode, elpv
+from helpers.errors import CourseError
 
 pytestmark = pytest.mark.usefixtures("private_cache")
 
@@ -114,22 +117,36 @@ def cut_off(path: Path) -> None:
     path.write_bytes(save_pixels(path, noise).read_bytes()[:3000])
 
 
-def deep_colour(path: Path) -> None:
-    """Write a PNG of 16-bit RGB, which Pillow reads but cannot write."""
+def raw_png(colour: int, values: np.ndarray):
+    """Return a function that writes 16-bit ``(H, W, C)`` as the PNG colour type `colour`.
+
+    Pillow reads such files but writes only gray ones.
+    """
+    height, width, _ = values.shape
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return (
             struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
         )
 
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0))
-    pixels = chunk(b"IDAT", zlib.compress(bytes(4 * (1 + 4 * 6))))
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + pixels + chunk(b"IEND", b""))
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0))
+    lines = b"".join(b"\0" + line.tobytes() for line in values.astype(">u2"))
+    whole = header + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+    return lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + whole)
+
+
+def tiff(values: np.ndarray, photometric: str = "minisblack", **options):
+    return lambda path: tifffile.imwrite(path, values, photometric=photometric, **options)
+
+
+DEEP = (np.arange(48).reshape(4, 4, 3) * 80 + 100).astype(np.uint16)  # 100 to 3,860
+OPAQUE = np.full((4, 4, 1), 65535, np.uint16)
+PLANES = {"photometric": "rgb", "planarconfig": "separate"}
 
 
 def stack_of_pages(path: Path) -> None:
-    page = Image.new("L", (8, 8))
-    page.save(path, save_all=True, append_images=[page, page])
+    pages = [Image.new("L", (8, 8), shade) for shade in (9, 90, 200)]
+    pages[0].save(path, save_all=True, append_images=pages[1:])
 
 
 def plain(mode: str, colour, **options):
@@ -146,11 +163,23 @@ ODD = [
     ("odd.png", plain("I;16", 1000), "more than 8 bits", "8 bits.*intensity window.*np.uint8"),
     ("odd.tif", plain("I", 1000), "more than 8 bits", "8 bits per channel"),
     ("odd.tif", plain("F", 0.5), "more than 8 bits", "8 bits per channel"),
-    ("odd.png", deep_colour, "more than 8 bits", "8 bits per channel"),
+    ("odd.png", raw_png(2, DEEP), "more than 8 bits", "8 bits per channel"),
+    ("odd.tif", tiff(DEEP, "rgb"), "more than 8 bits", "8 bits per channel"),
+    ("odd.tif", tiff(DEEP.T, **PLANES), "planar or signed", "8 bits per channel"),
+    ("odd.tif", tiff(np.int8(DEEP[..., 0] // 40)), "planar or signed", "has signed values"),
+    ("odd.tif", tiff(np.float64(DEEP[..., 0])), "cannot be read", "this kind of TIFF.*tifffile"),
+    ("odd.tif", tiff(np.uint8(DEEP[..., :2]), extrasamples=["unspecified"], planarconfig="contig"),
+     "more channels", "2 channels, of which 1"),
+    ("odd.png", stack_of_pages, "several pages", "stack of 3 pages"),
+    ("odd.webp", stack_of_pages, "several pages", "stack of 3 pages"),
+    ("odd.png", lambda path: stack_of_pages(path.with_suffix(".gif")) or
+     path.with_suffix(".gif").rename(path), "several pages", "stack of 3 pages"),
+    ("odd.png", Path.mkdir, "cannot be read", "not a regular file"),
+    ("odd.png", lambda path: path.write_bytes(b"P6 1 1 65535\n123456"), "cannot be read", "no BMP"),
     ("odd.png", plain("RGBA", (9, 9, 9, 254)), "transparent pixels", "transparent pixels"),
     ("odd.png", plain("P", 0, transparency=0), "transparent pixels", "transparent pixels"),
     ("odd.tif", stack_of_pages, "several pages", "stack of 3 pages"),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("channels", ["auto", 1, 3])
@@ -163,7 +192,7 @@ def test_an_image_that_cannot_be_used_is_named_and_in_an_overview_the_rest_is_re
     odd = root / "test" / file
     write(odd)
     parts["test"].append(odd)
-    with pytest.raises(decode.Problem, match=rf"test.{file}.*{said}") as raised:
+    with pytest.raises(decode.Problem, match=rf"(?s)test.{file}.*{said}") as raised:
         decode.decode_parts(root, parts, 8, channels)
     assert not list(private_cache.rglob("*.npy"))
     if channels != "auto":
@@ -174,7 +203,7 @@ def test_an_image_that_cannot_be_used_is_named_and_in_an_overview_the_rest_is_re
 
 
 def test_files_without_permission_are_told_from_damaged_ones(draw, monkeypatch):
-    def denied(*_):
+    def denied(*_, **options):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Image, "open", denied)
@@ -198,15 +227,226 @@ def test_for_an_overview_deep_images_are_read_in_their_own_window(tmp_path):
     assert (images.min(), images.max()) == (0, 255)
 
 
-def test_the_example_for_deep_images_works(tmp_path, monkeypatch):
-    """The message tells how to convert: run the very line it prints."""
+@pytest.mark.parametrize("values", [DEEP, np.concatenate([DEEP, OPAQUE], -1)], ids=["RGB", "RGBA"])
+def test_for_an_overview_deep_colour_is_read_in_its_own_window(tmp_path, values):
+    raw_png(2 if values.shape[-1] == 3 else 6, values)(tmp_path / "a.png")
+    images, (problem,) = decode.decode_files([tmp_path / "a.png"], 4, 3, collect=True)
+    assert problem.kind == "more than 8 bits"
+    assert (images.min(), images.max()) == (0, 255)
+
+
+@pytest.mark.parametrize(
+    ("file", "write", "values"),
+    [
+        ("old.png", raw_png(0, DEEP[..., :1]), DEEP[..., 0]),
+        ("old.png", raw_png(2, DEEP), DEEP),
+        ("old.png", raw_png(4, np.concatenate([DEEP[..., :1], OPAQUE], -1)), DEEP[..., 0]),
+        ("old.png", raw_png(6, np.concatenate([DEEP, OPAQUE], -1)), DEEP),
+        ("old.tif", tiff(DEEP[..., 0]), DEEP[..., 0]),
+        ("white.tif", tiff(DEEP[..., 0], "miniswhite"), DEEP[..., 0]),
+        ("old.tif", tiff(np.int16(DEEP[..., 0])), DEEP[..., 0]),
+        ("old.tif", tiff(np.int8(DEEP[..., 0] // 40)), DEEP[..., 0] // 40),
+        ("old.tif", tiff(np.float32(DEEP[..., 0])), DEEP[..., 0]),
+        ("old.tif", tiff(np.float64(DEEP[..., 0])), DEEP[..., 0]),
+        ("old.tif", tiff(DEEP, "rgb", compression="zlib"), DEEP),
+        ("old.tif", tiff(np.float32(DEEP), "rgb"), DEEP),
+        ("old.tif", tiff(np.moveaxis(DEEP, -1, 0), **PLANES), DEEP),
+    ],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore:The image decoding:DeprecationWarning")  # torchvision.io
+def test_the_recipe_for_deep_images_works(tmp_path, monkeypatch, file, write, values):
+    """The message tells how to convert: run the very line it prints, and read what it made."""
     monkeypatch.chdir(tmp_path)
-    Image.fromarray(np.array([[0, 1000], [2000, 9000]], np.uint16)).save("old.png")
-    line, setting = decode.WINDOW_EXAMPLE.split(" with ")
-    scope = {"np": np, "Image": Image, "low": 0, "high": 2000}
-    exec(setting, scope)
-    exec(line, scope)
-    assert np.asarray(Image.open("new.png")).tolist() == [[0, 127], [255, 255]]
+    write(tmp_path / file)
+    with pytest.raises(decode.Problem, match="set low and high") as raised:
+        read(tmp_path / file)
+    low, high = 50, 2000
+    assert ("take low above high" in str(raised.value)) == (file == "white.tif")
+    if file == "white.tif":
+        low, high = high, low
+    exec(re.search("`(.*)`", str(raised.value))[1], {"low": low, "high": high})
+    expected = np.uint8(255 * np.clip((values.astype(float) - low) / (high - low), 0, 1))
+    expected = expected if expected.ndim == 3 else np.repeat(expected[..., None], 3, -1)
+    np.testing.assert_array_equal(read(tmp_path / "new.png", 4), expected)
+
+
+def test_deep_cmyk_has_no_window(tmp_path):
+    tiff(np.concatenate([DEEP, OPAQUE], -1), "separated")(tmp_path / "a.tif")
+    with pytest.raises(decode.Problem, match="save it as an 8-bit RGB image"):
+        read(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    ("write", "expected"),
+    [
+        (tiff(np.full((8, 8), 30, np.uint8), "miniswhite"), (225, 225, 225)),
+        (tiff(np.full((8, 8), 30, np.uint8), "miniswhite", compression="zlib"), (225, 225, 225)),
+        (tiff(np.ones((8, 8), bool), "miniswhite"), (0, 0, 0)),
+        (tiff(np.uint8([[[10]], [[20]], [[30]]]) * np.ones((8, 8), np.uint8), **PLANES),
+         (10, 20, 30)),
+        (tiff(np.full((8, 8), 30, np.uint8), bigtiff=True), (30, 30, 30)),
+    ],
+)  # fmt: skip
+def test_tiffs_of_8_bits_are_read_right(tmp_path, write, expected):
+    write(tmp_path / "a.tif")
+    assert (read(tmp_path / "a.tif") == np.array(expected)).all()
+
+
+def test_the_photograph_of_a_phone_is_one_page(tmp_path):
+    photo, depth = Image.new("L", (8, 8), 90), Image.new("L", (8, 8), 200)
+    photo.save(tmp_path / "a.mpo", save_all=True, append_images=[depth])
+    (tmp_path / "a.mpo").rename(tmp_path / "a.jpg")
+    assert (read(tmp_path / "a.jpg") == 90).all()
+
+
+def test_an_image_is_what_its_bytes_say(root, draw):
+    draw("a.gif", 90).rename(root / "a.png")
+    assert (read(root / "a.png") == 90).all()
+
+
+def test_no_other_program_is_started(tmp_path, monkeypatch):
+    """Pillow hands an EPS, whatever it is called, to Ghostscript."""
+    started = []
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_, **options: started.append(1))
+    eps = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n"
+    (tmp_path / "x.png").write_bytes(eps)
+    with pytest.raises(decode.Problem, match="finds no BMP, GIF, JPEG, PNG, TIFF, WEBP"):
+        read(tmp_path / "x.png")
+    assert not started
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 1000), (1000, 1), (1, 3)])
+def test_thin_images_are_read(root, shape, fit):
+    path = save_pixels(root / "x.png", np.full(shape, 90, np.uint8))
+    images, _ = decode.decode_files([path], 8, 1, fit=fit)
+    assert images.max() == 90
+    assert (images == 90).all() == (fit == "crop" or shape == (1, 1))
+
+
+@pytest.mark.parametrize(
+    ("shape", "bars"), [((10, 40), (4, 0)), ((40, 20), (0, 4)), ((9, 9), (0, 0))]
+)
+def test_padding_keeps_the_whole_image_between_black_bars(root, shape, bars):
+    noise = np.random.default_rng(0).integers(60, 256, (*shape, 3), dtype=np.uint8)
+    path = save_pixels(root / "x.png", noise)
+    size = 16 if bars == (0, 4) else 12 if bars == (4, 0) else 9
+    (image,), _ = decode.decode_files([path], size, 3, fit="pad")
+    high, wide = (round(length * size / max(shape)) for length in shape)
+    top, left = (size - high) // 2, (size - wide) // 2
+    assert (top, left) == bars
+    whole = Image.fromarray(noise).resize((wide, high), Image.Resampling.BICUBIC)
+    expected = np.zeros((size, size, 3), np.uint8)
+    expected[top : top + high, left : left + wide] = whole
+    np.testing.assert_array_equal(image, expected)
+
+
+def test_padded_and_cropped_images_are_kept_apart(root, fill):
+    parts = draw_parts(fill)
+    cropped, padded, again = (
+        decode.decode_parts(root, parts, 10, 1, fit=fit)["train"] for fit in ("crop", "pad", "crop")
+    )
+    assert (padded[3, 0] == 0).all()
+    assert (cropped[3] == 3).all()
+    np.testing.assert_array_equal(cropped, again)
+
+
+def test_what_a_crop_cuts_away_is_told_from_the_cache_too(root, draw, fill, monkeypatch):
+    parts = draw_parts(fill)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("L", (10, 100)).save(root / "test" / "strip.jpg", exif=exif)
+    parts["test"].insert(0, root / "test" / "strip.jpg")
+    expected = [0.2] * 4 + [0.9] + [0.2] * 2  # the others are 20 x 16
+    np.testing.assert_allclose(decode.cut_away(root, parts), expected)
+    monkeypatch.setattr(decode, "open_image", None)
+    np.testing.assert_allclose(decode.cut_away(root, parts), expected)
+
+
+def test_all_that_is_wrong_is_named_at_once(root, fill, draw, private_cache):
+    parts = draw_parts(fill)
+    for part, n in (("train", 2), ("test", 12)):
+        for k in range(n):
+            (root / part / f"bad{k:02d}.png").write_bytes(b"no image")
+            parts[part].append(root / part / f"bad{k:02d}.png")
+    parts["train"].insert(0, root / "train" / "gone.png")
+    parts["test"].append(draw("test/clear.png", (9, 9, 9, 0), "RGBA"))
+    with pytest.raises(CourseError) as raised:
+        decode.decode_parts(root, parts, 8, "auto")
+    text = str(raised.value)
+    assert text.startswith(f"16 image files cannot be used. {root / 'train' / 'gone.png'} cannot")
+    named = ["train/bad00", "train/bad01", *(f"test/bad{k:02d}" for k in range(7))]
+    assert all(str(root / f"{name}.png") in text for name in named)
+    assert "bad07" not in text
+    assert "bad06.png and 5 more. " in text
+    assert text.count("clear.png has transparent pixels") == 1
+    assert text.endswith("alpha channel.")
+    assert not list(private_cache.rglob("*.npy"))
+
+
+def test_a_few_files_of_one_kind_are_all_named(root):
+    for k in range(10):
+        (root / f"{k}.png").touch()
+    with pytest.raises(CourseError) as raised:
+        decode.decode_files(sorted(root.iterdir()), 8, 3)
+    assert all(str(root / f"{k}.png") in str(raised.value) for k in range(10))
+    assert "more." not in str(raised.value)
+
+
+def test_a_file_that_vanishes_while_others_are_decoded_is_named(root, fill, monkeypatch):
+    parts = draw_parts(fill)
+    first = parts["train"][0]
+    stamps = decode._stamps
+    monkeypatch.setattr(decode, "_stamps", lambda *given: (stamps(*given), first.unlink())[0])
+    with pytest.raises(decode.Problem, match=r"000\.png cannot be read.*FileNotFoundError"):
+        decode.decode_parts(root, parts, 8, 3)
+
+
+def cut_off_by_a_third(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 2 // 3])
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tif", "webp", "gif"])
+def test_a_cut_file_of_any_format_is_refused(root, suffix):
+    noise = np.random.default_rng(0).integers(0, 256, (60, 60, 3), dtype=np.uint8)
+    cut_off_by_a_third(save_pixels(root / f"x.{suffix}", noise))
+    with pytest.raises(decode.Problem, match="cannot be read as an image"):
+        read(root / f"x.{suffix}")
+
+
+def test_a_file_replaced_by_one_of_equal_size_and_time_is_decoded_again(root, fill, draw):
+    parts = {part: [file.with_suffix(".bmp") for file in files]
+             for part, files in draw_parts(fill).items()}  # fmt: skip
+    for files in parts.values():
+        for file in files:
+            Image.new("L", (8, 8), 10).save(file)
+    decode.decode_parts(root, parts, 8, 1)
+    old = parts["train"][0].stat()
+    Image.new("L", (8, 8), 200).save(parts["train"][0])
+    os.utime(parts["train"][0], ns=(old.st_atime_ns, old.st_mtime_ns))
+    new = parts["train"][0].stat()
+    assert (old.st_size, old.st_mtime_ns) == (new.st_size, new.st_mtime_ns)
+    images = decode.decode_parts(root, parts, 8, 1)["train"]
+    assert images[:, 0, 0, 0].tolist() == [200, 10, 10, 10]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["images/b.png nan mono", "images/b.png 7.5 mono", "images/b.png -1 poly",
+     "images/b.png x mono", "images/b.png inf mono", "images/b.png 1.0 both",
+     "images/b.png 1.0", "images/b.p", ""],
+)  # fmt: skip
+def test_a_label_of_elpv_that_cannot_be_is_named(tmp_path, monkeypatch, line):
+    monkeypatch.setattr(elpv.resources, "files", lambda package: tmp_path)
+    table = tmp_path / "data" / "labels.csv"
+    table.parent.mkdir()
+    good = "images/a.png  0.3333333333333333   poly"
+    table.write_text(f"{good}\n{good}\n")
+    assert elpv.read_labels()[1].tolist() == [1 / 3, 1 / 3]
+    table.write_text(f"{good}\n{line}\n{good}\n")
+    with pytest.raises(CourseError, match=rf"Line 2 of .*labels\.csv is '{re.escape(line)}'; exp"):
+        elpv.read_labels()
 
 
 @pytest.mark.parametrize(
