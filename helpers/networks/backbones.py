@@ -188,7 +188,10 @@ def load(
         ``"resnet50"`` (weights from torchvision's cache, or downloaded).
     channels : 3, or 1 for gray images; then the stem is adapted by `gray`.
     weights : ``"imagenet"``; None for a random start; a torchvision version such as
-        ``"IMAGENET1K_V2"``; or the path of a weights file of the same network.
+        ``"IMAGENET1K_V2"``; or the path of a weights file of the same network, whatever its name
+        (`helpers.networks.weights.fill` says what it may hold). When its head is another one, the
+        head starts at random, with a warning. A stem for gray images in it is taken as it is
+        when `channels` is 1 and `gray` is ``"sum"``.
     gray : ``"sum"``, ``"mean"``, ``"random"`` (see `helpers.networks.gray.gray_stem`), or
         ``"replicate"``: keep the colour stem and show it the gray image three times.
 
@@ -229,11 +232,9 @@ def _find(name: str, weights: str | Path) -> tuple[dict[str, Tensor], str, str |
     if weights in known:
         return weight_files.torchvision_state(name, weights), f"torchvision's {weights}", None
     if not files.mode(files.expanded(weights)):
-        kind = f"set of weights for {name} and no file"
-        raise unknown_name(kind, str(weights), ["imagenet", *known])
+        raise unknown_name("set of weights and no file", str(weights), ["imagenet", *known])
     state = weight_files.read(weights)
-    state = weight_files.timm_names(state) if layout is LITE0 else state
-    return state, str(weights), layout.head
+    return weight_files.timm_names(state) if layout is LITE0 else state, str(weights), layout.head
 
 
 def available() -> dict[str, str]:

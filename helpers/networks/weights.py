@@ -68,19 +68,24 @@ def checksum(tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> str:
     return files.digest(*parts)
 
 
-def unpickled(path: Path) -> object:
-    """Return what ``torch.save`` wrote; no code in it is run, and flipped bits are found.
+def content(path: Path) -> object:
+    """Return what ``torch.save`` wrote, or the tensors of a safetensors file by name.
 
-    A zip file has a checksum for each of its parts, but ``torch.load`` does not look at them.
-    Whoever switched them off when saving (``set_crc32_options``) has zeros there.
+    What the file begins with tells which of the two it is, not its name. No code in it is run, and
+    flipped bits are found: a zip file has a checksum for each of its parts, though ``torch.load``
+    does not look at them. Whoever switched them off (``set_crc32_options``) has zeros there.
 
     Raises
     ------
     Exception
-        Of a dozen types, for a damaged file; `OSError` for one that cannot be opened.
+        Of a dozen types, for a damaged file; an `OSError` with a `filename` for one that cannot
+        be opened.
     """
     with path.open("rb") as file:
-        if file.read(4) == b"PK\3\4":
+        start = file.read(9)
+        if start[8:] == b"{":  # the length of a header in JSON, then the header
+            return _read_safetensors(path)
+        if start[:4] == b"PK\3\4":
             archive = zipfile.ZipFile(file)
             if any(part.CRC for part in archive.infolist()) and archive.testzip():
                 raise zipfile.BadZipFile("a checksum is wrong")
@@ -92,8 +97,8 @@ def unpickled(path: Path) -> object:
 def read(path: Path | str) -> dict[str, Tensor]:
     """Read the tensors of a safetensors or PyTorch file; never unpickles code.
 
-    The content tells which of the two it is, not the name. Mappings in mappings come back flat:
-    ``{"epoch": 3, "state_dict": {"fc.bias": ...}}`` as ``{"state_dict.fc.bias": ...}``.
+    Mappings in mappings come back flat: ``{"epoch": 3, "state_dict": {"fc.bias": ...}}`` as
+    ``{"state_dict.fc.bias": ...}``.
 
     Raises
     ------
@@ -102,15 +107,10 @@ def read(path: Path | str) -> dict[str, Tensor]:
     """
     path = files.expanded(path)
     try:
-        with path.open("rb") as file:
-            safe = file.read(9)[8:] == b"{"  # the length of a header in JSON, then the header
-        tensors = _read_safetensors(path) if safe else dict(_tensors(unpickled(path)))
-    except OSError as error:
-        raise CourseError(
-            f"There is no weights file to be read at {path} ({error.strerror or error}). Check the "
-            "path and its permissions."
-        ) from error
+        tensors = dict(_tensors(content(path)))
     except Exception as error:  # the readers raise a dozen different types for a damaged file
+        if getattr(error, "filename", None):  # that it cannot be opened; a seek names no file
+            raise CourseError(f"There is no weights file to read: {error}. Check it.") from error
         raise _refusal(path, str(error)) from error
     if not tensors:
         raise CourseError(f"{path} is no state dict: a mapping from names to tensors is expected.")
@@ -178,7 +178,7 @@ def fill(net: nn.Module, state: Mapping[str, Tensor], origin: str, head: str | N
     given = {name.removeprefix(prefix): value for name, value in state.items()
              if name.startswith(prefix) and name[len(prefix) :].split(".")[0] in parts}  # fmt: skip
     if prefix:
-        notes.append(f"they are those under {prefix!r}")
+        notes.append(f"the prefix {prefix!r} is taken off")
     if beside := state.keys() - {prefix + name for name in given}:
         notes.append(f"other tensors are left out ({_some(beside)})")
     heads = {name for name in given if head and name.startswith(f"{head}.")}
@@ -198,18 +198,14 @@ def _prefix(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], origin: s
     """Return what stands before the names `wanted` in `state`; of two sets the averaged (EMA)."""
     found = {name[: -len(end)] for name in state for i in range(name.count(".") + 1)
              if (end := name.split(".", i)[-1]) in wanted}  # fmt: skip
-    scores = {
-        prefix: sum(_kind(state, prefix + name) == _kind(wanted, name) for name in wanted)
-        for prefix in sorted(found)
-    }
+    scores = dict.fromkeys(sorted(found), 0)
+    for prefix in scores:
+        scores[prefix] = sum(_kind(state, prefix + name) == _kind(wanted, name) for name in wanted)
     whole = [prefix for prefix in scores if scores[prefix] == len(wanted)]
     # As in timm: where there are averaged weights, they are those with the published score.
     averaged = [prefix for prefix in whole if re.search(r"(^|[._])ema[._]", prefix)]
     if len(whole) > 1 and len(averaged) != 1:
-        raise CourseError(
-            f"{origin} holds {len(whole)} networks that fit, under {_some(whole)}. Save the "
-            "state_dict of one of them alone, and give that file."
-        )
+        raise CourseError(f"{origin} holds networks under {_some(whole)}: save one of them alone.")
     return averaged[0] if averaged else max(scores, key=scores.__getitem__, default="")
 
 

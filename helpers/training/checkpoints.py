@@ -64,12 +64,11 @@ def load_state(folder: Path, fingerprint: str) -> dict | None:
     if not files.mode(path):
         return None
     try:
-        state = weights.unpickled(path)
+        state = weights.content(path)
         found = {name: state[name] for name in KEYS}["fingerprint"]
-    except OSError as error:
-        reason = error.strerror or error
-        raise CourseError(f"The saved run {path} cannot be opened ({reason}).") from error
     except Exception as error:  # a damaged file raises a dozen different types
+        if getattr(error, "filename", None):
+            raise CourseError(f"The saved run cannot be opened: {error}.") from error
         raise CourseError(
             f"The saved run {path} cannot be read. Delete it to start the run anew."
         ) from error

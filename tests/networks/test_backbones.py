@@ -133,7 +133,7 @@ def test_lite0_of_its_package_and_of_timm_load_from_a_file(tmp_path):
     torch.save({"model": weights.lite0_state()}, tmp_path / "timm.pth")
     torch.save({"model": weights.read(weights.lite0_file())}, tmp_path / "package.pth")
     for name in ("timm.pth", "package.pth"):
-        with pytest.warns(UserWarning, match=r"they are those under 'model\.'\.$"):
+        with pytest.warns(UserWarning, match=r"the prefix 'model\.' is taken off\.$"):
             assert same_weights(backbones.load(weights=tmp_path / name), installed)
 
 

@@ -57,25 +57,34 @@ def test_a_wrong_shape_is_named():
 
 TRAINED = tiny(seed=1)
 WRAPPED = {
-    "data parallel": (below("module.", TRAINED), r"under 'module\.'\.$"),
-    "compiled": (below("_orig_mod.module.", TRAINED), r"under '_orig_mod\.module\.'\.$"),
-    "wrapper": ({"epoch": 3, "state_dict": below("", TRAINED)}, r"under 'state_dict\.'\.$"),
-    "two wrappers": ({"net": {"weights": below("a.b.", TRAINED)}}, r"under 'net\.weights\.a\.b\.'"),
+    "data parallel": (below("module.", TRAINED), r"the prefix 'module\.' is taken off\.$"),
+    "compiled": (
+        below("_orig_mod.module.", TRAINED),
+        r"the prefix '_orig_mod\.module\.' is taken off\.$",
+    ),
+    "wrapper": (
+        {"epoch": 3, "state_dict": below("", TRAINED)},
+        r"the prefix 'state_dict\.' is taken off\.$",
+    ),
+    "two wrappers": (
+        {"net": {"weights": below("a.b.", TRAINED)}},
+        r"the prefix 'net\.weights\.a\.b\.' is taken off",
+    ),
     "optimizer": (
         {"model": below("", TRAINED), "optimizer": adam(tiny(seed=1))},
-        r"under 'model\.'; other tensors are left out \('optimizer\.state\.",
+        r"the prefix 'model\.' is taken off; other tensors are left out \('optimizer\.state\.",
     ),
     "loss beside it": (
         {"state_dict": {**below("net.", TRAINED), "loss.weight": torch.ones(2)}},
-        r"under 'state_dict\.net\.'; other tensors are left out \('state_dict\.loss\.weight'\)\.$",
+        r"'state_dict\.net\.' is taken off; other .* left out \('state_dict\.loss\.weight'\)\.$",
     ),
     "averaged": (
         {"n_averaged": torch.tensor(3), **below("module.", TRAINED)},
-        r"under 'module\.'; other tensors are left out \('n_averaged'\)",
+        r"the prefix 'module\.' is taken off; other tensors are left out \('n_averaged'\)",
     ),
     "averaged beside the last": (
         {"state_dict": below("", tiny(seed=2)), "state_dict_ema": below("module.", TRAINED)},
-        r"under 'state_dict_ema\.module\.'; other tensors are left out .*'state_dict\.bn\.bias'",
+        r"'state_dict_ema\.module\.' is taken off; other .* left out \('state_dict\.bn\.bias'",
     ),
 }
 
@@ -163,7 +172,7 @@ def changed(**tensors: torch.Tensor | None) -> dict:
         (changed(conv_weight=torch.ones(4, 1, 3, 3, dtype=torch.int8)), "in whole numbers"),
         (changed(bn_bias=torch.full((4,), torch.nan)), r"'bn\.bias' holds NaN or infinite"),
         (changed(bn_bias=torch.full((4,), 1e300, dtype=torch.double)), "holds NaN or infinite"),
-        ({**below("q.", TRAINED), **below("k.", TRAINED)}, r"2 networks.*k\.', .*q\.'"),
+        ({**below("q.", TRAINED), **below("k.", TRAINED)}, r"holds networks under .*k\.', .*q\.'"),
     ],
 )
 @pytest.mark.parametrize("prefix", ["", "module."])
@@ -198,7 +207,15 @@ def test_a_damaged_file_is_one_clear_sentence(tmp_path, damage, suffix):
         weights.read(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"<!DOCTYPE html>" * 9, b"PK\3\4" + b"\0" * 99])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"<!DOCTYPE html>" * 9,
+        b"PK\3\4" + b"\0" * 99,
+        b"PK\3\4PK\5\6" + b"\0" * 9 + b"\1" + b"\0" * 8,  # its directory would begin before it
+    ],
+)
 def test_what_is_no_weights_file_is_said(tmp_path, content):
     (tmp_path / "net").write_bytes(content)
     with pytest.raises(CourseError, match="damaged or no weights file"):
@@ -244,6 +261,13 @@ def test_more_than_tensors_is_named_and_never_called_damaged(tmp_path, content, 
     assert "elete" not in str(caught.value)
 
 
+def test_a_pickle_of_a_later_protocol_is_not_called_damaged(tmp_path):
+    path = saved(TRAINED.state_dict(), tmp_path / "net.pt", pickle_protocol=4)
+    with pytest.warns(UserWarning, match="protocol 4"), pytest.raises(CourseError) as caught:
+        weights.read(path)
+    assert "save its state_dict alone with torch.save" in str(caught.value)
+
+
 @pytest.mark.parametrize("content", [torch.ones(2), [TRAINED.state_dict()], {"epoch": 3}, {}])
 def test_a_file_without_named_tensors_is_said(tmp_path, content):
     with pytest.raises(CourseError, match="from names to tensors is expected"):
@@ -261,9 +285,11 @@ def test_a_file_with_code_in_it_is_not_run(tmp_path, old):
         weights.read(path)
 
 
-def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(CourseError, match=r"no weights file .*nothing\.pth"):
-        weights.read(tmp_path / "nothing.pth")
+@pytest.mark.parametrize(("name", "why"), [("nothing.pth", "No such"), ("", "director")])
+def test_a_file_that_cannot_be_opened_is_named(tmp_path, name, why):
+    with pytest.raises(CourseError, match=rf"no weights file .*{why}.*{name}") as caught:
+        weights.read(tmp_path / name)
+    assert str(tmp_path / name) in str(caught.value)
 
 
 def test_no_network_names_file_address_and_way_out(tmp_path, monkeypatch):
