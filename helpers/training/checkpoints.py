@@ -21,6 +21,7 @@ from helpers.networks.backbones import Backbone
 from helpers.training.recipe import Run
 
 STATE = "state.pt"
+KEYS = ("fingerprint", "run", "model", "kept", "optimizer", "schedule")
 FORMAT = 2  # raise it when a saved state would mean something else
 
 
@@ -56,15 +57,18 @@ def load_state(folder: Path, fingerprint: str) -> dict | None:
     Raises
     ------
     CourseError
-        When it is damaged, or belongs to a run with other settings (`fingerprint`).
+        When it is damaged, down to a flipped bit, or belongs to a run with other settings
+        (`fingerprint`). The file stays.
     """
     path = folder / STATE
-    if not path.is_file():
+    if not files.mode(path):
         return None
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        found = state["fingerprint"]
+        state = weights.content(path)
+        found = {name: state[name] for name in KEYS}["fingerprint"]
     except Exception as error:  # a damaged file raises a dozen different types
+        if getattr(error, "filename", None):
+            raise CourseError(f"The saved run cannot be opened: {error}.") from error
         raise CourseError(
             f"The saved run {path} cannot be read. Delete it to start the run anew."
         ) from error
@@ -86,14 +90,16 @@ def export(
     ----------
     classes, channels, head : what `load` needs to build the network again.
     facts : what else a later reader needs (image size, scores ...); stored as JSON in the file's
-        metadata together with the backbone's name and normalisation.
+        metadata together with the backbone's name and normalisation, and with a checksum.
     """
     path = Path(path)
     facts |= {"classes": list(classes), "channels": channels, "head": head, "backbone": model.name}
     facts |= {"mean": model.mean.flatten().tolist(), "std": model.std.flatten().tolist()}
     tensors = {name: value.contiguous() for name, value in model.net.state_dict().items()}
+    metadata = {"facts": json.dumps(facts, default=str)}
+    metadata[weights.CHECKSUM] = weights.checksum(tensors, metadata)
     with files.atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata={"facts": json.dumps(facts, default=str)})
+        save_file(tensors, temporary, metadata=metadata)
     return path
 
 
@@ -110,7 +116,7 @@ def load(path: Path | str) -> tuple[Backbone, dict]:
         with safe_open(path, "pt") as file:
             facts = json.loads(file.metadata()["facts"])
         mean, std, n_classes = tuple(facts["mean"]), tuple(facts["std"]), len(facts["classes"])
-        name, channels, head = facts["backbone"], facts["channels"], facts["head"]
+        name, channels, head = facts["backbone"], facts["channels"], backbones.HEADS[facts["head"]]
     except Exception as error:  # no metadata, other metadata, another format
         raise CourseError(
             f"{path} holds weights, but not what the course stores with them. Use "
@@ -118,7 +124,7 @@ def load(path: Path | str) -> tuple[Backbone, dict]:
         ) from error
     gray = "sum" if len(mean) == 1 else "replicate"
     model = backbones.load(name, channels=channels, weights=None, gray=gray)
-    model.replace_head(backbones.HEADS[head](model.n_features, n_classes))
+    model.replace_head(head(model.n_features, n_classes))
     weights.fill(model.net, state, str(path))
     model.set_normalisation(mean, std)
     return model.eval(), facts

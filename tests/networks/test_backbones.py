@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +7,8 @@ from PIL import Image
 from skimage import data as photographs
 
 from helpers.errors import CourseError
-from helpers.networks import backbones
+from helpers.networks import backbones, weights
+from tests.conftest import same_weights
 
 
 def photograph(name: str, size: int = 224) -> torch.Tensor:
@@ -74,12 +77,64 @@ def test_frozen_parts_stay_in_eval_mode_through_train():
         (lambda: backbones.load("resnet05"), r"no backbone 'resnet05'.*'resnet50'"),
         (lambda: backbones.load(weights=None).part("stage9"), r"'stage9'.*stage7"),
         (lambda: backbones.load(channels=2), r"1 \(gray\) or 3 \(colour\), not 2"),
-        (lambda: backbones.load("resnet50", weights="IMAGENET1K_V3"), "IMAGENET1K_V1"),
+        (lambda: backbones.load("resnet50", weights="IMAGENET1K_V3"), "no file .*IMAGENET1K_V1"),
+        (lambda: backbones.load("resnet18", weights="package"), "no file 'package'"),
+        (lambda: backbones.load(weights="IMAGENET1K_V1"), "no file .*Known: imagenet, package"),
+        (lambda: backbones.load(weights="not/there.pth"), r"no file 'not/there\.pth'"),
     ],
 )
 def test_what_there_is_not_is_said(call, says):
     with pytest.raises(CourseError, match=says):
         call()
+
+
+def resnet(channels: int = 3, n_classes: int = 1000) -> backbones.Backbone:
+    model = backbones.load("resnet18", channels=channels, weights=None)
+    model.replace_head(torch.nn.Linear(model.n_features, n_classes))
+    return model
+
+
+def test_weights_are_a_file_when_there_is_one_whatever_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    made = resnet()
+    torch.save(made.net.state_dict(), "weights")
+    for name in ("weights", "./weights", tmp_path / "weights", "~/weights"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert same_weights(backbones.load("resnet18", weights=name), made)
+
+
+def test_a_name_of_weights_goes_before_a_file_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "imagenet").write_bytes(b"no weights")
+    assert same_weights(backbones.load(weights="imagenet"), backbones.load())
+
+
+def test_a_gray_stem_is_taken_as_it_is_not_summed_again(tmp_path):
+    made, path = resnet(channels=1, n_classes=3), tmp_path / "gray.pth"
+    torch.save({"state_dict": made.net.state_dict()}, path)
+    with pytest.warns(UserWarning, match=r"another head is left out .*'fc' starts at random"):
+        model = backbones.load("resnet18", channels=1, weights=path)
+    assert torch.equal(model.stem_conv.weight, made.stem_conv.weight)
+    assert torch.equal(model.mean, made.mean)
+    images = torch.rand(1, 1, 32, 32)
+    with torch.inference_mode():
+        seen = [net.eval()(images, stop="stage4") for net in (model, made)]
+    assert torch.equal(*seen)
+    for options in ({"channels": 3}, {"channels": 1, "gray": "replicate"}):
+        says = r"'conv1\.weight' is \(64, 1, 7, 7\), \(64, 3, 7, 7\) was .*number of channels"
+        with pytest.raises(CourseError, match=says):
+            backbones.load("resnet18", weights=path, **options)
+
+
+def test_lite0_of_its_package_and_of_timm_load_from_a_file(tmp_path):
+    installed = backbones.load()
+    torch.save({"model": weights.lite0_state()}, tmp_path / "timm.pth")
+    torch.save({"model": weights.read(weights.lite0_file())}, tmp_path / "package.pth")
+    for name in ("timm.pth", "package.pth"):
+        with pytest.warns(UserWarning, match=r"the prefix 'model\.' is taken off\.$"):
+            assert same_weights(backbones.load(weights=tmp_path / name), installed)
 
 
 def test_available_tells_where_each_set_of_weights_is(tmp_path, monkeypatch):
