@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from helpers import files
 from helpers.errors import CourseError, unknown_name
 from helpers.networks import weights as weight_files
+from helpers.networks.depthwise import quicken
 from helpers.networks.gray import adapt
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -207,7 +208,7 @@ def load(
         raise CourseError(f"channels must be 1 (gray) or 3 (colour), not {channels!r}.")
     layout = LAYOUTS[name]
     if layout is LITE0:
-        model = Backbone(name, timm.create_model("tf_efficientnet_lite0"), layout)
+        model = Backbone(name, quicken(timm.create_model("tf_efficientnet_lite0")), layout)
     else:
         model = Backbone(name, torchvision.models.get_model(name), layout)
     if weights is not None:

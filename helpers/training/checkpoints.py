@@ -27,7 +27,7 @@ FORMAT = 2  # raise it when a saved state would mean something else
 
 def save_state(folder: Path, state: dict) -> None:
     """Write the state of a run; whoever is killed on the way leaves the earlier state."""
-    with files.atomic_path(folder / STATE) as temporary:
+    with files.writing(folder / STATE), files.atomic_path(folder / STATE) as temporary:
         torch.save(state, temporary)
 
 
@@ -98,7 +98,7 @@ def export(
     tensors = {name: value.contiguous() for name, value in model.net.state_dict().items()}
     metadata = {"facts": json.dumps(facts, default=str)}
     metadata[weights.CHECKSUM] = weights.checksum(tensors, metadata)
-    with files.atomic_path(path) as temporary:
+    with files.writing(path), files.atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata=metadata)
     return path
 
