@@ -6,16 +6,21 @@ on where it was.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 
 from helpers.errors import CourseError
 from helpers.evidence import tables
@@ -78,15 +83,17 @@ def run(table: Table, plan: Sequence[Hashable], workers: int = 1) -> int:
         process died, e.g. for want of memory, or the user stopped it. The last three begin no
         further cell. Whatever was measured is in the table.
     """
-    table.prepare()
-    todo = missing(table, plan)
-    done = f"{len(plan) - len(todo)} of {len(plan)} cells are measured"
-    print(f"{done}, {len(todo)} to go", flush=True)
-    waiting, running, failed = deque(todo), {}, {}
+    running, failed = {}, {}
     stopped: CourseError | None = None
-    with ProcessPoolExecutor(
-        workers, get_context("spawn"), initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
+    with (
+        _alone(table.path),
+        ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin) as pool,
+    ):
+        table.prepare()
+        todo = missing(table, plan)
+        done = f"{len(plan) - len(todo)} of {len(plan)} cells are measured"
+        print(f"{done}, {len(todo)} to go", flush=True)
+        waiting = deque(todo)
         while waiting or running:
             try:
                 # A pool that is given all cells at once goes through them, whatever happens here.
@@ -115,6 +122,30 @@ def run(table: Table, plan: Sequence[Hashable], workers: int = 1) -> int:
     if failed:
         raise _failure(failed)
     return len(todo)
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold a table for one run: two would measure every cell twice."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path.with_name(f".{path.name}.run.lock"), timeout=0, mode=0o666):
+            yield
+    except Timeout as error:
+        raise CourseError(
+            f"Another run is measuring for {path}. Wait for it, or end it."
+        ) from error
+
+
+def _begin() -> None:
+    """Prepare a measuring process: one thread, and an end when its parent ends."""
+    torch.set_num_threads(1)
+
+    def end_with_parent() -> None:
+        wait_for([parent_process().sentinel])
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
 
 
 class _NotWritten(CourseError):

@@ -9,13 +9,15 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
+from filelock import FileLock
 
 from helpers.errors import CourseError
 from helpers.evidence import tables
 from measure.runner import Table, missing, run
 
-COLUMNS = ("name", "seed", "value")
+COLUMNS = ("dataset", "seed", "value")
 
 
 def begins(cell: tuple) -> list[dict]:
@@ -29,7 +31,7 @@ def begins(cell: tuple) -> list[dict]:
         raise CourseError("There are no images.")
     if seed == 2:
         os._exit(1)
-    return [{"name": name, "seed": seed, "value": part} for part in (0, 1)]
+    return [{"dataset": name, "seed": seed, "value": part} for part in (0, 1)]
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def table(tmp_path, private_cache, monkeypatch) -> Table:
     (tmp_path / "begun").mkdir()
     monkeypatch.setenv("BEGUN", str(tmp_path / "begun"))
     path = tmp_path / "results.csv"
-    return Table(path, COLUMNS, ("name", "seed"), ("blobs",), lambda names: [], begins)
+    return Table(path, COLUMNS, ("dataset", "seed"), ("blobs",), lambda names: [], begins)
 
 
 def plan(*seeds: int) -> list[tuple]:
@@ -152,3 +154,39 @@ def test_ctrl_c_ends_in_one_sentence_and_loses_no_finished_row(tmp_path, private
     _, said = process.communicate(timeout=60)
     assert said.endswith("Stopped. What was measured is kept; start again to go on.\n")
     assert tables.read(tmp_path / "t.csv", ("seed",))["seed"].tolist() == [0]
+
+
+def test_a_second_run_is_refused_while_one_is_measuring(table, one_process):
+    with (
+        FileLock(table.path.with_name(".results.csv.run.lock")),
+        pytest.raises(CourseError, match="Another run is measuring"),
+    ):
+        run(table, plan(3))
+    assert begun() == []
+    assert run(table, plan(3)) == 1
+
+
+PARENT = """
+import os, sys, time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from measure.runner import _begin
+if __name__ == "__main__":
+    pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_begin)
+    print(pool.submit(os.getpid).result(), flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_measuring_process_ends_with_its_parent(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    root = Path(__file__).parents[2]
+    parent = subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": str(root)},
+    )  # fmt: skip
+    worker = psutil.Process(int(parent.stdout.readline()))
+    parent.kill()
+    parent.wait()
+    worker.wait(timeout=60)
