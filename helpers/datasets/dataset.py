@@ -29,6 +29,8 @@ class Card:
     split_rule : one sentence: how train, validation and test were made.
     source, terms : where the images come from and what may be done with them.
     caveat : what a reader must know before believing a number on this set ("" if nothing).
+    warnings : the sentences of the caveat that were found out when the images were loaded: what has
+        to stand beside a score on them.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Card:
     source: str
     terms: str
     caveat: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 class Rows:
@@ -198,8 +201,9 @@ def holdout(
     n_folds = max(2, round(1 / fraction))
     if n_groups < n_folds:
         raise CourseError(
-            f"Only {n_groups} groups for {n_folds} folds: the file-name pattern "
-            "puts too many images into one group. Make the pattern narrower or leave it out."
+            f"Only {n_groups} groups for {n_folds} folds: too many images are copies or in one "
+            "group of the file-name pattern. Remove copies, make the pattern narrower or leave it "
+            "out."
         )
     folds = StratifiedGroupKFold(n_splits=n_folds, shuffle=True, random_state=seed)
     pairs = list(folds.split(np.zeros(len(strata)), strata, groups))
