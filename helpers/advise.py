@@ -12,6 +12,7 @@ import io
 import os
 import re
 import shlex
+import subprocess
 import tempfile
 import time
 import warnings
@@ -28,10 +29,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from helpers import files, plots
-from helpers.datasets import Card, Dataset, Split
-from helpers.datasets.dataset import stratified_sample
-from helpers.datasets.decode import LOST, Problem, decode_files, is_gray
-from helpers.datasets.folder import SUFFIXES, Listing, cut, group_codes, list_folder, overlaps
+from helpers.datasets import Card, Dataset, Split, leaks
+from helpers.datasets.decode import Problem
+from helpers.datasets.folder import cut, group_codes, keep_together, read_rows, sample_rows
+from helpers.datasets.listing import Listing, list_folder, tally
 from helpers.errors import CourseError
 from helpers.evidence import grid, recommend, similarity
 from helpers.evidence.grid import IMAGE_SIZE
@@ -143,7 +144,9 @@ class Found:
 
     Attributes
     ----------
-    listing : all image files by name. groups : ``(N,)``, see `group_codes`.
+    listing : all image files by name.
+    named, copies : ``(N,)``, groups of the file names and of files with the same bytes; `groups`:
+        both joined.
     index : part -> positions in the listing, as training would split them.
     tried, rows : positions that were opened, and those of them that could be read.
     images : of `rows`, `IMAGE_SIZE` pixels, gray where all are.
@@ -151,6 +154,8 @@ class Found:
     """
 
     listing: Listing
+    named: np.ndarray
+    copies: np.ndarray
     groups: np.ndarray
     index: dict[str, np.ndarray]
     tried: np.ndarray
@@ -168,10 +173,12 @@ def look(root: Path, pattern: str | None = None, seed: int = 0) -> Found:
         When the folder cannot be trained on, or of some class nothing can be read.
     """
     listing = list_folder(root)
-    groups = group_codes(listing.files, pattern)
-    index = cut(listing, groups, SPLIT, SPLIT_SEED)
-    tried = _some(listing, index["train"], SAMPLE, seed)
-    rows, images, problems = _read(listing, groups, tried)
+    named, copies = group_codes(listing.files, pattern), leaks.same_files(listing.files)
+    groups = leaks.joined(named, copies)
+    index = cut(listing, named, SPLIT, SPLIT_SEED)
+    index = keep_together(listing, index, groups, SPLIT, SPLIT_SEED)
+    tried = sample_rows(listing, index["train"], SAMPLE, seed)
+    rows, images, problems = read_rows(listing, groups, tried, IMAGE_SIZE)
     for label in np.setdiff1d(listing.labels, images.labels)[:1]:
         name, n = listing.classes[label], (listing.labels[tried] == label).sum()
         kinds = Counter(p.kind for p in problems if p.file.parent.name == name)
@@ -186,58 +193,37 @@ def look(root: Path, pattern: str | None = None, seed: int = 0) -> Found:
             "for validation and test and those that cannot be read; at least 5 are needed to "
             "compare them with photographs. Add images."
         )
-    return Found(listing, groups, index, tried, rows, images, problems)
-
-
-def _some(listing: Listing, rows: np.ndarray, most: int, seed: int) -> np.ndarray:
-    """Return at most `most` of the positions `rows`, each class among them."""
-    most = max(most, 2 * len(listing.classes))
-    return rows if len(rows) <= most else rows[stratified_sample(listing.labels[rows], most, seed)]
-
-
-def _read(
-    listing: Listing, groups: np.ndarray, rows: np.ndarray, channels: int | None = None
-) -> tuple[np.ndarray, Split, list[Problem]]:
-    """Return which of `rows` could be read, their images, and what training would refuse.
-
-    `channels` is 1 or 3; None: 1 where all are gray.
-    """
-    paths = [listing.files[row] for row in rows]
-    images, problems = decode_files(paths, IMAGE_SIZE, 3, collect=True)
-    lost = {problem.file for problem in problems if problem.kind in LOST}
-    good = np.array([path not in lost for path in paths])
-    rows, images = rows[good], images[good]
-    if channels == 1 or (channels is None and is_gray(images)):
-        images = images[..., 1:2]
-    return rows, Split(images, listing.labels[rows], groups[rows]), problems
+    return Found(listing, named, copies, groups, index, tried, rows, images, problems)
 
 
 def overview(found: Found) -> dict[str, object]:
     """Return how many images there are, of what classes, sizes and depths, and what is odd."""
     listing = found.listing
-    headers = []
-    for row in found.rows:
-        with Image.open(listing.files[row]) as image:
-            headers.append((image.size, image.format, image.mode))
-    sizes, formats, modes = zip(*headers, strict=True)
+    headers = leaks.headers([listing.files[row] for row in found.rows])
+    sizes = headers["size"].tolist()
     sides = np.min(sizes, axis=1)
-    folders = [top / name for top in listing.folders.values() for name in listing.classes]
     counts = dict(zip(listing.classes, np.bincount(listing.labels).tolist(), strict=True))
     return {
         "n_files": len(listing.files), "counts": counts, "opened": len(found.tried),
         "parts": {part: len(rows) for part, rows in found.index.items()},
         "largest": max(counts, key=counts.get), "smallest": min(counts, key=counts.get),
-        "n_groups": len(np.unique(found.groups)), "torn": overlaps(listing, found.groups),
+        "n_groups": len(np.unique(found.named)),
+        "n_copies": int(leaks.with_copies(found.copies).sum()),
+        "warnings": leaks.warnings_of(listing, found.named, found.copies),
+        "telling": leaks.telling(headers, np.array(listing.classes)[found.images.labels]),
+        "alike": [
+            [leaks.short(listing.files[found.rows[row]]) for row in pair]
+            for pair in leaks.alike(found.images.images, found.groups[found.rows])
+        ],
         "one_size": sizes[0] if len(set(sizes)) == 1 else None,
         "sides": sides, "middle": np.median(sides), "small": int((sides < IMAGE_SIZE).sum()),
-        "formats": Counter(formats), "modes": Counter(modes),
+        "formats": Counter(headers["format"]), "modes": Counter(headers["mode"]),
         "gray": found.images.images.shape[-1] == 1,
-        "problems": Counter(problem.kind for problem in found.problems),
+        "problems": {
+            problem.kind: [leaks.short(p.file) for p in found.problems if p.kind == problem.kind]
+            for problem in found.problems
+        },
         "million": f"{2 * Image.MAX_IMAGE_PIXELS / 1e6:.0f}",  # Pillow opens no larger ones
-        "others": sum(
-            path.suffix.lower() not in SUFFIXES and path.name[0] != "." and os.path.isfile(path)
-            for folder in folders for path in folder.iterdir()
-        ),
         "classes": pd.DataFrame({"class": counts.keys(), "images": counts.values()}),
     }  # fmt: skip
 
@@ -275,11 +261,20 @@ def next_command(advice: Recommendation, root: Path, pattern: str | None = None)
     strategy, epochs = arm(advice.strategy, advice.n)
     base, _, last = strategy.name.partition("_last")
     return (
-        f"python -m helpers train --dataset {shlex.quote(f'folder:{root}')} --strategy {base}"
+        f"python -m helpers train --dataset {quoted(f'folder:{root}')} --strategy {base}"
         + (f" --last {last}" if last else "")
-        + (f" --group-pattern {shlex.quote(pattern)}" if pattern else "")
+        + (f" --group-pattern {quoted(pattern)}" if pattern else "")
         + f" --size {IMAGE_SIZE} --epochs {epochs} --checkpoint net.safetensors"
     )
+
+
+def quoted(text: str) -> str:
+    """Return `text` as one word for the shell of this system (on Windows cmd and PowerShell)."""
+    if os.name != "nt":
+        return shlex.quote(text)
+    # Always in double quotes: parentheses and bars mean something to both shells, and single
+    # quotes nothing to cmd. Only text with a space in it is quoted by list2cmdline.
+    return '"' + subprocess.list2cmdline([f" {text}"])[2:]
 
 
 def race_data(found: Found, most: int = RACE_IMAGES, seed: int = 0) -> Dataset:
@@ -307,8 +302,8 @@ def race_data(found: Found, most: int = RACE_IMAGES, seed: int = 0) -> Dataset:
         ) from error
     parts, channels = {}, found.images.images.shape[-1]
     for part, limit in (("train", most), ("val", most // 4), ("test", TEST_IMAGES)):
-        rows = _some(listing, pool[index[part]], limit, seed)
-        _, parts[part], _ = _read(listing, found.groups, rows, channels)
+        rows = sample_rows(listing, pool[index[part]], limit, seed)
+        _, parts[part], _ = read_rows(listing, found.groups, rows, IMAGE_SIZE, channels)
         for label, name in enumerate(listing.classes):
             if label not in parts[part].labels:
                 raise CourseError(
@@ -394,7 +389,7 @@ def report(facts: Mapping[str, object], *, page: bool = False) -> str:
     )  # fmt: skip
     words.filters |= {
         "n": "{:,}".format, "table": _table, "picture": _picture, "name": _literally,
-        "tally": lambda found: ", ".join(f"{name} ({n:,})" for name, n in found.most_common()),
+        "tally": tally,
     }  # fmt: skip
     text = words.get_template("advice.md").render(facts, page=page)
     if page:

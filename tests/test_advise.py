@@ -6,6 +6,7 @@ import shlex
 import shutil
 import tempfile
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -213,7 +214,7 @@ def mixed(folder):
 
 def with_other_files(folder):
     for i in range(6):
-        (folder / "dark" / f"broken{i}.png").write_bytes(b"not a picture")
+        (folder / "dark" / f"broken{i}.png").write_bytes(b"not a picture %d" % i)
     for i in range(3):
         (folder / "light" / f"notes{i}.txt").write_text("hello")
     (folder / "light" / ".hidden").write_text("not counted")
@@ -231,12 +232,14 @@ def with_broken_links_and_huge_images(folder):
         (mixed, ["mixed, shorter side 36 to 120 pixels", r"\d of \d+ have more than 8 bits",
                  r"modes L \(\d+\), .*I;16 \(\d+\)", r"RGB \(", "the content is in colour"]),
         (with_other_files, [r"\b[1-6] of \d+ cannot be read",
-                            "3 other files lie beside the images and were skipped"]),
+                            r"By name: dark/broken\d\.png",
+                            r"Skipped files, by their names no .*: \.txt \(3\)"]),
         # A broken link is an image by its name, and no file.
         (with_broken_links_and_huge_images,
-         [r"\d of \d+ cannot be read .* larger than 0 million pixels", "!other files"]),
+         [r"\d of \d+ cannot be read .* larger than 0 million pixels", "!Skipped files"]),
         (lambda folder: keep_only(folder / "light", 4),
-         ["uneven: 20 against 4", "Always saying dark would be right for 83.3%"]),
+         ["uneven: 20 against 4. train weights the loss by class already",
+          "Always saying dark would be right for 83.3%"]),
     ],
 )  # fmt: skip
 def test_what_is_odd_about_a_folder_is_said(folder, monkeypatch, capsys, recwarn, change, patterns):
@@ -253,8 +256,8 @@ def test_of_many_files_only_a_few_hundred_are_opened(tmp_path, private_cache, op
         (tmp_path / "many" / name).mkdir(parents=True)
         first = tmp_path / "many" / name / "0.png"
         save(first, k)
-        for i in range(1, 5_000):
-            os.link(first, first.with_name(f"{i}.png"))
+        for i in range(1, 5_000):  # what follows the end of a PNG is not read
+            first.with_name(f"{i}.png").write_bytes(first.read_bytes() + b"%d" % i)
     facts = advise.overview(advise.look(tmp_path / "many"))
     assert (facts["n_files"], facts["opened"], len(opened)) == (10_000, 400, 400)
 
@@ -315,7 +318,7 @@ def test_what_cannot_be_asked(folder, monkeypatch, capsys, path, options, says):
     ("dark", "light", "says"),
     [
         (20, 2, "The class light has 2 images"),
-        (20, 0, "light holds no image (.bmp, .jpeg"),
+        (20, 0, ".webp), but .dcm (20). Add images, convert what is there"),
         (3, 3, "Of 6 images 2 are left for training"),
         (20, None, "nothing to tell apart"),
         (None, None, "has no class folders"),
@@ -381,6 +384,8 @@ def test_patients_in_two_part_folders_are_not_said_to_lie_apart(folder, tmp_path
     for part in ("train", "test"):
         shutil.copytree(folder, tmp_path / "parts" / part)
     text = said(tmp_path / "parts", capsys, "--group-pattern", r"patient(\d+)")
+    assert "80 files have a copy, byte for byte" in text
+    assert "40 of the 40 images in test/ are in train/ too, such as dark/patient0\\_0.png" in text
     assert "20 groups.\n" in text
     assert "groups of file names lie in both train/ and test/" in text
     assert "no group lies on both sides" not in text
@@ -400,7 +405,7 @@ def test_a_race_that_cannot_be_held(folder, capsys):
     found = advise.look(folder)
     for row in found.index["train"]:
         if found.listing.labels[row] == 1:
-            found.listing.files[row].write_bytes(b"not a picture")
+            found.listing.files[row].write_bytes(b"not a picture %d" % row)
     with pytest.raises(CourseError, match="No race: the train part has no readable image of the"):
         advise.race_data(found)
     assert "None of the 12 files of the class light" in refused(folder, capsys)
@@ -462,3 +467,61 @@ def test_two_or_three_arms_race_with_the_favourite_first(folder, monkeypatch, ru
     advise.advise(folder, race_images=8)
     between = ["scratch"] if runner_up == "scratch" else []
     assert given == ["lp_ft", *between, "feature_extraction"]
+
+
+def test_training_and_the_advisor_split_alike_where_files_have_copies(folder):
+    for i in range(10):
+        shutil.copy(folder / "dark" / f"patient{i}_0.png", folder / "dark" / f"again{i}.png")
+    found = advise.look(folder)
+    data = datasets.load(f"folder:{folder}", size=32)
+    for part, rows in found.index.items():
+        split = getattr(data, part)
+        assert np.array_equal(split.groups, found.groups[rows])
+        assert np.array_equal(split.labels, found.listing.labels[rows])
+    kept = [set(found.copies[rows].tolist()) for rows in found.index.values()]
+    assert sum(map(len, kept)) == len(set.union(*kept)) == 40
+
+
+def test_a_format_a_mode_or_a_size_that_tells_the_class_is_shown(folder, capsys):
+    assert "tells its class" not in said(folder, capsys)
+    for i in range(20):
+        path = folder / "light" / f"patient{i}_1.png"
+        Image.open(path).convert("RGB").resize((90 + i, 88)).save(path.with_suffix(".jpg"))
+        path.unlink()
+    text = said(folder, capsys)
+    for column in ("format", "mode", "shorter side"):
+        assert f"The {column} of a file tells its class: that alone is right for 100%" in text
+    assert re.search(r"\| format \| dark +\| light +\|", text)
+    assert re.search(r"\| JPEG +\| 0 +\| 12 +\|", text)
+    assert "The size of a file tells" not in text, "no two have the same"
+
+
+def test_images_that_look_the_same_are_named(folder, capsys):
+    assert "look the same" not in said(folder, capsys)
+    found = advise.look(folder)
+    row = next(row for row in found.index["train"] if found.listing.labels[row] == 0)
+    with Image.open(found.listing.files[row]) as image:
+        copies = [folder / "light" / f"copy{i}.png" for i in range(3)]
+        for i, copy in enumerate(copies):
+            image.point(lambda value, i=i: value + i + 1).save(copy)
+    found = advise.look(folder)
+    pairs = advise.overview(found)["alike"]
+    assert pairs
+    assert all("copy" in pair[0] + pair[1] for pair in pairs)
+
+
+@pytest.mark.parametrize(
+    ("system", "path", "command"),
+    [
+        ("posix", "/data/it's mine", """'folder:/data/it'"'"'s mine'"""),
+        ("nt", r"C:\my images", r'"folder:C:\my images"'),
+        ("nt", "D:\\", r'"folder:D:\\"'),
+        ("nt", "C:\\x", r'"folder:C:\x"'),
+    ],
+)
+def test_the_command_is_quoted_for_the_shell_at_hand(monkeypatch, system, path, command):
+    monkeypatch.setattr(advise, "os", SimpleNamespace(name=system))
+    text = advise.next_command(recommend.recommend(100, similarity=0.4), path, r"p(\d+)|q")
+    assert f"--dataset {command} --strategy" in text
+    quote = "'" if system == "posix" else '"'
+    assert f"--group-pattern {quote}p(\\d+)|q{quote} --size" in text

@@ -8,9 +8,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 from collections.abc import Callable
+from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 
 from helpers import files
@@ -19,6 +22,8 @@ from helpers.datasets.elpv import load_elpv
 from helpers.datasets.folder import KNOWN, load_folder
 from helpers.datasets.medmnist import MEDMNIST, load_medmnist
 from helpers.errors import CourseError, unknown_name
+
+LARGEST = 1024  # pixels a side: 3 MB for each image in colour
 
 __all__ = ["Card", "Dataset", "Split", "default_name", "load", "names"]
 
@@ -41,7 +46,7 @@ def load(name: str | None = None, *, size: int = 128, **options) -> Dataset:
     name : ``"elpv"``; a 2D MedMNIST set such as ``"pneumonia"`` (downloaded once);
         ``"folder:PATH"`` for your own images; or the bare name of a folder inside
         ``COURSE_DATA_DIR``. None means `default_name`.
-    size : height and width in pixels of the images returned.
+    size : height and width in pixels of the images returned, from 8 to `LARGEST`.
     options : passed to the loader, e.g. ``threshold`` for ELPV or ``group_pattern`` for a folder
         (see `load_elpv`, `load_folder`, `load_medmnist`). ``COURSE_GROUP_PATTERN`` gives folders
         a group pattern where none is passed.
@@ -52,16 +57,22 @@ def load(name: str | None = None, *, size: int = 128, **options) -> Dataset:
         When there is no such data set, or something is wrong with it: the message says what to do.
     """
     name = name or default_name()
-    if size < 8:
-        raise CourseError(f"size is {size} pixels; ask for at least 8 (64 to 224 make sense here).")
+    if not isinstance(size, Integral) or not 8 <= size <= LARGEST:
+        raise CourseError(
+            f"size is {size} pixels; ask for at least 8 and at most {LARGEST:,}, a whole number "
+            "(64 to 224 make sense here)."
+        )
     if name == "elpv":
-        return _call(load_elpv, name, size=size, **options)
+        return _beside_a_folder(name, _call(load_elpv, name, size=size, **options))
     if name in MEDMNIST or name == "chest":  # load_medmnist says why chest is left out
-        return _call(load_medmnist, name, name, size=size, **options)
+        return _beside_a_folder(name, _call(load_medmnist, name, name, size=size, **options))
     if pattern := os.environ.get("COURSE_GROUP_PATTERN"):
         options = {"group_pattern": pattern, **options}
     if name.startswith("folder:"):
-        path = files.expanded(name.removeprefix("folder:")).absolute()
+        given = name.removeprefix("folder:")
+        if not given.strip():  # Path("") would be the current folder
+            raise CourseError("'folder:' has no path; give 'folder:PATH', e.g. 'folder:images'.")
+        path = files.expanded(given).absolute()
         return _call(load_folder, name, path, size=size, **options)
     local = _local_folders()
     if name in local:
@@ -89,9 +100,26 @@ def _call(loader: Callable[..., Dataset], name: str, /, *arguments, **options) -
     return loader(*arguments, **options)
 
 
+def _beside_a_folder(name: str, data: Dataset) -> Dataset:
+    """Say so in the card where the user has a folder of the same name, which is not read."""
+    with contextlib.suppress(CourseError):  # this set needs no COURSE_DATA_DIR
+        if path := _local_folders().get(name):
+            said = f"This is the course's own {name}; for {path} write folder:{path}."
+            caveat = f"{data.card.caveat} {said}".strip()
+            return replace(data, card=replace(data.card, caveat=caveat, warnings=(said,)))
+    return data
+
+
 def _local_folders() -> dict[str, Path]:
     """Return the folders inside ``COURSE_DATA_DIR`` by name; none where it is no folder."""
     root = os.environ.get("COURSE_DATA_DIR")
-    if not root or not files.expanded(root).is_dir():
-        return {}
-    return {path.name: path for path in sorted(files.expanded(root).iterdir()) if path.is_dir()}
+    try:
+        if not root or not files.is_folder(files.expanded(root)):
+            return {}
+        found = sorted(files.expanded(root).iterdir())
+    except (OSError, CourseError) as error:
+        raise CourseError(
+            f"COURSE_DATA_DIR is {root}, which cannot be listed: {error} Set it to a folder that "
+            "may be read, or unset it."
+        ) from error
+    return {path.name: path for path in found if os.path.isdir(path)}

@@ -201,8 +201,9 @@ def holdout(
     n_folds = max(2, round(1 / fraction))
     if n_groups < n_folds:
         raise CourseError(
-            f"Only {n_groups} groups for {n_folds} folds: the file-name pattern "
-            "puts too many images into one group. Make the pattern narrower or leave it out."
+            f"Only {n_groups} groups for {n_folds} folds: too many images are copies or in one "
+            "group of the file-name pattern. Remove copies, make the pattern narrower or leave it "
+            "out."
         )
     folds = StratifiedGroupKFold(n_splits=n_folds, shuffle=True, random_state=seed)
     pairs = list(folds.split(np.zeros(len(strata)), strata, groups))

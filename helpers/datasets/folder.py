@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from helpers import files
-from helpers.datasets.dataset import Card, Dataset, Split, holdout
-from helpers.datasets.decode import Channels, decode_parts
+from helpers.datasets import leaks
+from helpers.datasets.dataset import Card, Dataset, Split, holdout, stratified_sample
+from helpers.datasets.decode import LOST, Channels, Problem, decode_files, decode_parts, is_gray
+from helpers.datasets.listing import PART_OF, PARTS, Listing, list_folder
 from helpers.errors import CourseError
-
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
-PARTS = ("train", "val", "test")
-PART_OF = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-EXPECTED = "Expected is PATH/class/image.png or PATH/train/class/image.png"
 
 # Facts for the cards of well-known folders, by their names: what `load_folder` takes as `about`.
 KNOWN = json.loads(files.resource("known_folders.json").read_text("utf-8"))
@@ -43,7 +38,11 @@ def load_folder(
     Parts that are there are kept. A missing validation part is taken out of train, a missing
     test part too; with train and val alone, val becomes the test part (scored once) and a new
     validation part is taken out of train. PNG, JPEG, BMP, TIFF and WebP are read; other files
-    and hidden ones are ignored. Decoded images are cached until a file changes.
+    are counted in the card's warnings, hidden ones ignored. Decoded images are cached until a file
+    changes.
+
+    Images with the same pixels stay on one side of a split made here, as if they were a group. In
+    parts that are there they are named in the card's warnings.
 
     Parameters
     ----------
@@ -51,7 +50,8 @@ def load_folder(
     size : height and width in pixels: shorter side resized (bicubic), then centre-cropped.
     name : the card's name, by default ``"folder:PATH"``.
     about : facts for the card, any of ``title``, ``domain``, ``source``, ``terms``, ``caveat``,
-        and a ``group_pattern`` to use where none is given.
+        a ``group_pattern`` to use where none is given, the ``classes`` that a folder must have
+        for these facts to be about it, and whether it was ``measured`` with copies left apart.
     group_pattern : regular expression searched in the file name. Files with the same match (its
         groups joined, if it has any) belong together, e.g. to one patient, and are never torn
         apart by a split made here. A name without a match is a group of its own.
@@ -73,165 +73,43 @@ def load_folder(
                 "in (0, 0.5], e.g. 0.2."
             )
     root, about = files.expanded(path), about or {}
+    listing, warnings = list_folder(root), []
+    if list(listing.classes) != list(about.get("classes", listing.classes)):
+        about, warnings = {}, [f"{root.name} has other classes than the known set of that name."]
     pattern = group_pattern or about.get("group_pattern")
-    listing = list_folder(root)
     groups = group_codes(listing.files, pattern)
-    index = cut(listing, groups, {"test": test_fraction, "val": val_fraction}, seed)
-    parts = {part: [listing.files[row] for row in rows] for part, rows in index.items()}
-    images = decode_parts(root, parts, size, channels)
+    fractions = {"test": test_fraction, "val": val_fraction}
+
+    def decode(index: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        parts = {part: [listing.files[row] for row in rows] for part, rows in index.items()}
+        return decode_parts(root, parts, size, channels)
+
+    first = cut(listing, groups, fractions, seed)
+    images = decode(first)
+    copies = leaks.same_pixels(images, first)
+    warnings += leaks.warnings_of(listing, groups, copies)
+    if about.get("measured"):  # data/results was measured on this very split, copies and all
+        copies = np.arange(len(copies))
+    together = leaks.joined(groups, copies)
+    index = keep_together(listing, first, together, fractions, seed)
+    if index is not first:
+        images = decode(index)
+    n_copies = int(leaks.with_copies(copies)[listing.origin == "train"].sum())
     card = Card(
-        name=name or f"folder:{root}",
-        title=about.get("title", root.resolve().name),
+        name=name or files.shown(f"folder:{root}"),
+        title=about.get("title", files.shown(root.resolve().name)),
         domain=about.get("domain", "own images"),
         classes=listing.classes,
         channels=images["train"].shape[-1],
         size=size,
-        split_rule=_split_rule(listing, index, grouped=pattern is not None),
+        split_rule=_split_rule(listing, index, n_copies, grouped=pattern is not None),
         source=about.get("source", "your folder"),
         terms=about.get("terms", "yours to check"),
-        caveat=" ".join([about.get("caveat", ""), *overlaps(listing, groups)]).strip(),
+        caveat=" ".join([about.get("caveat", ""), *warnings]).strip(),
+        warnings=tuple(warnings),
     )
-    splits = {k: Split(images[k], listing.labels[rows], groups[rows]) for k, rows in index.items()}
-    return Dataset(card, **splits)
-
-
-@dataclass(frozen=True)
-class Listing:
-    """Image files as they lie on the disk, sorted by part, class and name.
-
-    Attributes
-    ----------
-    folders : part (``"train"``, ``"val"``, ``"test"``) to the folder it is read from. A part
-        without a folder has to be taken out of train.
-    classes : class names, sorted; index = label.
-    files : N image files.
-    labels : int64 array ``(N,)``.
-    origin : array ``(N,)`` of part names: where each file lies.
-    """
-
-    folders: dict[str, Path]
-    classes: tuple[str, ...]
-    files: list[Path]
-    labels: np.ndarray
-    origin: np.ndarray
-
-
-def list_folder(root: Path) -> Listing:
-    """List ``root/class/image`` or ``root/{train,val,test}/class/image``.
-
-    With train and val but no test folder, val is listed as the test part: the course scores
-    the test part once, at the end, and chooses on another one.
-
-    Raises
-    ------
-    CourseError
-        When there is no such folder, it may not be looked into, or its parts or classes cannot
-        be used.
-    """
-    if not files.mode(root):
-        raise CourseError(f"There is no folder {root}. Check the path.")
-    if not files.is_folder(root):
-        raise CourseError(f"{root} is a file; give the folder that holds the class folders.")
-    folders = _find_parts(root)
-    classes = _common_classes(folders)
-    rows = [
-        (file, label, part)
-        for part, folder in folders.items()
-        for label, name in enumerate(classes)
-        for file in _image_files(folder / name)
-    ]
-    found, labels, origin = zip(*rows, strict=True)
-    listing = Listing(folders, classes, list(found), np.array(labels), np.array(origin))
-    needed = [part for part in PARTS if part == "train" or part not in folders]
-    counts = np.bincount(listing.labels[listing.origin == "train"])
-    for name, count in zip(classes, counts.tolist(), strict=True):
-        if count < len(needed):
-            raise CourseError(
-                f"The class {name} has {count} image{'s' * (count > 1)} in {folders['train']}; at "
-                f"least {len(needed)} are needed, one each for {', '.join(needed)}. Add images or "
-                "remove the class."
-            )
-    return listing
-
-
-def _find_parts(root: Path) -> dict[str, Path]:
-    """Return the folders of the parts; of a folder without parts, all of it as train."""
-    subfolders = _subfolders(root)
-    parts = [PART_OF.get(folder.name.lower()) for folder in subfolders]
-    train = [folder for folder, part in zip(subfolders, parts, strict=True) if part == "train"]
-    # A class may be called "train", too: among other classes it then holds images, not folders.
-    if not (subfolders and all(parts)) and not any(_subfolders(folder) for folder in train):
-        return {"train": root}
-    if not all(parts) or len(set(parts)) < len(parts) or not train:
-        names = ", ".join(folder.name for folder in subfolders)
-        raise CourseError(
-            f"{root} holds {names}: there must be one train folder, at most one val and one test "
-            "folder, and no other. Move or rename what does not belong."
-        )
-    found = dict(zip(parts, subfolders, strict=True))
-    if "test" not in found and "val" in found:
-        found["test"] = found.pop("val")
-    return {part: found[part] for part in PARTS if part in found}
-
-
-def _common_classes(folders: dict[str, Path]) -> tuple[str, ...]:
-    """Return the names of the class folders, which must be the same in all parts."""
-    classes = {part: [path.name for path in _subfolders(path)] for part, path in folders.items()}
-    train = folders["train"]
-    for part, folder in folders.items():
-        if not classes[part]:
-            raise CourseError(f"{folder} has no class folders. {EXPECTED}.")
-        if odd := sorted(set(classes[part]) ^ set(classes["train"])):
-            raise CourseError(
-                f"{train} and {folder} must have the same class folders; only one of "
-                f"them has {', '.join(odd)}."
-            )
-    if len(classes["train"]) == 1:
-        (name,) = classes["train"]
-        if len(folders) == 1 and (n_inner := len(_subfolders(train / name))) > 1:
-            raise CourseError(
-                f"{train} holds a single folder, which holds {n_inner} folders itself: "
-                f"that one was probably meant. Give {train / name} as the path."
-            )
-        raise CourseError(
-            f"{train} has a single class folder, {name}; there is nothing to tell apart. Add a "
-            "folder with images of another class."
-        )
-    return tuple(classes["train"])
-
-
-def _image_files(folder: Path) -> list[Path]:
-    found = []
-    for path in _visible(folder):
-        if path.suffix.lower() in SUFFIXES:  # not asked what it is: a network drive takes its time
-            found.append(path)
-        elif os.path.isdir(path):
-            raise CourseError(
-                f"The class folder {folder} holds a folder, {path.name}. {EXPECTED}: put "
-                "images directly into the class folder, or give the folder above those as PATH."
-            )
-    if not found:
-        raise CourseError(
-            f"The class folder {folder} holds no image ({', '.join(sorted(SUFFIXES))}). Add images "
-            "or remove the folder."
-        )
-    return found
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    # os.path.isdir, not Path.is_dir: some versions of Python raise on a link back to itself.
-    return [path for path in _visible(folder) if os.path.isdir(path)]
-
-
-def _visible(folder: Path) -> list[Path]:
-    try:
-        with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries)
-    except OSError as error:
-        raise CourseError(
-            f"The folder {folder} cannot be listed ({error.strerror}). Make it readable."
-        ) from error
-    return [folder / name for name in names if not name.startswith((".", "__MACOSX"))]
+    parts = {k: Split(images[k], listing.labels[r], together[r]) for k, r in index.items()}
+    return Dataset(card, **parts)
 
 
 def group_codes(paths: Sequence[Path], pattern: str | None) -> np.ndarray:
@@ -251,7 +129,7 @@ def group_codes(paths: Sequence[Path], pattern: str | None) -> np.ndarray:
         return np.arange(len(paths))
     try:
         regex = re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:  # a{99999999999}, ten thousand (
         raise CourseError(
             f"group_pattern {pattern!r} is not a regular expression ({error}). An example that "
             r"is one: r'patient(\d+)'."
@@ -284,7 +162,7 @@ def cut(
 
     Returns
     -------
-    part -> positions into the listing.
+    part -> positions into the listing, ascending.
 
     Raises
     ------
@@ -307,13 +185,47 @@ def cut(
         if absent := sorted(set(listing.classes) - set(names[rows])):
             raise CourseError(
                 f"The {part} part would have no image of the class {absent[0]}: its images belong "
-                "to too few groups. Add images of other groups, try another seed, or make "
-                "group_pattern narrower."
+                "to too few groups, or too many are copies. Add other images, try another seed, or "
+                "make group_pattern narrower."
             )
     return {part: index[part] for part in PARTS}
 
 
-def _split_rule(listing: Listing, index: Mapping[str, np.ndarray], *, grouped: bool) -> str:
+def keep_together(
+    listing: Listing, first: dict[str, np.ndarray], together: np.ndarray,
+    fractions: Mapping[str, float], seed: int,
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """Mend a split that has torn copies apart: each group goes where its first image is.
+
+    All else stays: a handful of copies makes no other split of a large set. Only where a part
+    would lose a class that way, the groups are cut themselves.
+
+    Parameters
+    ----------
+    first, fractions, seed : what `cut` returned, and was given.
+    together : ``(N,)``, see `leaks.joined`.
+
+    Returns
+    -------
+    part -> positions into the listing; `first` itself where nothing is torn.
+    """
+    part_of = np.empty(len(together), dtype="<U5")
+    for part, rows in first.items():
+        part_of[rows] = part
+    pool = np.flatnonzero(listing.origin == "train")
+    _, start, which = np.unique(together[pool], return_index=True, return_inverse=True)
+    goal = part_of[pool[start[which]]]
+    if (goal == part_of[pool]).all():
+        return first
+    part_of[pool] = goal
+    index = {part: np.flatnonzero(part_of == part) for part in first}
+    whole = all(len(np.unique(listing.labels[i])) == len(listing.classes) for i in index.values())
+    return index if whole else cut(listing, together, fractions, seed)
+
+
+def _split_rule(
+    listing: Listing, index: Mapping[str, np.ndarray], n_copies: int, *, grouped: bool
+) -> str:
     """Say how each part was made, in the order in which they were taken."""
     rules = []
     pool = int((listing.origin == "train").sum())
@@ -329,21 +241,30 @@ def _split_rule(listing: Listing, index: Mapping[str, np.ndarray], *, grouped: b
             rules[-1] += ", because there is no test folder and the course scores a test part once"
     if len(listing.folders) < len(PARTS):
         together = ", images whose names show one group stay on one side" if grouped else ""
+        if n_copies:
+            together += f", the {n_copies:,} images that have a copy stay with it"
         rules.append(f"drawn at random with about equal class shares{together}")
     return "; ".join(rules)
 
 
-def overlaps(listing: Listing, groups: np.ndarray) -> list[str]:
-    """Say which groups lie in two folders: such parts are kept as they came."""
-    sentences = []
-    for one, other in itertools.combinations(listing.folders, 2):
-        mine, theirs = groups[listing.origin == one], groups[listing.origin == other]
-        shared = np.intersect1d(mine, theirs)
-        if len(shared):
-            here, there = listing.folders[one].name, listing.folders[other].name
-            sentences.append(
-                f"{len(shared):,} groups of file names lie in both {here}/ and {there}/, with "
-                f"{np.isin(theirs, shared).sum():,} of the {len(theirs):,} images of the latter: "
-                "if a group is one patient, scores on those images are too good."
-            )
-    return sentences
+def sample_rows(listing: Listing, rows: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Return at most `most` of the positions `rows` in a listing, each class among them."""
+    most = max(most, 2 * len(listing.classes))
+    return rows if len(rows) <= most else rows[stratified_sample(listing.labels[rows], most, seed)]
+
+
+def read_rows(
+    listing: Listing, groups: np.ndarray, rows: np.ndarray, size: int, channels: int | None = None
+) -> tuple[np.ndarray, Split, list[Problem]]:
+    """Return which of `rows` could be read, their images, and what training would refuse.
+
+    `channels` is 1 or 3; None: 1 where all are gray.
+    """
+    paths = [listing.files[row] for row in rows]
+    images, problems = decode_files(paths, size, 3, collect=True)
+    lost = {problem.file for problem in problems if problem.kind in LOST}
+    good = np.array([path not in lost for path in paths])
+    rows, images = rows[good], images[good]
+    if channels == 1 or (channels is None and is_gray(images)):
+        images = images[..., 1:2]
+    return rows, Split(images, listing.labels[rows], groups[rows]), problems

@@ -32,13 +32,19 @@ def draw(root) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def fill(root, draw) -> Callable[[dict[str, int]], Path]:
-    """Return a function that draws so many images per folder, the k-th with gray value k."""
+def fill(root) -> Callable[[dict[str, int]], Path]:
+    """Return a function that draws so many images per folder, the k-th with gray value k.
+
+    A mark in the corner makes each of them different from all others.
+    """
 
     def save(counts: dict[str, int]) -> Path:
-        for name, n in counts.items():
+        for number, (name, n) in enumerate(counts.items()):
+            (root / name).mkdir(parents=True, exist_ok=True)
             for k in range(n):
-                draw(f"{name}/{k:03d}.png", k)
+                image = Image.new("L", (20, 16), k % 256)
+                image.paste((60 + 20 * number + 7 * (k // 256)) % 256, (15, 0, 20, 3))
+                image.save(root / name / f"{k:03d}.png")
         return root
 
     return save

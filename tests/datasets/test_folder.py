@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import os
+import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from helpers import datasets, files
-from helpers.datasets import decode
-from helpers.datasets.folder import KNOWN, group_codes, list_folder, load_folder
+from helpers.datasets import decode, leaks
+from helpers.datasets.folder import KNOWN, cut, group_codes, load_folder
+from helpers.datasets.listing import list_folder
 from helpers.errors import CourseError
-from tests.conftest import DATA
+from tests.conftest import DATA, make_dataset
 
 pytestmark = pytest.mark.usefixtures("private_cache")
 
@@ -97,7 +102,12 @@ def test_a_second_load_decodes_nothing_and_is_memory_mapped(fill, monkeypatch):
         (5, {"val_fraction": 0}, "0 is not a share"),
         (5, {"test_fraction": 0.6}, "0.6 is not a share"),
         (5, {"size": 0}, "size is 0 pixels; ask for at least 8"),
+        (5, {"size": 10_000}, "size is 10000 pixels; ask for at least 8 and at most 1,024"),
+        (5, {"size": 64.5}, "size is 64.5 pixels; .* a whole number"),
+        (5, {"size": "64"}, "a whole number"),
         (5, {"group_pattern": "p("}, "not a regular expression"),
+        (5, {"group_pattern": "a{99999999999}"}, "not a regular expression .*too large"),
+        (5, {"group_pattern": "(" * 10_000}, "not a regular expression"),
         (5, {"group_pattern": r"patient\d"}, r"matches none.*'000\.png'"),
         (3, {"group_pattern": "^000"}, "too few images to take a test part"),
     ],
@@ -128,6 +138,7 @@ def test_a_group_is_never_torn(patients, seed, options):
     splits = (data.train, data.val, data.test)
     assert "one group stay on one side" in data.card.split_rule
     assert data.card.caveat == ""
+    assert data.card.warnings == ()
     assert sum(len(values(split)) for split in splits) == 24
     pairs = {
         pair
@@ -187,7 +198,7 @@ def test_groups_too_large_for_three_parts(patients, root, pattern, said):
     [{"a": 1000, "b": 3}, {"a": 4, "b": 4}, {"a": 3, "b": 3, "c": 3}, {"a": 20, "b": 3, "c": 3}],
 )
 def test_three_images_of_a_class_are_enough_for_three_parts(fill, counts):
-    data = load_folder(fill(counts), size=1)
+    data = load_folder(fill(counts), size=8)
     assert min(min(part.values()) for part in data.counts().values()) > 0
 
 
@@ -214,15 +225,218 @@ def test_parts_and_classes_are_found(fill, counts, folders):
         assert file.parent == listing.folders[part] / listing.classes[label]
 
 
-def test_images_are_found_by_their_suffix_and_other_and_hidden_files_ignored(root, fill, draw):
+def test_images_are_found_by_their_suffix_and_others_counted_but_hidden_ones(root, fill, draw):
     fill({"a": 5, "b": 5})
-    for name in ("a/notes.txt", "a/.hidden.png", "labels.csv", ".git/x.png", "__MACOSX/x.png"):
+    for name in ("a/notes.txt", "a/x.dcm", "b/y.DCM", "b/scan", "a/.hidden.png", "labels.csv",
+                 "loose.png", ".git/x.png", "__MACOSX/x.png", "a/Thumbs.db",
+                 "b/desktop.ini"):  # fmt: skip
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text("no image")
-    drawn = {draw(f"a/x.{end}") for end in ("png", "jpg", "JPEG", "bmp", "tif", "TIFF", "webp")}
-    found = list_folder(root).files
-    assert len(found) == 10 + len(drawn)
-    assert drawn <= set(found)
+    ends = ("png", "jpg", "JPEG", "jpe", "bmp", "tif", "TIFF", "webp")
+    drawn = {draw(f"a/x.{end}") for end in ends} | {draw("b/x.jfif", format="JPEG")}
+    listing = list_folder(root)
+    assert len(listing.files) == 10 + len(drawn)
+    assert drawn <= set(listing.files)
+    assert listing.skipped == {
+        ".dcm": 2, ".txt": 1, "no suffix": 1, ".png beside the class folders": 1
+    }  # fmt: skip
+
+
+def test_what_was_skipped_stands_in_the_warnings_and_in_the_error(root, fill):
+    fill({"a": 5, "b": 5})
+    for k in range(12):
+        (root / "a" / f"{k}.gif").write_text("")
+    card = load_folder(root, size=8).card
+    assert card.warnings == (
+        "Skipped files, by their names no images in a class folder: .gif (12).",
+    )
+    assert card.caveat == card.warnings[0]
+    (root / "c").mkdir()
+    (root / "c" / "x.nii").write_text("")
+    with pytest.raises(CourseError, match=r"c holds no image \(.*\), but \.nii \(1\)\. Add"):
+        list_folder(root)
+
+
+NFC, NFD = (unicodedata.normalize(form, "Müll") for form in ("NFC", "NFD"))
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        {f"train/{NFC}": 4, "train/a": 4, f"test/{NFD}": 3, "test/a": 3},
+        {f"train/{NFD}": 4, "train/a": 4, f"test/{NFC}": 3, "test/a": 3},
+        {NFC: 4, NFD: 3, "a": 7},
+    ],
+)
+def test_a_name_in_both_spellings_of_an_accent_is_one_class(fill, counts):
+    data = load_folder(fill(counts), size=8)
+    assert data.card.classes == (NFC, "a")
+    total = [sum(part.values()) for part in data.counts().values()]
+    assert sum(total) == 14
+    assert sum(part[NFC] for part in data.counts().values()) == 7
+
+
+def test_parts_whose_classes_differ_only_by_case_are_named(fill):
+    counts = {"train/Cat": 4, "train/dog": 4, "test/cat": 1, "test/dog": 1}
+    with pytest.raises(CourseError, match=r"has Cat, cat\. Capital and small letters must agree"):
+        list_folder(fill(counts))
+
+
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="every file name is UTF-8 there")
+def test_names_that_are_not_utf8_are_shown_with_a_replacement(root, fill):
+    odd = os.fsdecode(b"H\xfcte")
+    fill({f"{odd}/{odd}": 5, f"{odd}/a": 5})
+    card = load_folder(root / odd, size=8).card
+    assert card.classes == ("H\ufffdte", "a")
+    assert card.title == "H\ufffdte"
+    assert card.name == f"folder:{root}/H\ufffdte"
+
+
+def noise(path: Path, seed: int, **options) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (12, 12), dtype=np.uint8)
+    Image.fromarray(pixels).save(path, **options)
+
+
+def sides(data) -> list[set[bytes]]:
+    """Return the images of each part, by their pixels."""
+    return [{image.tobytes() for image in s.images} for s in (data.train, data.val, data.test)]
+
+
+@pytest.mark.parametrize("ends", [("png", "png"), ("png", "bmp"), ("bmp", "tif")])
+def test_copies_stay_on_one_side_also_as_another_file(root, ends):
+    for k in range(24):
+        for end, copy in zip(ends, "xy", strict=True):
+            noise(root / "ab"[k % 2] / f"{k:02d}{copy}.{end}", k)
+    data = load_folder(root, size=8)
+    train, val, test = sides(data)
+    assert not train & test | train & val | val & test
+    assert len(train | val | test) == 24
+    assert "the 48 images that have a copy stay with it" in data.card.split_rule
+    assert data.card.warnings == ()
+    for split in (data.train, data.val, data.test):
+        assert len(np.unique(split.groups)) == len(split) / 2, "copies are one group"
+    again = load_folder(root, size=8)
+    np.testing.assert_array_equal(again.test.images, data.test.images)
+
+
+def test_a_handful_of_copies_moves_nothing_else(root):
+    for k in range(60):
+        noise(root / "ab"[k % 2] / f"{k:02d}.png", k)
+    before = sides(load_folder(root, size=8))
+    for k, file in enumerate(sorted(root.glob("a/*.png"))[:6]):
+        twin = file.with_name(f"z{k}.png")
+        twin.write_bytes(file.read_bytes())
+    plain = cut(list_folder(root), np.arange(66), {"test": 0.25, "val": 0.2}, 0)
+    data = load_folder(root, size=8)
+    assert sum(map(len, before)) == sum(map(len, sides(data))) == 60
+    changed = sum(
+        len(set(rows.tolist()) ^ set(split.groups.tolist()))
+        for rows, split in zip(plain.values(), (data.train, data.val, data.test), strict=True)
+    )
+    assert changed <= 18, "at most the copies are elsewhere, counted in two parts each"
+
+
+def test_copies_join_the_groups_of_file_names(root):
+    for k in range(30):
+        for view in range(2):
+            noise(root / "ab"[k % 2] / f"p{k:02d}_{view}.png", 100 * k + view)
+    first, other = root / "a/p00_0.png", root / "a/p02_1.png"
+    other.write_bytes(first.read_bytes())  # one patient under two names
+    for seed in range(3):
+        data = load_folder(root, size=8, seed=seed, group_pattern=r"p\d+")
+        groups = [set(split.groups.tolist()) for split in (data.train, data.val, data.test)]
+        assert len(set.union(*groups)) == sum(map(len, groups)) == 29
+
+
+def test_a_part_that_would_lose_a_class_to_its_copies_is_cut_anew(root):
+    for name in ("a", "b"):
+        for k in range(6):
+            for copy in range(2):
+                noise(root / name / f"{k}{copy}.png", k + 10 * (name == "b"))
+    for seed in range(5):
+        data = load_folder(root, size=8, seed=seed)
+        assert min(min(part.values()) for part in data.counts().values()) > 0
+        train, val, test = sides(data)
+        assert not train & test | train & val | val & test
+
+
+def test_a_set_of_nothing_but_one_image_is_refused(root):
+    for k in range(40):
+        noise(root / "ab"[k % 2] / f"{k}.png", k % 2)
+    with pytest.raises(CourseError, match=r"Only 2 groups .* are copies"):
+        load_folder(root, size=8)
+
+
+def test_copies_in_given_parts_and_in_two_classes_are_named(root):
+    for part, first in (("train", 0), ("test", 6)):
+        for k in range(first, first + 12):
+            noise(root / part / "ab"[k % 2] / f"{k:02d}.png", k)
+    (root / "train/b/01.png").write_bytes((root / "train/a/00.png").read_bytes())
+    card = load_folder(root, size=8).card
+    assert card.warnings == (
+        "6 of the 12 images in test/ are in train/ too, such as a/06.png (there a/06.png): scores "
+        "on test/ are too good.",
+        "2 images have a copy in another class, such as a/00.png and b/01.png: one of the labels "
+        "must be wrong.",
+    )
+    assert card.caveat == " ".join(card.warnings)
+
+
+def test_a_warm_load_reads_no_pixels_to_find_copies(fill, monkeypatch):
+    root = fill({"a": 8, "b": 8})
+    load_folder(root, size=8)
+    monkeypatch.setattr(leaks, "_prints", lambda images: pytest.fail("read again"))
+    load_folder(root, size=8)
+
+
+def test_facts_of_a_known_set_are_not_told_of_another_one(fill, monkeypatch, tmp_path):
+    (root := fill({"a": 8, "b": 8})).rename(tmp_path / "chest_xray")
+    monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path))
+    card = datasets.load("chest_xray", size=8).card
+    assert (card.source, card.title) == ("your folder", "chest_xray")
+    assert card.warnings == ("chest_xray has other classes than the known set of that name.",)
+    assert not root.exists()
+
+
+def test_a_set_of_the_evidence_keeps_the_split_that_was_measured(root):
+    for k in range(40):
+        noise(root / "ab"[k % 2] / f"{k:02d}.png", k // 4)
+    data = load_folder(root, size=8, about={"measured": True})
+    listing = list_folder(root)
+    index = cut(listing, np.arange(40), {"test": 0.25, "val": 0.2}, 0)
+    for part, rows in index.items():
+        assert getattr(data, part).groups.tolist() == rows.tolist()
+    assert "copy" not in data.card.split_rule
+    assert "40 images have a copy in another class" in data.card.caveat
+
+
+def test_a_folder_that_a_name_of_the_course_hides_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets, "load_elpv", lambda *, size: make_dataset())
+    assert datasets.load("elpv").card.warnings == ()
+    (tmp_path / "elpv").mkdir()
+    monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path))
+    card = datasets.load("elpv").card
+    assert f"for {tmp_path / 'elpv'} write folder:{tmp_path / 'elpv'}." in card.warnings[0]
+    assert card.caveat == card.warnings[0]
+    monkeypatch.setenv("COURSE_DATA_DIR", "~nobodyhere/images")
+    assert datasets.load("elpv").card.warnings == (), "it needs no such folder"
+
+
+@pytest.mark.parametrize("name", ["folder:", "folder:  "])
+def test_folder_without_a_path(name):
+    with pytest.raises(CourseError, match="has no path; give 'folder:PATH'"):
+        datasets.load(name)
+
+
+def test_a_data_folder_that_may_not_be_listed(tmp_path, monkeypatch):
+    def denied(self):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path))
+    with pytest.raises(CourseError, match=r"COURSE_DATA_DIR is .*cannot be listed: .*denied"):
+        datasets.load("mine")
 
 
 @pytest.mark.parametrize(
