@@ -58,7 +58,7 @@ bench: $(READY)
 # The best of the course against published results; chest X-rays only where COURSE_DATA_DIR has them.
 record: $(READY)
 	$(BIN)/python -m benchmarks.record elpv
-	if test -d "$(COURSE_DATA_DIR)/chest_xray"; then $(BIN)/python -m benchmarks.record chest_xray; fi
+	if test -d "$$COURSE_DATA_DIR/chest_xray"; then $(BIN)/python -m benchmarks.record chest_xray; fi
 
 # Hours of measuring, resumable; COURSE_DATA_DIR names the folder with the image sets besides elpv.
 evidence: $(READY)

@@ -45,6 +45,11 @@ def settings() -> Config:
     # has led here by pointing its own name at this machine.
     headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
     config.Voila.tornado_settings = {"allow_remote_access": False, "headers": headers}
+    # A kernel holds about 1 GB. The page ends its own when it is left, but a browser that dies does
+    # not. A kernel with a page is never ended; neither is one that races without, because each step
+    # sends the page something, which counts as a sign of life.
+    config.MappingKernelManager.cull_idle_timeout = 30 * 60  # seconds
+    config.MappingKernelManager.cull_interval = 60
     config.VoilaConfiguration.template = "strategy_lab"
     config.VoilaConfiguration.allow_template_override = "NO"
     config.VoilaConfiguration.allow_theme_override = "NO"
@@ -76,8 +81,14 @@ class LabServer(Voila):
         ]
 
     def launch_browser(self) -> None:
-        """Open the lab in the default browser."""
-        threading.Thread(target=webbrowser.open, args=(self.display_url,), daemon=True).start()
+        """Open the lab in the default browser, by a file that leads there.
+
+        Everybody on the machine can read a command line, so the token must not stand in it. The
+        file lies in a folder that only this user may enter and that goes with the server.
+        """
+        page = Path(self.connection_dir, "open.html")
+        page.write_text(f'<meta http-equiv="refresh" content="0;url={self.display_url}">')
+        threading.Thread(target=webbrowser.open, args=(page.as_uri(),), daemon=True).start()
 
 
 def serve(arguments: Sequence[str], notebook: Path = NOTEBOOK) -> None:

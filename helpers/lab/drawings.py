@@ -17,6 +17,7 @@ import numpy as np
 from matplotlib.colors import to_hex, to_rgb
 from PIL import Image
 
+from helpers import files
 from helpers.lab.race import Kept
 from helpers.plots.strategies import short, strength
 from helpers.plots.style import ACCENT, FROZEN, color_of, ink_on
@@ -34,13 +35,18 @@ STRONGEST = 0.75  # how opaque the hottest place is laid over
 
 
 def safe(text: object) -> str:
-    """Return `text` so that it can stand in HTML."""
-    return html.escape(str(text))
+    """Return `text`, which may hold names of files, so that it can stand in HTML."""
+    return html.escape(files.shown(text))
 
 
-def remark(sentence: str) -> str:
-    """Return a sentence as a quiet paragraph; "" stays ""."""
-    return f'<p class="lab-quiet">{safe(sentence)}</p>' if sentence else ""
+def remark(sentence: str, kind: str = "quiet") -> str:
+    """Return a sentence as a paragraph: quiet, a ``"caveat"`` or an ``"error"``; "" stays ""."""
+    return f'<p class="lab-{kind}">{safe(sentence)}</p>' if sentence else ""
+
+
+def bounds(lo: float, hi: float) -> str:
+    """Return an interval in brackets; NaN where there is none."""
+    return f"[{lo:.3f}, {hi:.3f}]" if math.isfinite(lo + hi) else "no interval"
 
 
 def dashed(arms: Sequence[Mapping]) -> list[tuple[Mapping, str]]:
@@ -135,7 +141,8 @@ def table(arms: Sequence[Mapping]) -> str:
         ``share`` (done, 0..1), ``note``, and the scores ``auc, auc_lo, auc_hi, accuracy,
         trainable, seconds``, None until they are known.
     """
-    known = [arm["auc_lo"] for arm in arms if arm["auc"] is not None]
+    known = [arm[key] for arm in arms for key in ("auc", "auc_lo")
+             if arm["auc"] is not None and math.isfinite(arm[key])]  # fmt: skip
     low = max(0.0, math.floor(min(known) * 20 - 0.2) / 20) if known else 0.5
     rows = "".join(_row(arm, dash, low) for arm, dash in dashed(arms))
     return (
@@ -161,7 +168,8 @@ def _row(arm: Mapping, dash: str, low: float) -> str:
         note = f'<span class="lab-note">{safe(arm["note"])}</span>' if arm["note"] else bar
         return f'{begin}<td colspan="4">{note}</td></tr>'
     auc, lo, hi = (arm[key] for key in ("auc", "auc_lo", "auc_hi"))
-    x, x_lo, x_hi = (4 + 152 * (value - low) / (1 - low) for value in (auc, lo, hi))
+    ends = (lo, hi) if math.isfinite(lo + hi) else (auc, auc)
+    x, x_lo, x_hi = (4 + 152 * (value - low) / (1 - low) for value in (auc, *ends))
     numbers = f"{arm['accuracy']:.1%}", f"{arm['trainable']:,}", f"{arm['seconds']:.1f}"
     return (
         f'{begin}<td class="lab-auc">'
@@ -169,30 +177,31 @@ def _row(arm: Mapping, dash: str, low: float) -> str:
         '<line x1="4" x2="156" y1="8" y2="8" class="lab-grid"/>'
         f'<line x1="{x_lo:.1f}" x2="{x_hi:.1f}" y1="8" y2="8" stroke="{color}" stroke-width="4" '
         f'stroke-linecap="round"/><circle cx="{x:.1f}" cy="8" r="6" fill="{color}" '
-        f'stroke="white"/></svg><span>{auc:.3f} <small>[{lo:.3f}, {hi:.3f}]</small></span></td>'
+        f'stroke="white"/></svg><span>{auc:.3f} <small>{bounds(lo, hi)}</small></span></td>'
         + "".join(f'<td class="number">{text}</td>' for text in numbers)
         + "</tr>"
     )
 
 
-def facts(setup: Mapping, caveat: str) -> str:
+def facts(setup: Mapping) -> str:
     """Return what all arms of a race share, in a line; `setup` holds the fields of a `Setup`."""
     n = f"{setup['n']:,}" if setup["n"] else "all"
     return (
         f"{setup['dataset']}, {n} training images of {setup['image_size']} x "
         f"{setup['image_size']} pixels, {setup['backbone']}, {setup['epochs']} epochs, seed "
-        f"{setup['seed']}. {caveat}"
-    ).strip()
+        f"{setup['seed']}."
+    )
 
 
 def kept_race(race: Kept) -> str:
     """Return a kept race as a section of a page: settings, guess, table, sentences and curves."""
-    where = f"{facts(race.setup, race.caveat)} Kept {race.when.replace('T', ' ')}"
+    where = f"{facts(race.setup)} Kept {race.when.replace('T', ' ')}"
     rows = [{**row, "words": row["source"], "note": ""} for row in race.rows]
     guess = f"<p>Guess before the race: {safe(race.guess)}</p>" if race.guess else ""
     said = "".join(f"<p>{safe(sentence)}</p>" for sentence in race.explanation)
     drawn = curves(rows, race.setup["epochs"]) if any(row["history"] for row in rows) else ""
-    return f"<h2>{safe(race.name)}</h2><p>{safe(where)}</p>{guess}{table(rows)}{said}{drawn}"
+    below = f"{table(rows)}{remark(race.caveat, 'caveat')}{said}{drawn}"
+    return f"<h2>{safe(race.name)}</h2><p>{safe(where)}</p>{guess}{below}"
 
 
 def network(arms: Sequence[Mapping]) -> str:

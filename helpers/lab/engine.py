@@ -54,6 +54,7 @@ class Lab:
     phase : of the race that is shown. current : that race, or None before the first.
     showing : ``"race"``: `current` is on the page; ``"setup"``: what Race would run.
     message : a sentence for the user; "" when there is nothing to say.
+    barred : why the knobs that are shown cannot be raced; "" where `setup` is what they show.
     """
 
     def __init__(self, setup: Setup | None = None) -> None:
@@ -70,7 +71,7 @@ class Lab:
         self.phase: Phase = "idle"
         self.current: Race | None = None
         self.showing: Literal["setup", "race"] = "setup"
-        self.message = ""
+        self.message = self.barred = ""
 
     def listen(self, listener: Callable[[Change], None]) -> None:
         """Have `listener` called after every change, from the thread that made it."""
@@ -116,7 +117,7 @@ class Lab:
             return "A race is running; wait for it or stop it."
         if self.predict_first and self.guess is None:
             return "Commit to a guess first: then the result will teach you more."
-        return ""
+        return self.barred
 
     @property
     def time_left(self) -> float | None:
@@ -131,6 +132,13 @@ class Lab:
             with self._changing("setup"):
                 self._set_up(setup, None)
                 setup.check()
+        elif self.barred:
+            self.bar("")
+
+    def bar(self, sentence: str) -> None:
+        """Bar Race, because the knobs show what cannot be read, until a setup comes; "" ends it."""
+        with self._changing("setup"):
+            self.barred = sentence
 
     def load_prepared(self, name: str) -> None:
         """Set up the prepared race called `name`."""
@@ -139,7 +147,7 @@ class Lab:
             self._set_up(prepared.setup, prepared)
 
     def _set_up(self, setup: Setup, prepared: races.Prepared | None) -> None:
-        self.setup, self.prepared, self.guess = setup, prepared, None
+        self.setup, self.prepared, self.guess, self.barred = setup, prepared, None, ""
         if self.phase != "running":
             self.showing = "setup"
 
@@ -192,8 +200,8 @@ class Lab:
             for lane, result in zip(waiting(setup), known, strict=True)
         )
         number = self.current.number + 1 if self.current else 1
-        look_at = prepared.look_at if prepared else ""
-        self.current = Race(number, setup, lanes, self.question, self.guess, look_at)
+        said = (prepared.look_at if prepared else "", setup.caveat)
+        self.current = Race(number, setup, lanes, self.question, self.guess, *said)
         self.showing = "race"
         if all(known):
             self.current, self.phase = concluded(self.current), "done"
@@ -215,9 +223,11 @@ class Lab:
             try:
                 data = race.setup.experiment(race.setup.arms[places[0]]).data()
                 race.setup.check_data(data)
+                said = (data.card.caveat, *getattr(data.card, "warnings", ()))
+                self._report(race, places[0], caveat=" ".join(filter(None, said)))
             except Exception as error:
                 for place in places:
-                    self._report(race, place, status="failed", note=_sentence(error))
+                    self._report(race, place, status="failed", note=sentence_of(error))
                 places = []
             for place in places:
                 self._report(race, place, status="loading")
@@ -226,7 +236,7 @@ class Lab:
                 except Abandoned:
                     raise
                 except Exception as error:  # one arm's trouble is not the others'
-                    self._report(race, place, status="failed", note=_sentence(error))
+                    self._report(race, place, status="failed", note=sentence_of(error))
             self._finish(race.number)
 
     def _train_arm(self, race: Race, place: int, data: Dataset, fresh: bool) -> None:
@@ -258,14 +268,15 @@ class Lab:
         result, history = known
         self._report(race, place, status="done", share=1.0, result=result, history=tuple(history))
 
-    def _report(self, race: Race, place: int, **changes) -> None:
+    def _report(self, race: Race, place: int, caveat: str | None = None, **changes) -> None:
         """Write down what changed of an arm; raises `Abandoned` once its race is over."""
         with self._lock:
             if self.phase != "running" or self.current.number != race.number:
                 raise Abandoned
             lanes = list(self.current.lanes)
             lanes[place] = replace(lanes[place], **changes)
-            self.current = replace(self.current, lanes=tuple(lanes))
+            caveat = self.current.caveat if caveat is None else caveat
+            self.current = replace(self.current, lanes=tuple(lanes), caveat=caveat)
         self._tell("race" if "status" in changes else "progress")
 
     def _finish(self, number: int) -> None:
@@ -310,7 +321,8 @@ def _stopped(lane: Lane) -> Lane:
     return replace(lane, status="stopped", note=note)
 
 
-def _sentence(error: Exception) -> str:
+def sentence_of(error: Exception) -> str:
+    """Return what went wrong for people, also where nobody thought of it."""
     if isinstance(error, CourseError):
         return str(error)
     log.debug("an arm of a race failed", exc_info=error)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from helpers import datasets
+from helpers import files
 from helpers.datasets import augment
 from helpers.errors import CourseError
 from helpers.lab import setup as setups
@@ -16,8 +16,6 @@ from helpers.plots import style
 
 FOLDER = "a folder"
 
-RATES = ("head_lr", "backbone_lr", "decay")
-
 USUAL = ""  # a list cannot show None as chosen: to it that means that nothing is
 
 
@@ -26,21 +24,37 @@ def wide() -> dict:
     return {"layout": {"width": "auto"}, "style": {"description_width": "6.2em"}}
 
 
-def rate(text: str) -> float | None:
-    """Read a learning rate that was typed; None for an empty field: the strategy's own.
+def number(text: str, kind: type[float], where: str) -> float | None:
+    """Read a number that was typed.
+
+    Parameters
+    ----------
+    kind : ``int``, or ``float`` for a rate, which may be left empty: None, the strategy's own.
+    where : the name of the field.
 
     Raises
     ------
     CourseError
-        When it is no number.
+        When it is no such number. A comma is not taken for a point: it may part thousands.
     """
     try:
-        return float(text) if text.strip() else None
+        return kind(text) if text.strip() or kind is int else None
     except ValueError:
+        type_ = {int: "a whole number such as 400", float: "a rate such as 0.003 or 3e-3, or none"}
         raise CourseError(
-            f"{text.strip()!r} is no number; type a rate such as 0.003 or 3e-3, or leave the field "
-            "empty."
+            f"{text.strip()!r:.40} cannot be read as {where}; type {type_[kind]}."
         ) from None
+
+
+TYPED = {"last": int, "head_lr": float, "backbone_lr": float, "decay": float}
+
+
+def field(name: str, hint: str = "") -> widgets.Text:
+    """Return a field to type into; it is read when it is left.
+
+    Numbers too are typed as text: a browser's own field for numbers may show ``1e3`` and send 1.
+    """
+    return widgets.Text(description=name, placeholder=hint, continuous_update=False, **wide())
 
 
 class ArmKnobs(widgets.VBox):
@@ -61,12 +75,9 @@ class ArmKnobs(widgets.VBox):
             for name, options in (("strategy", strategies), ("BatchNorm", rests),
                                   ("gray stem", setups.GRAYS), ("augment", list(augment.POLICIES)))
         )  # fmt: skip
-        self.last = widgets.BoundedIntText(min=1, max=9, description="last stages", **wide())
+        self.last = field("last stages")
         self.head_lr, self.backbone_lr, self.decay = (
-            widgets.Text(
-                description=name, placeholder="as usual", continuous_update=False, **wide()
-            )
-            for name in ("head rate", "stage rate", "rate decay")
+            field(name, "as usual") for name in ("head rate", "stage rate", "rate decay")
         )
         knobs = [self.strategy, self.last, self.head_lr, self.backbone_lr, self.decay,
                  self.batchnorm, self.gray, self.augment]  # fmt: skip
@@ -81,34 +92,40 @@ class ArmKnobs(widgets.VBox):
             self._changed()
 
     def _show_what_it_has(self) -> None:
-        strategy = self.strategy.value
-        self.last.layout.display = "" if strategy == "partial_finetune" else "none"
-        for knob in (self.backbone_lr, self.decay):
-            knob.layout.display = "none" if strategy == "feature_extraction" else ""
+        for name in TYPED:
+            getattr(self, name).layout.display = "" if self._has(name) else "none"
+
+    def _has(self, name: str) -> bool:
+        if name == "last":
+            return self.strategy.value == "partial_finetune"
+        return name not in ("backbone_lr", "decay") or self.strategy.value != "feature_extraction"
 
     def show(self, arm: Arm) -> None:
         """Set the knobs without telling anybody."""
         self._quiet = True
         try:
             for name, value in vars(arm).items():
-                text = USUAL if value is None else f"{value:g}" if name in RATES else value
-                getattr(self, name).value = text
+                text = str(value) if name in TYPED else value
+                getattr(self, name).value = USUAL if value is None else text
         finally:
             self._quiet = False
         self._show_what_it_has()
 
-    def read(self) -> Arm:
-        """Return the arm; raises CourseError when a rate is no number."""
-        values = {name: getattr(self, name).value for name in Arm.__dataclass_fields__}
-        values |= {name: rate(values[name]) for name in RATES}
+    def read(self, place: int) -> Arm:
+        """Return the arm; raises CourseError when a number cannot be read. Hidden knobs are not."""
+        values = {name: getattr(self, name).value for name in vars(Arm()) if self._has(name)}
+        for name in [name for name in TYPED if name in values]:
+            where = f"{getattr(self, name).description} of arm {place}"
+            values[name] = number(values[name], TYPED[name], where)
         return Arm(**values | {"batchnorm": values["batchnorm"] or None})
-
-
-PLAIN = ("image_size", "backbone", "epochs", "seed")  # knobs that hold a field as it is
 
 
 class SetupPanel(widgets.VBox):
     """All knobs of a race.
+
+    Attributes
+    ----------
+    trouble : a sentence where the user's own data sets could not be listed; else "".
 
     Parameters
     ----------
@@ -119,18 +136,15 @@ class SetupPanel(widgets.VBox):
         self._changed, self._quiet = changed, True
         networks = [(f"{name}, a download" if "download" in where else name, name)
                     for name, where in backbones.available().items()]  # fmt: skip
+        found, self.trouble = setups.data_sets()
+        self._names = [*found, FOLDER]
         self.dataset, self.image_size, self.backbone = (
             widgets.Dropdown(options=options, description=name, **wide())
-            for name, options in (("images", [*datasets.names(), FOLDER]),
+            for name, options in (("images", [(files.shown(name), name) for name in self._names]),
                                   ("pixels", setups.SIZES), ("network", networks))
         )  # fmt: skip
-        self.folder = widgets.Text(
-            description="path", placeholder="one sub-folder per class", continuous_update=False,
-            **wide(),
-        )  # fmt: skip
-        self.n, self.epochs, self.seed = (
-            widgets.IntText(description=name, **wide()) for name in ("how many", "epochs", "seed")
-        )
+        self.folder = field("path", "one sub-folder per class")
+        self.n, self.epochs, self.seed = (field(name) for name in ("how many", "epochs", "seed"))
         self.arms = widgets.Tab()
         self.add, self.remove = (
             widgets.Button(description=words, layout={"width": "auto"})
@@ -166,15 +180,15 @@ class SetupPanel(widgets.VBox):
         """Set the knobs without telling anybody."""
         self._quiet, self._setup = True, setup
         try:
-            known = setup.dataset in self.dataset.options
+            known = setup.dataset in self._names
             self.dataset.value = setup.dataset if known else FOLDER
             own = setup.dataset.startswith("folder:")
             self.folder.value = setup.dataset.removeprefix("folder:") if own else ""
-            self.n.value = setup.n or 0
+            self.n.value = str(setup.n or 0)
+            self.epochs.value, self.seed.value = str(setup.epochs), str(setup.seed)
             if setup.image_size not in self.image_size.options:
                 self.image_size.options = sorted({*setups.SIZES, setup.image_size})
-            for name in PLAIN:
-                getattr(self, name).value = getattr(setup, name)
+            self.image_size.value, self.backbone.value = setup.image_size, setup.backbone
             self._show_arms(setup.arms)
             self._on_change()
         finally:
@@ -196,7 +210,10 @@ class SetupPanel(widgets.VBox):
         """Return the setup; raises CourseError when something typed cannot be read."""
         own = self.dataset.value == FOLDER
         name = f"folder:{self.folder.value.strip()}" if own else self.dataset.value
-        plain = {name: getattr(self, name).value for name in PLAIN}
-        arms = tuple(knobs.read() for knobs in self.arms.children)
-        self._setup = Setup(arms, dataset=name, n=self.n.value or None, **plain)
+        n, epochs, seed = (
+            number(knob.value, int, knob.description) for knob in (self.n, self.epochs, self.seed)
+        )
+        pixels, network = self.image_size.value, self.backbone.value
+        arms = tuple(knobs.read(place) for place, knobs in enumerate(self.arms.children, 1))
+        self._setup = Setup(arms, name, n or None, pixels, network, epochs, seed)
         return self._setup

@@ -79,6 +79,7 @@ class StrategyLab(widgets.VBox):
         super().__init__([widgets.HTML(f"<style>{drawings.STYLE}</style>"), header, body])
         self.add_class("lab")
         self.lab.listen(self._changed)
+        self.lab.message = self.lab.message or self.setup.trouble
         self._draw("setup")
 
     def __repr__(self) -> str:
@@ -118,7 +119,7 @@ class StrategyLab(widgets.VBox):
         try:
             self.lab.change(self.setup.read())
         except CourseError as error:
-            self.lab.say(str(error))
+            self.lab.bar(str(error))
 
     def _set_sources(self, _change: object) -> None:
         self.lab.use_stored, self.lab.fresh = self.use_stored.value, self.fresh.value
@@ -141,7 +142,7 @@ class StrategyLab(widgets.VBox):
             # The knobs show what is set up, whoever set it up.
             prepared = self.lab.prepared
             self.prepared.value = prepared.name if prepared else OWN
-            if prepared is not None:
+            if prepared is not None and not self.lab.barred:
                 self.setup.show(self.lab.setup)
             self._arrange()
 

@@ -6,13 +6,14 @@ Apart from page.py, which arranges them, because both together are too long to b
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 
 import ipywidgets as widgets
 
 from helpers.errors import CourseError
 from helpers.lab import drawings, store
 from helpers.lab.drawings import remark, safe
-from helpers.lab.engine import Lab
+from helpers.lab.engine import Lab, sentence_of
 from helpers.lab.explain import NONE, ranked
 from helpers.lab.race import SOURCE_WORDS, Kept, Result, network_rows, waiting
 
@@ -61,7 +62,7 @@ class StartPanel(widgets.VBox):
         self.race.disabled = bool(self.lab.why_not)
         self.stop.disabled = self.lab.phase != "running"
         self.status.value = safe(self._status())
-        self.message.value = f'<div class="lab-error">{safe(self.lab.message)}</div>'
+        self.message.value = drawings.remark(self.lab.message or self.lab.barred, "error")
 
     def _status(self) -> str:
         """Return what is going on, and how long it will take."""
@@ -73,7 +74,7 @@ class StartPanel(widgets.VBox):
             later = "" if lab.setup == lab.current.setup else "; the knobs now set up the next race"
             return f"{states.count('done') + failed} of {len(states)} arms done, {about}{later}"
         if lab.showing == "setup":
-            return lab.why_not or ("" if lab.message else "Ready.")
+            return "" if lab.barred else lab.why_not or ("" if lab.message else "Ready.")
         if lab.phase == "stopped":
             return "Stopped. Arms that were done keep their result."
         return f"Done; {failed} of {len(states)} arms failed." if failed else "Done."
@@ -99,10 +100,10 @@ class Pictures:
         rows = [lane.row for lane in (race.lanes if race else waiting(setup))]
         if not race:
             rows = [row | {"words": "ready"} for row in rows]
-        self._draw_rows(rows, setup.epochs)
+        self._draw_rows(rows, setup.epochs, race.caveat if race else setup.caveat)
         if change == "progress":
             return
-        facts = drawings.facts(vars(setup), setup.caveat)
+        facts = drawings.facts(vars(setup))
         if setup.shared_strategy:
             facts = f"{setup.shared_strategy} in every arm; {facts}"
         question = race.question if race else lab.question
@@ -117,10 +118,10 @@ class Pictures:
             self.boxes["network"].value = ""  # the message says what is wrong
         self.boxes["errors"].value = self._errors()
 
-    def _draw_rows(self, rows: list[dict], epochs: int) -> None:
+    def _draw_rows(self, rows: list[dict], epochs: int, caveat: str) -> None:
         sources = {row["source"] for row in rows}
         legend = "; ".join(f"{k}: {words}" for k, words in SOURCE_WORDS.items() if k in sources)
-        self.boxes["table"].value = drawings.table(rows) + remark(legend)
+        self.boxes["table"].value = drawings.table(rows) + remark(legend) + remark(caveat, "caveat")
         bare = [row["arm"] for row in rows if row["source"] == "stored"]
         all_bare = len(bare) == len(rows)
         which = "these arms" if all_bare else ", ".join(bare)
@@ -202,10 +203,10 @@ class KeptPanel(widgets.VBox):
             for words in ("Keep this race", "Export CSV and page", "Remove")
         )
         self.text, self.comparison, self.damaged = (widgets.HTML() for _ in range(3))
-        self.keep.on_click(lambda _: self._keep())
-        self.export.on_click(lambda _: self._export())
-        self.remove.on_click(lambda _: self._remove())
-        self.choice.observe(lambda _: self._compare(), names="value")
+        self.keep.on_click(lambda _: self._do(self._keep))
+        self.export.on_click(lambda _: self._do(self._export))
+        self.remove.on_click(lambda _: self._do(self._remove))
+        self.choice.observe(lambda _: self._do(self._compare), names="value")
         hint = widgets.HTML(
             '<span class="lab-quiet">Kept races: choose one, or several with Shift or Ctrl, to '
             "lay them side by side.</span>"
@@ -215,7 +216,7 @@ class KeptPanel(widgets.VBox):
             self.damaged, widgets.HBox([self.folder, self.export, self.remove]), self.text,
         ])  # fmt: skip
         super().__init__([left, self.comparison])
-        self.refresh()
+        self._do(self.refresh)
 
     def refresh(self) -> None:
         """List what is kept now, and name the files that cannot be read."""
@@ -228,11 +229,26 @@ class KeptPanel(widgets.VBox):
         self.choice.options = [race.name for race in races]
         self.choice.value = tuple(name for name in chosen if name in self.choice.options)
 
+    def _do(self, action: Callable[[], None]) -> None:
+        """Do what was clicked; what goes wrong becomes a sentence in the page."""
+        self.text.value = ""
+        try:
+            action()
+        except Exception as error:  # nobody sees the traceback of a click
+            self.lab.say(sentence_of(error))
+
     def _chosen(self) -> list[Kept]:
-        return [race for race in store.kept()[0] if race.name in self.choice.value]
+        """Return the races that are chosen; raises CourseError when one is no longer there."""
+        races = {race.name: race for race in store.kept()[0]}
+        if gone := [name for name in self.choice.value if name not in races]:
+            self.refresh()
+            said = ", ".join(map(repr, gone))
+            raise CourseError(
+                f"Another window has removed {said}. Choose from those that are left."
+            )
+        return [races[name] for name in races if name in self.choice.value]
 
     def _keep(self) -> None:
-        self.text.value = ""
         if self.lab.keep(self.name.value):
             self.text.value = f"Kept as {safe(' '.join(self.name.value.split()))}."
             self.name.value = ""
@@ -243,12 +259,7 @@ class KeptPanel(widgets.VBox):
         self.comparison.value = table + "".join(map(drawings.kept_race, races))
 
     def _export(self) -> None:
-        try:
-            races = self._chosen()
-            paths = store.save(races, self.folder.value)
-        except CourseError as error:
-            self.text.value = ""
-            return self.lab.say(str(error))
+        paths = store.save(self._chosen(), self.folder.value)
         self.lab.say("")
         links = []
         for path, kind in zip(paths, ("text/csv", "text/html"), strict=True):

@@ -160,6 +160,7 @@ class Race:
     setup : frozen at the start; changing knobs meanwhile changes the next race.
     question, guess : what was asked before it, and answered; None: nobody guessed.
     look_at : of the prepared race it is; "" where it is none.
+    caveat : what must stand beside its numbers; more is known once the images are loaded.
     leader, explanation : of `helpers.lab.explain`, once it is done.
     """
 
@@ -169,6 +170,7 @@ class Race:
     question: str = ""
     guess: str | None = None
     look_at: str = ""
+    caveat: str = ""
     leader: str | None = None
     explanation: tuple[str, ...] = ()
 

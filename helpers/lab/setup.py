@@ -9,6 +9,7 @@ from helpers import datasets, files
 from helpers.datasets import Dataset
 from helpers.datasets.augment import Policy, by_name
 from helpers.datasets.folder import KNOWN
+from helpers.datasets.medmnist import MEDMNIST
 from helpers.errors import CourseError, unknown_name
 from helpers.networks import backbones
 from helpers.networks.gray import METHODS
@@ -24,9 +25,19 @@ SIZES = (48, 64, 96, 128, 160, 224)  # pixels offered in the page; any from 32 t
 
 MOST_EPOCHS = 100
 
+MOST_IMAGES, SEEDS = 10**9, 2**32  # NumPy takes no seed beyond
+
 GRAYS = (*METHODS, "replicate")
 
 BATCHNORM_WORDS = {"eval": "BN rests", "follow": "BN follows", "train": "BN moves"}
+
+
+def data_sets() -> tuple[list[str], str]:
+    """Return the data sets by name, and a sentence where those of the user cannot be listed."""
+    try:
+        return datasets.names(), ""
+    except (CourseError, OSError) as error:
+        return ["elpv", *MEDMNIST], f"The folder COURSE_DATA_DIR cannot be listed: {error}"
 
 
 @dataclass(frozen=True)
@@ -98,9 +109,9 @@ class Arm:
             found["last"] = f"last {self.last}"
         for knob, word in (("head_lr", "head"), ("backbone_lr", "backbone"), ("decay", "decay")):
             if getattr(built.phases[-1], knob) != getattr(usual.phases[-1], knob):
-                found[knob] = f"{word} {getattr(built.phases[-1], knob):g}"
+                found[knob] = f"{word} {getattr(built.phases[-1], knob)}"
             elif getattr(phase, knob) != getattr(usual_phase, knob):
-                found[knob] = f"probe {word} {getattr(phase, knob):g}"
+                found[knob] = f"probe {word} {getattr(phase, knob)}"
         return found
 
 
@@ -187,19 +198,21 @@ class Setup:
             (FEWEST_ARMS <= count <= MOST_ARMS,
              f"A race has {FEWEST_ARMS} to {MOST_ARMS} arms; here "
              f"{'is' if count == 1 else 'are'} {count}."),
-            (self.n is None or self.n >= 4,
-             f"n = {self.n} images are too few to train on; give 4 or more."),
+            (self.n is None or 4 <= self.n <= MOST_IMAGES,
+             f"n = {self.n} images cannot be trained on; give 4 or more, or as many as there are."),
             (32 <= self.image_size <= 224,
              f"The image size is {self.image_size}; give 32 to 224 pixels. 64 is quick, 96 is "
              "what the stored evidence was measured at."),
             (1 <= self.epochs <= MOST_EPOCHS, f"epochs = {self.epochs}; give 1 to {MOST_EPOCHS}."),
-            (self.seed >= 0, f"The seed is {self.seed}; give a whole number from 0 on."),
+            (0 <= self.seed < SEEDS,
+             f"The seed is {self.seed}; give a whole number from 0 to {SEEDS - 1:,}."),
         )  # fmt: skip
         for holds, sentence in wanted:
             if not holds:
                 raise CourseError(sentence)
         if self.backbone not in backbones.LAYOUTS:
             raise unknown_name("backbone", self.backbone, backbones.LAYOUTS)
+        names, trouble = data_sets()
         if self.dataset.startswith("folder:"):
             given = self.dataset.removeprefix("folder:").strip()
             path = files.expanded(given)
@@ -208,9 +221,9 @@ class Setup:
                     f"There is no folder {str(path)!r}. Give the path of a folder with one "
                     "sub-folder of images per class."
                 )
-        elif self.dataset not in datasets.names():
-            hint = "For your own images choose 'a folder' and give its path."
-            raise unknown_name("data set", self.dataset, datasets.names(), hint)
+        elif self.dataset not in names:
+            hint = f"For your own images choose 'a folder' and give its path. {trouble}"
+            raise unknown_name("data set", self.dataset, names, hint)
         self._check_arms()
 
     def _check_arms(self) -> None:

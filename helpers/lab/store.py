@@ -8,17 +8,19 @@ keeps is one JSON file of its own, which stays until it is removed.
 from __future__ import annotations
 
 import contextlib
+import csv
 import io
+import itertools
 import json
+import os
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 
 from helpers import files
@@ -36,7 +38,8 @@ MOST = 300  # finished arms, about 100 kB each; those used longest ago go first
 LONGEST_NAME = 60
 RESULT = (*NUMBERS, "n_train", "classes")
 CSV = ("run", "when", "dataset", "n", "image_size", "backbone", "epochs", "seed", "arm", "strategy",
-       *NUMBERS)  # fmt: skip
+       *NUMBERS, "caveat")  # fmt: skip
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # a cell of text that begins so is run by Excel
 TITLE = "Strategy lab: kept races"
 NOTE = (
     "AUC on the test images with a 95 % bootstrap interval; one run of each arm. live: trained in "
@@ -124,20 +127,20 @@ def keep(name: str, race: Race) -> None:
     CourseError
         When the name is empty, too long or taken, or the folder cannot be written to.
     """
-    name = " ".join(str(name).split())
+    name = files.shown(" ".join(str(name).split()))
     if len(name) > LONGEST_NAME or not re.search(r"\w", name):
         raise CourseError(
             f"Give the run a name of 1 to {LONGEST_NAME} characters, with a letter or a digit in "
             "it."
         )
-    if _path(name).exists():
+    if files.mode(_path(name)):
         raise CourseError(
             f"A run is already kept as {name!r}. Choose another name, or remove that one."
         )
     rows = tuple(lane.row for lane in race.lanes if lane.result is not None)
     when = datetime.now().isoformat(timespec="seconds")
     kept = Kept(name, when, asdict(race.setup), rows, race.explanation, race.guess,
-                race.setup.caveat)  # fmt: skip
+                race.caveat)  # fmt: skip
     _write(_path(name), json.dumps(asdict(kept), indent=1))
 
 
@@ -150,8 +153,9 @@ def kept() -> tuple[list[Kept], list[Path]]:
 
 
 def forget(name: str) -> None:
-    """Remove a kept race."""
-    files.remove(_path(name))
+    """Remove a kept race, where it is still there; raises CourseError when that is not allowed."""
+    with _writing(_path(name)):
+        _path(name).unlink(missing_ok=True)
 
 
 def _path(name: str) -> Path:
@@ -165,21 +169,25 @@ def _read(path: Path) -> Kept | None:
         fields = json.loads(path.read_text(encoding="utf-8"))
         fields |= {name: tuple(fields[name]) for name in ("rows", "explanation")}
         race = Kept(**fields)
-        as_html([race])  # what cannot be shown is damaged, whatever is wrong with it
+        race.name.encode()
+        as_html([race, race]), as_csv([race])  # what cannot be shown is damaged, whatever it is
+        return race if _path(race.name) == path else None  # None: a copy, which has no own name
     except Exception:
         return None
-    return race
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise CourseError(f"{path} cannot be written ({reason}). Choose another folder.") from error
 
 
 def _write(path: Path, text: str) -> None:
-    try:
-        with files.atomic_path(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise CourseError(
-            f"{path.parent} cannot be written to ({error.strerror or error}). Choose a folder of "
-            "your own."
-        ) from error
+    with _writing(path), files.atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def comparison(races: Sequence[Kept]) -> str:
@@ -190,18 +198,32 @@ def comparison(races: Sequence[Kept]) -> str:
             name, family = row["arm"], label_of(row["strategy"])
             if not name.startswith(family):  # a race of one strategy leaves it out
                 name = f"{family}, {name}"
-            interval = f"{row['auc']:.3f} [{row['auc_lo']:.3f}, {row['auc_hi']:.3f}]"
-            cells.setdefault(name, {"arm": name})[race.name] = interval
-    table = pd.DataFrame(cells.values(), columns=["arm", *(race.name for race in races)])
-    with pd.option_context("display.max_colwidth", None):  # or long names of arms are cut
-        return table.fillna("").to_html(index=False, border=0)
+            interval = f"{row['auc']:.3f} {drawings.bounds(row['auc_lo'], row['auc_hi'])}"
+            cells.setdefault(name, {})[race.name] = interval
+    names = [race.name for race in races]
+    lines = [(arm, *(found.get(name, "") for name in names)) for arm, found in cells.items()]
+    head, body = _line("th", ("arm", *names)), "".join(_line("td", line) for line in lines)
+    return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
+
+
+def _line(tag: str, cells: Sequence[str]) -> str:
+    return "<tr>" + "".join(f"<{tag}>{drawings.safe(cell)}</{tag}>" for cell in cells) + "</tr>"
 
 
 def as_csv(races: Sequence[Kept]) -> str:
     """Return a line per arm of every race, with the settings in front."""
-    lines = [{"run": race.name, "when": race.when, **race.setup, **row}
-             for race in races for row in race.rows]  # fmt: skip
-    return pd.DataFrame(lines, columns=CSV, dtype=object).to_csv(index=False, lineterminator="\n")
+    lines = ({"run": race.name, "when": race.when, "caveat": race.caveat, **race.setup, **row}
+             for race in races for row in race.rows)  # fmt: skip
+    text = io.StringIO()
+    rows = ([_cell(line.get(name)) for name in CSV] for line in lines)
+    csv.writer(text, lineterminator="\n").writerows([CSV, *rows])
+    return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    """Return a value of a CSV such that no spreadsheet runs it; numbers stay numbers."""
+    text = "" if value is None else files.shown(value)
+    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA) else text
 
 
 def as_html(races: Sequence[Kept]) -> str:
@@ -218,6 +240,12 @@ def as_html(races: Sequence[Kept]) -> str:
 def save(races: Sequence[Kept], folder: str) -> tuple[Path, Path]:
     """Write the CSV and the page into `folder`; an empty name is the lab's own folder.
 
+    Files that are there stay: then the new ones have a number behind their name.
+
+    Returns
+    -------
+    csv, page : whole paths.
+
     Raises
     ------
     CourseError
@@ -225,11 +253,15 @@ def save(races: Sequence[Kept], folder: str) -> tuple[Path, Path]:
     """
     if not races:
         raise CourseError("Choose one or more kept runs to export.")
-    target = files.expanded(folder.strip()) if folder.strip() else None
-    if target is not None and not files.is_folder(target):
+    own = folder.strip()
+    target = Path(os.path.abspath(files.expanded(own) if own else files.folder("lab", "exports")))
+    if own and not files.is_folder(target):
         raise CourseError(f"There is no folder {str(target)!r}. Make it first, or choose another.")
-    target = target or files.folder("lab", "exports")
-    written = target / "strategy_lab.csv", target / "strategy_lab.html"
+    for number in itertools.count(1):
+        name = "strategy_lab" if number == 1 else f"strategy_lab-{number}"
+        written = target / f"{name}.csv", target / f"{name}.html"
+        if not any(map(os.path.lexists, written)):
+            break
     _write(written[0], as_csv(races))
     _write(written[1], as_html(races))
     return written

@@ -32,6 +32,20 @@ def test_it_loads_and_can_be_loaded_again(lab: Page):
     expect(button(lab, "Race")).to_be_enabled(timeout=READY)
 
 
+def test_a_number_that_cannot_be_read_bars_race_and_stays_to_be_put_right(lab: Page):
+    for name, wrong, right in (("head rate", "0,003", "0.003"), ("epochs", "1e1", "10")):
+        field = lab.get_by_label(name, exact=True).first
+        field.fill(wrong)
+        button(lab, "Race").click(force=True)  # which leaves the field
+        expect(button(lab, "Race")).to_be_disabled()
+        expect(lab.get_by_text(f"'{wrong}' cannot be read as {name}")).to_be_visible()
+        expect(field).to_have_value(wrong)
+        field.fill(right)
+        field.press("Tab")
+        expect(button(lab, "Race")).to_be_enabled()
+    expect(lab.get_by_text("Ready.")).to_be_visible()
+
+
 def test_a_prepared_race_runs_live_to_its_table_its_words_and_its_errors(lab: Page):
     choose(lab, "race", BN_TRAP)
     button(lab, "Race").click()

@@ -1,16 +1,25 @@
 """What the lab's server answers, and to whom: a page of widgets, and no code from outside."""
 
+import asyncio
 import json
 import os
 import re
 import subprocess
 import sys
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import nbformat
 import pytest
 import requests
 import websocket
 from jupyter_client.session import Session
+from jupyter_server._tz import utcnow
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from voila.voila_kernel_manager import voila_kernel_manager_factory
 
 from helpers.__main__ import main
 from helpers.lab import app
@@ -149,6 +158,50 @@ def test_leaving_the_page_ends_its_kernel_but_only_with_the_page_s_cookie(addres
         left = leaver.post(f"{base}voila/api/shutdown/{kernel}", data=said, timeout=10)
         assert left.status_code == answered
         assert leaver.get(f"{base}api/kernels/{kernel}", timeout=10).status_code == then
+
+
+def test_the_token_stands_in_a_file_and_not_in_the_browser_s_command_line(monkeypatch, tmp_path):
+    opened = []
+    monkeypatch.setattr(app.webbrowser, "open", opened.append)
+    monkeypatch.setattr(app.threading, "Thread", lambda *, target, args, daemon: SimpleNamespace(
+        start=lambda: target(*args)))  # fmt: skip
+    address = "http://127.0.0.1:8866/?token=secret"
+    app.LabServer.launch_browser(SimpleNamespace(connection_dir=str(tmp_path), display_url=address))
+    (url,) = opened
+    assert "secret" not in url
+    assert f"url={address}" in Path(url2pathname(urlparse(url).path)).read_text()
+
+
+@pytest.mark.parametrize(
+    ("minutes", "pages", "ended"), [(40, 0, True), (40, 1, False), (10, 0, False)]
+)
+def test_a_kernel_ends_once_no_page_has_it_and_it_says_nothing(minutes, pages, ended, monkeypatch):
+    manager = voila_kernel_manager_factory(AsyncMappingKernelManager, False, 0)(
+        config=app.settings()
+    )
+    kernel = SimpleNamespace(
+        kernel_name="python3", kernel_spec=SimpleNamespace(metadata={}), execution_state="idle",
+        last_activity=utcnow() - timedelta(minutes=minutes),
+    )  # fmt: skip
+    gone = []
+    monkeypatch.setattr(manager, "_kernels", {"a": kernel})
+    monkeypatch.setattr(manager, "_kernel_connections", {"a": pages})
+    monkeypatch.setattr(manager, "shutdown_kernel", gone.append)
+    asyncio.run(manager.cull_kernels())
+    assert gone == (["a"] if ended else [])
+    # A race runs in a thread while its kernel is idle; what it draws is a sign of life.
+    assert manager.track_message_type("comm_msg")
+    assert 0 < manager.cull_interval <= 60
+
+
+def test_the_name_of_the_data_folder_is_no_shell_command(tmp_path):
+    rule = subprocess.run(
+        ["make", "--dry-run", "record", f"VENV={tmp_path}", f"READY={ROOT / 'Makefile'}"], cwd=ROOT,
+        env=os.environ | {"COURSE_DATA_DIR": '"; touch owned; $(touch owned) `touch owned` "'},
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert "chest_xray" in rule
+    assert "owned" not in rule
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])

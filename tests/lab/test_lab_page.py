@@ -1,17 +1,21 @@
 """The strategy lab as a board: clicks go to the state, and the state is what is shown."""
 
+import json
+import os
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
-from helpers import plots
-from helpers.lab import drawings, page, panels
+from helpers import datasets, plots
+from helpers.lab import drawings, page, panels, store
 from helpers.lab.engine import Lab
 from helpers.lab.explain import NONE
 from helpers.lab.page import OWN
 from helpers.lab.setup import Arm
 from helpers.plots import style
+from tests.conftest import make_dataset
 from tests.lab.conftest import TWO, longer, until
 
 
@@ -62,14 +66,14 @@ def test_two_fast_clicks_and_stop(board):
 
 
 def test_knobs_set_up_the_race(board):
-    board.setup.n.value, board.setup.epochs.value, board.setup.seed.value = 12, 3, 7
+    board.setup.n.value, board.setup.epochs.value, board.setup.seed.value = "12", "3", "7"
     board.setup.arms.children[1].head_lr.value = "0.01"
     setup = board.lab.setup
     assert (setup.n, setup.epochs, setup.seed) == (12, 3, 7)
     assert setup.arms[1] == Arm("full_finetune", head_lr=0.01)
     assert board.prepared.value == OWN
     assert "full fine-tune, head 0.01" in text(board, "table")
-    board.setup.n.value = 0
+    board.setup.n.value = "0"
     assert board.lab.setup.n is None
 
 
@@ -105,14 +109,114 @@ def test_what_cannot_be_is_a_sentence_in_the_page(board, tmp_path):
     assert "There is no folder" in board.start.message.value
     assert board.lab.phase == "idle"
     board.setup.dataset.value = "elpv"
-    assert board.start.message.value == '<div class="lab-error"></div>'
+    assert board.start.message.value == ""
     board.setup.arms.children[0].head_lr.value = "fast"
-    assert "no number" in board.start.message.value
+    assert "cannot be read as head rate of arm 1" in board.start.message.value
     board.setup.arms.children[0].head_lr.value = ""
     board.setup.arms.children[0].strategy.value = "partial_finetune"
-    board.setup.arms.children[0].last.value = 9
+    board.setup.arms.children[0].last.value = "9"
     assert "7 stages" in board.start.message.value
     assert text(board, "network") == ""
+
+
+NUMBERS = [("arm", "head_lr", "0,003"), ("arm", "backbone_lr", "1e"), ("arm", "decay", "half"),
+           ("setup", "n", "1,000"), ("setup", "epochs", "2.7"), ("setup", "seed", "")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("of", "name", "typed"), NUMBERS)
+@pytest.mark.parametrize("prepared", [True, False])
+def test_what_is_no_number_bars_race_until_it_is_one(tiny, of, name, typed, prepared):
+    board = page.StrategyLab(Lab(None if prepared else TWO))
+    before, owner = board.lab.setup, board.setup if of == "setup" else board.setup.arms.children[1]
+    field = getattr(owner, name)
+    whole, field.value = field.value, typed
+    assert field.value == typed, "what was typed stays, to be put right"
+    assert board.start.race.disabled
+    assert drawings.safe(f"{typed!r} cannot be read as") in board.start.message.value
+    assert not board.lab.race()
+    board.lab.keep("anything")
+    board.kept.export.click()
+    assert board.start.race.disabled, "whatever else is clicked meanwhile"
+    field.value = whole
+    assert not board.start.race.disabled
+    assert board.start.message.value == ""
+    assert board.lab.setup == before
+    assert (board.lab.prepared is not None) == prepared
+
+
+def test_a_typed_field_is_not_read_while_it_is_hidden_and_another_arm_takes_its_place(board):
+    knobs = board.setup.arms.children[1]
+    knobs.backbone_lr.value = "0,1"
+    assert "stage rate of arm 2" in board.start.message.value
+    knobs.strategy.value = "feature_extraction"
+    assert "are the same" in board.start.message.value  # of that sentence another one
+    knobs.strategy.value = "full_finetune"
+    assert board.start.race.disabled
+    board.setup.add.click()  # shows the setup that was read last
+    assert knobs.backbone_lr.value == ""
+    assert not board.start.race.disabled
+
+
+def test_a_barred_race_is_free_again_with_a_prepared_one(board):
+    board.setup.seed.value = "first"
+    board.prepared.value = "The BN trap"
+    assert not board.start.race.disabled
+    assert board.setup.seed.value == "0"
+
+
+def test_a_rate_is_shown_with_all_its_digits(board):
+    knobs = board.setup.arms.children[0]
+    knobs.head_lr.value = "0.00123456789"
+    board.setup.add.click()
+    assert knobs.head_lr.value == "0.00123456789"
+    assert board.lab.setup.arms[0].head_lr == 0.00123456789
+
+
+@pytest.mark.parametrize("variable", ["COURSE_DATA_DIR", "COURSE_CACHE"])
+def test_the_lab_opens_and_says_which_folder_cannot_be_found(tiny, monkeypatch, variable):
+    """As without a home: nobody knows where ``~`` is."""
+    monkeypatch.setenv(variable, "~nobody-of-this-name/folder")
+    board = page.StrategyLab(Lab(TWO))
+    assert "nobody-of-this-name" in board.start.message.value
+    assert "cannot be found" in board.start.message.value
+
+
+def test_a_folder_whose_name_is_no_text_is_shown(tiny, monkeypatch, tmp_path):
+    name = os.fsdecode(b"H\xe4ute")
+    os.mkdir(tmp_path / name)
+    monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path))
+    board = page.StrategyLab(Lab(TWO))
+    board.setup.dataset.value = name
+    assert board.lab.setup.dataset == name
+    press(board)
+    assert board.lab.keep("skins")
+    board.kept.choice.value = ("skins",)
+    board.kept.folder.value = str(tmp_path)
+    board.kept.export.click()
+    for widget in (board.setup.dataset, board.kept.comparison, *board.pictures.boxes.values()):
+        json.dumps(widget.get_state(), ensure_ascii=False, default=str).encode()
+    assert "H\ufffdute" in (tmp_path / "strategy_lab.csv").read_text("utf-8")
+    assert "H\ufffdute" in (tmp_path / "strategy_lab.html").read_text("utf-8")
+
+
+def test_what_is_known_of_the_images_stands_beside_the_numbers(tiny, monkeypatch):
+    """Of the card, which is there only once the images are loaded."""
+    leak, skipped = "2 groups lie in both train/ and test/.", "3 <files> were skipped."
+    data = make_dataset()
+    card = SimpleNamespace(**vars(data.card) | {"caveat": leak, "warnings": (skipped,)})
+    monkeypatch.setattr(datasets, "load", lambda *_, **__: replace(data, card=card))
+    board = page.StrategyLab(Lab(TWO))
+    assert leak not in text(board, "table")
+    press(board)
+    for presenter, step in ((False, ""), (True, "3 race"), (True, "4 explanation")):
+        board.presenter.value = presenter
+        board.step.value = step or board.step.value
+        assert "table" in shown(board)
+    said = f"{leak} 3 &lt;files&gt; were skipped."
+    assert said in text(board, "table")
+    assert board.lab.keep("leaky")
+    assert said in store.as_html(store.kept()[0])
+    assert leak in store.as_csv(store.kept()[0])
 
 
 def test_prepared_races_load_and_show_their_knobs(board):
@@ -141,7 +245,7 @@ def test_predict_first_blocks_race_until_the_guess_is_made(board):
     press(board)
     assert "Measured:" in text(board, "outcome")
     assert board.lab.current.guess == NONE
-    board.setup.seed.value = 9
+    board.setup.seed.value = "9"
     assert board.start.race.disabled
     assert board.guess.choice.value is None
     board.predict_first.value = False
@@ -213,6 +317,49 @@ def test_kept_races_are_compared_and_exported(board, tmp_path):
     assert 'download="strategy_lab.html"' in board.kept.text.value
     board.kept.remove.click()
     assert board.kept.choice.options == ()
+
+
+@pytest.mark.parametrize("action", ["export", "compare"])
+def test_a_race_that_another_window_removed_is_said(board, tmp_path, action):
+    press(board)
+    board.lab.keep("first")
+    board.lab.keep("second")
+    board.kept.folder.value = str(tmp_path / "to")
+    (tmp_path / "to").mkdir()
+    if action == "export":
+        board.kept.choice.value = ("first", "second")
+    store.forget("second")
+    if action == "compare":
+        board.kept.choice.value = ("first", "second")
+    else:
+        board.kept.export.click()
+    assert "removed &#x27;second&#x27;" in board.start.message.value
+    assert board.kept.choice.options == ("first",)
+    assert board.kept.choice.value == ("first",)
+    assert not list((tmp_path / "to").iterdir()), "one of two would be exported"
+    store.forget("first")
+    board.kept.remove.click()  # gone is gone
+    assert board.kept.choice.options == ()
+
+
+def test_whatever_goes_wrong_with_a_click_is_said(board, monkeypatch):
+    def fails(*_):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(store, "save", fails)
+    board.kept.export.click()
+    assert "FileNotFoundError" in board.start.message.value
+
+
+def test_an_arm_without_an_interval_is_drawn():
+    nan, known = float("nan"), {"share": 1.0, "note": "", "accuracy": 0.5, "trainable": 2,
+                                "seconds": 1.0, "source": "live", "words": "live"}  # fmt: skip
+    rows = [{"arm": "a", "strategy": "scratch", "auc": 0.8, "auc_lo": lo, "auc_hi": hi, **known}
+            for lo, hi in ((nan, nan), (0.7, 0.9))]  # fmt: skip
+    drawn = drawings.table(rows)
+    assert "0.800 <small>no interval</small>" in drawn
+    assert "0.800 <small>[0.700, 0.900]</small>" in drawn
+    assert "nan" not in drawn
 
 
 def test_sources_are_chosen_in_the_page(board):

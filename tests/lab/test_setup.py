@@ -7,6 +7,7 @@ from PIL import Image
 from helpers import datasets
 from helpers.errors import CourseError
 from helpers.lab import knobs
+from helpers.lab import setup as setups
 from helpers.lab.races import PREPARED
 from helpers.lab.setup import Arm, Setup
 from helpers.training import strategies
@@ -62,6 +63,9 @@ def test_labels_tell_siblings_apart_and_hide_the_usual():
         ({"image_size": 8}, "32 to 224"),
         ({"epochs": 0}, "epochs = 0"),
         ({"seed": -1}, "seed"),
+        ({"seed": 2**32}, "seed is 4294967296; .*to 4,294,967,295"),
+        ({"seed": 2**40}, "seed"),
+        ({"n": 10**400}, "as many as there are"),
     ],
 )
 def test_what_can_be_judged_without_images_is_refused_in_a_sentence(changes, says):
@@ -94,11 +98,30 @@ def test_bare_names_are_found_where_the_course_finds_them(tmp_path, monkeypatch)
     replace(FINE, dataset="shells").check()
 
 
-def test_rates_are_read_as_they_are_typed():
-    assert knobs.rate(" ") is None
-    assert knobs.rate("3e-3") == 0.003
-    with pytest.raises(CourseError, match="'fast' is no number"):
-        knobs.rate("fast")
+def test_numbers_are_read_as_they_are_typed_or_not_at_all():
+    assert knobs.number(" ", float, "rate") is None
+    assert knobs.number("3e-3", float, "rate") == 0.003
+    assert knobs.number(" 40", int, "n") == 40
+    for text, kind in (("fast", float), ("0,003", float), ("1.000,5", float), ("", int),
+                       ("1e3", int), ("2.7", int), ("1,000", int), ("--1", int)):  # fmt: skip
+        with pytest.raises(CourseError, match=f"'{text}' cannot be read as here; type a "):
+            knobs.number(text, kind, "here")
+
+
+def test_two_rates_that_look_alike_make_two_labels():
+    arms = (Arm(head_lr=0.00123456789), Arm(head_lr=0.00123456788))
+    assert len(set(Setup(arms).labels)) == 2
+
+
+@pytest.mark.parametrize("root", ["~nobody-of-this-name/x", "x" * 5000])
+def test_a_bad_data_folder_takes_none_of_the_course_s_own_sets_away(root, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA_DIR", root)
+    names, trouble = setups.data_sets()
+    assert {"elpv", "pneumonia"} <= set(names)
+    assert "COURSE_DATA_DIR cannot be listed" in trouble
+    FINE.check()
+    with pytest.raises(CourseError, match=r"'shells'.*COURSE_DATA_DIR cannot be listed"):
+        replace(FINE, dataset="shells").check()
 
 
 @pytest.mark.parametrize("prepared", PREPARED, ids=lambda p: p.name)
