@@ -18,6 +18,8 @@ from helpers.networks.gray import METHODS
 from helpers.training import checkpoints, devices, experiments, recipe
 from helpers.training.strategies import POLICIES, STRATEGIES, by_name
 
+DATASET_OPTIONS = ("split", "threshold", "group_pattern", "fit")
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; return the exit code (2 after an error the user can put right)."""
@@ -61,6 +63,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--split", help="elpv: random or blocks")
     add("--threshold", type=float, help="elpv: defective from this probability on (0.5)")
     add("--group-pattern", help="folder: expression for the part of a file name that is the group")
+    add("--fit", help="folder: crop (to a square) or pad (crop)")
     add("--accelerator", default="auto", help=f"{', '.join(devices.ACCELERATORS)} (%(default)s)")
     add("--precision", default="32-true", help=f"{', '.join(devices.PRECISIONS)} (%(default)s)")
     add("--folder", type=Path, help="keep the state here; the same command then resumes")
@@ -125,7 +128,7 @@ def _experiment(arguments: argparse.Namespace) -> experiments.Experiment:
     given = {name: getattr(arguments, name) for name in ("last", "batchnorm")}
     options = {name: value for name, value in given.items() if value is not None}
     strategy = by_name(arguments.strategy, head=arguments.head, **options)
-    given = {name: getattr(arguments, name) for name in ("split", "threshold", "group_pattern")}
+    given = {name: getattr(arguments, name) for name in DATASET_OPTIONS}
     weights = {"weights": arguments.weights} if strategy.pretrained else {}
     return experiments.Experiment(
         strategy=strategy, dataset=arguments.dataset, n_train=arguments.n,

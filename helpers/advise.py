@@ -13,7 +13,6 @@ import os
 import re
 import shlex
 import subprocess
-import tempfile
 import time
 import warnings
 from collections import Counter
@@ -33,6 +32,7 @@ from helpers.datasets import Card, Dataset, Split, leaks
 from helpers.datasets.decode import Problem
 from helpers.datasets.folder import cut, group_codes, keep_together, read_rows, sample_rows
 from helpers.datasets.listing import Listing, list_folder, tally
+from helpers.datasets.problems import together
 from helpers.errors import CourseError
 from helpers.evidence import grid, recommend, similarity
 from helpers.evidence.grid import IMAGE_SIZE
@@ -59,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--race-images", type=int, default=RACE_IMAGES, metavar="N",
         help="training images of the race, at most (%(default)s)")  # fmt: skip
     add("--report", type=Path, metavar="FILE", help="also write it as .html or .md")
+    add("--overwrite", action="store_true", help="replace the report if it is there already")
     add("--group-pattern", default=os.environ.get("COURSE_GROUP_PATTERN") or None,
         help="expression for the part of a file name that is the group (patient)")  # fmt: skip
     add("--seed", type=int, default=0, help="%(default)s")
@@ -68,7 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command: print the report, and write it where asked."""
     if arguments.report:
-        write(arguments.report)  # before any work is done
+        files.check_target(  # before any work is done
+            arguments.report, suffixes=(".html", ".htm", ".md"), overwrite=arguments.overwrite
+        )
     if arguments.race_images < 8:
         raise CourseError(f"--race-images is {arguments.race_images}; give at least 8.")
     with warnings.catch_warnings():  # Pillow warns of large images on the way to refusing huge ones
@@ -77,10 +80,12 @@ def run(arguments: argparse.Namespace) -> None:
             arguments.path, race_images=arguments.race_images if arguments.race else 0,
             pattern=arguments.group_pattern, seed=arguments.seed,
         )  # fmt: skip
-    print(report(facts))
+    text = report(facts)
     if arguments.report:
-        write(arguments.report, report(facts, page=arguments.report.suffix.lower() != ".md"))
-        print("report:", files.shown(arguments.report))
+        page = arguments.report.suffix.lower() != ".md"
+        files.write_text(arguments.report, report(facts, page=True) if page else text)
+        text += f"\nreport: {files.shown(arguments.report)}"
+    print(text)
 
 
 def advise(
@@ -181,12 +186,9 @@ def look(root: Path, pattern: str | None = None, seed: int = 0) -> Found:
     rows, images, problems = read_rows(listing, groups, tried, IMAGE_SIZE)
     for label in np.setdiff1d(listing.labels, images.labels)[:1]:
         name, n = listing.classes[label], (listing.labels[tried] == label).sum()
-        kinds = Counter(p.kind for p in problems if p.file.parent.name == name)
-        raise CourseError(
-            f"None of the {n:,} files of the class {name} that were tried can be read as an image; "
-            f"{kinds['may not be read']:,} of them may not be read. Check their permissions, "
-            "replace them or remove the class."
-        )
+        own = {listing.files[row] for row in tried if listing.labels[row] == label}
+        lost = together([problem for problem in problems if problem.file in own])
+        raise CourseError(f"Of the class {name} none of {n:,} files can be used. {lost}")
     if len(images) < 5:
         raise CourseError(
             f"Of {len(listing.files)} images {len(images)} are left for training, without those "
@@ -415,31 +417,3 @@ def _picture(figure: Figure) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100, bbox_inches="tight")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def write(path: Path, text: str | None = None) -> None:
-    """Write a report, whole or not at all; without a text only try whether that could be done.
-
-    Raises
-    ------
-    CourseError
-        When its name ends in another format or is that of a folder, or nothing can be written.
-    """
-    if path.suffix.lower() not in (".html", ".htm", ".md"):
-        raise CourseError(f"The report {path.name} must end in .html or .md.")
-    if files.is_folder(path):
-        raise CourseError(
-            f"{path} is a folder; give the name of a file, such as {path / 'report.html'}."
-        )
-    try:
-        if text is None:  # with as long a name as what `atomic_path` writes first
-            prefix = f".{path.name}."
-            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=prefix, suffix=".part"):
-                return
-        with files.atomic_path(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise CourseError(
-            f"The report cannot be written to {path} ({error.strerror}). Give the name of a file "
-            "in a folder that is there and may be written to."
-        ) from error

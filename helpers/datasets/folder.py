@@ -13,9 +13,20 @@ import numpy as np
 from helpers import files
 from helpers.datasets import leaks
 from helpers.datasets.dataset import Card, Dataset, Split, holdout, stratified_sample
-from helpers.datasets.decode import LOST, Channels, Problem, decode_files, decode_parts, is_gray
+from helpers.datasets.decode import (
+    LOST,
+    Channels,
+    Fit,
+    Problem,
+    cut_away,
+    decode_files,
+    decode_parts,
+    is_gray,
+)  # fmt: skip
 from helpers.datasets.listing import PART_OF, PARTS, Listing, list_folder
 from helpers.errors import CourseError
+
+CUT = 0.2  # mean share of an image that a crop may cut away without a word
 
 # Facts for the cards of well-known folders, by their names: what `load_folder` takes as `about`.
 KNOWN = json.loads(files.resource("known_folders.json").read_text("utf-8"))
@@ -29,6 +40,7 @@ def load_folder(
     about: Mapping[str, str] | None = None,
     group_pattern: str | None = None,
     channels: Channels = "auto",
+    fit: Fit = "crop",
     val_fraction: float = 0.2,
     test_fraction: float = 0.25,
     seed: int = 0,
@@ -47,7 +59,7 @@ def load_folder(
     Parameters
     ----------
     path : the folder.
-    size : height and width in pixels: shorter side resized (bicubic), then centre-cropped.
+    size : height and width in pixels.
     name : the card's name, by default ``"folder:PATH"``.
     about : facts for the card, any of ``title``, ``domain``, ``source``, ``terms``, ``caveat``,
         a ``group_pattern`` to use where none is given, the ``classes`` that a folder must have
@@ -56,6 +68,9 @@ def load_folder(
         groups joined, if it has any) belong together, e.g. to one patient, and are never torn
         apart by a split made here. A name without a match is a group of its own.
     channels : 1, 3, or ``"auto"``: 1 when every image is gray, else 3.
+    fit : ``"crop"``: the shorter side is resized (bicubic), what is left over of the longer one is
+        cut away at both ends, and the card's warnings say how much, if it is more than `CUT`.
+        ``"pad"``: the longer side is resized, and black is added at both ends of the shorter one.
     val_fraction, test_fraction : share to take for a missing part, in (0, 0.5].
     seed : which of the possible splits.
 
@@ -66,6 +81,8 @@ def load_folder(
     """
     if channels not in ("auto", 1, 3):
         raise CourseError(f"channels is {channels!r}; it can be 'auto', 1 (gray) or 3 (colour).")
+    if fit not in ("crop", "pad"):
+        raise CourseError(f"fit is {fit!r}; it can be 'crop' or 'pad'.")
     for fraction in (val_fraction, test_fraction):
         if not 0 < fraction <= 0.5:
             raise CourseError(
@@ -82,10 +99,12 @@ def load_folder(
 
     def decode(index: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         parts = {part: [listing.files[row] for row in rows] for part, rows in index.items()}
-        return decode_parts(root, parts, size, channels)
+        return decode_parts(root, parts, size, channels, fit=fit)
 
     first = cut(listing, groups, fractions, seed)
     images = decode(first)
+    if fit == "crop":
+        warnings += _cut_sentence(cut_away(root, {"all": listing.files}))
     copies = leaks.same_pixels(images, first)
     warnings += leaks.warnings_of(listing, groups, copies)
     if about.get("measured"):  # data/results was measured on this very split, copies and all
@@ -110,6 +129,16 @@ def load_folder(
     )
     parts = {k: Split(images[k], listing.labels[r], together[r]) for k, r in index.items()}
     return Dataset(card, **parts)
+
+
+def _cut_sentence(shares: np.ndarray) -> list[str]:
+    """Say how much of the images the crop to a square cuts away, if it is much."""
+    if shares.mean() <= CUT:
+        return []
+    return [
+        f"The crop to a square cuts away {shares.mean():.0%} of an image on average, "
+        f"{shares.max():.0%} at most; fit='pad' (--fit pad) keeps all of it."
+    ]
 
 
 def group_codes(paths: Sequence[Path], pattern: str | None) -> np.ndarray:

@@ -14,7 +14,8 @@ from helpers.training.metrics import Score
 from helpers.training.recipe import Recipe, Run
 from helpers.training.strategies import Strategy
 
-USUAL = {("split", "random"), ("threshold", 0.5), ("gray", "sum"), ("weights", "imagenet")}
+USUAL = {("split", "random"), ("threshold", 0.5), ("gray", "sum"), ("weights", "imagenet"),
+         ("fit", "crop")}  # fmt: skip
 
 
 @dataclass(frozen=True)

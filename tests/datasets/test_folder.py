@@ -505,3 +505,25 @@ def test_a_home_that_cannot_be_found_in_a_setting(name, monkeypatch):
     monkeypatch.setenv(name, "~nobodyhere/images")
     with pytest.raises(CourseError, match="home folder of a user that cannot be found"):
         datasets.names() if name == "COURSE_DATA_DIR" else files.folder("lab")
+
+
+def test_what_the_crop_cuts_away_is_said_and_padding_keeps_it(tmp_path, private_cache):
+    """The class stands at the end of a long strip, which a square in the middle does not show."""
+    rng = np.random.default_rng(0)
+    for name in ("spot", "none"):
+        (tmp_path / "strips" / name).mkdir(parents=True)
+        for i in range(10):
+            strip = rng.integers(0, 60, (8, 64), dtype=np.uint8)
+            strip[:, :8] += 150 * (name == "spot")
+            Image.fromarray(strip).save(tmp_path / "strips" / name / f"{i}.png")
+    cropped, again = (datasets.load(f"folder:{tmp_path / 'strips'}", size=32) for _ in range(2))
+    sentence = "cuts away 88% of an image on average, 88% at most; fit='pad' (--fit pad) keeps all"
+    for data in (cropped, again):  # the second from the cache
+        assert sentence in data.card.warnings[0]
+        assert sentence in data.card.caveat
+    padded = datasets.load(f"folder:{tmp_path / 'strips'}", size=32, fit="pad")
+    assert padded.card.warnings == ()
+    shown = padded.train.images.max((1, 2, 3)) > 100
+    assert np.array_equal(shown, padded.train.labels == padded.card.classes.index("spot"))
+    with pytest.raises(CourseError, match="fit is 'stretch'; it can be 'crop' or 'pad'"):
+        datasets.load(f"folder:{tmp_path / 'strips'}", size=32, fit="stretch")
