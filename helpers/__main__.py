@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +22,9 @@ from helpers.training.strategies import POLICIES, STRATEGIES, by_name
 def main(argv: list[str] | None = None) -> int:
     """Run a command; return the exit code (2 after an error the user can put right)."""
     argv = sys.argv[1:] if argv is None else argv
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a console of another alphabet shows question marks
+            stream.reconfigure(errors="replace")
     if argv[:1] == ["app"]:  # what follows is voila's, and no other command waits for its import
         from helpers.lab import app
 
@@ -52,38 +57,68 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--epochs", type=int, default=8, help="%(default)s")
     add("--batch-size", type=int, default=32, help="%(default)s")
     add("--patience", type=int, help="stop after so many epochs without improvement (never)")
-    add("--seed", type=int, default=0, help="%(default)s")
+    add("--seed", type=seed, default=0, help="%(default)s")
     add("--split", help="elpv: random or blocks")
     add("--threshold", type=float, help="elpv: defective from this probability on (0.5)")
     add("--group-pattern", help="folder: expression for the part of a file name that is the group")
-    add("--accelerator", default="auto", help="auto, cpu, cuda, mps")
-    add("--precision", default="32-true", help="32-true, bf16-mixed, 16-mixed")
+    add("--accelerator", default="auto", help=f"{', '.join(devices.ACCELERATORS)} (%(default)s)")
+    add("--precision", default="32-true", help=f"{', '.join(devices.PRECISIONS)} (%(default)s)")
     add("--folder", type=Path, help="keep the state here; the same command then resumes")
     add("--checkpoint", type=Path, help="write the trained weights here, as safetensors")
     add("--results", type=Path, nargs="?", const=tables.RESULTS,
         help="add a row to this CSV (without a path: the course's own table)")  # fmt: skip
+    add("--overwrite", action="store_true", help="replace the checkpoint if it is there already")
     parser.set_defaults(run=_train)
+
+
+def seed(text: str) -> int:
+    """Return the number that `text` holds, if it can seed every generator of random numbers."""
+    if text.isdecimal() and int(text) < 2**32:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to {2**32 - 1:,}")
 
 
 def _train(arguments: argparse.Namespace) -> None:
     experiment = _experiment(arguments)
+    _check_targets(arguments)
     if arguments.results and arguments.results.resolve() == tables.RESULTS.resolve():
         grid.check_free(experiment)
     fabric = devices.start(arguments.accelerator, arguments.precision)
     outcome = experiments.measure(experiment, fabric=fabric, folder=arguments.folder)
     if fabric.global_rank > 0:
         return
-    print(_report(outcome, str(fabric.device)))
-    if arguments.checkpoint:
-        card = outcome.data.card
-        path = checkpoints.export(
-            outcome.run.model, arguments.checkpoint, classes=card.classes, channels=card.channels,
+    card, done, problems = outcome.data.card, [], []
+
+    def write_weights(path: Path) -> str:
+        checkpoints.export(
+            outcome.run.model, path, classes=card.classes, channels=card.channels,
             head=arguments.head, size=card.size, test_auc=outcome.score.auc,
         )  # fmt: skip
-        print("weights:", path)
-    if arguments.results:
-        tables.append_row(outcome.row(), arguments.results)
-        print("row added to", arguments.results)
+        return f"weights: {path}"
+
+    def add_row(path: Path) -> str:
+        tables.append_row(outcome.row(), path)
+        return f"row added to {path}"
+
+    # Written before anything is printed, and each whatever became of the other.
+    for write, path in ((write_weights, arguments.checkpoint), (add_row, arguments.results)):
+        try:
+            done += [write(path)] if path else []
+        except CourseError as error:
+            problems.append(str(error))
+    print(files.shown("\n".join([_report(outcome, str(fabric.device)), *done])))
+    if problems:
+        raise CourseError(" ".join(problems))
+
+
+def _check_targets(arguments: argparse.Namespace) -> None:
+    """Try what shall be written at the end, before hours of training."""
+    if arguments.checkpoint is not None:
+        files.check_target(arguments.checkpoint, overwrite=arguments.overwrite)
+    if arguments.results is not None:
+        tables.check(arguments.results)
+    if arguments.folder is not None:
+        files.check_target(arguments.folder / checkpoints.STATE, overwrite=True)
 
 
 def _experiment(arguments: argparse.Namespace) -> experiments.Experiment:
@@ -115,17 +150,31 @@ def _report(outcome: experiments.Outcome, device: str) -> str:
         f"{run.best['val_auc']:.3f}; {run.seconds:.0f} s on {device}",
         f"speed    {run.frozen_front}",
         f"test     {outcome.score}",
+        *(f"note     {sentence}" for sentence in data.card.warnings),
     ]
     return "\n".join([*lines, *([run.stopped] if run.stopped else [])])
 
 
 def exit_code(work: Callable[[], object]) -> int:
-    """Do the work of a command; return 0, or 2 after an error the user can put right."""
+    """Do the work of a command; return 0, or 2 after an error the user can put right.
+
+    Whatever the system refuses (a folder that is gone, a closed pipe) is one sentence, too.
+    """
     try:
         work()
-    except CourseError as error:
-        print(f"error: {files.shown(error)}", file=sys.stderr)
+        sys.stdout.flush()  # or a full disk behind it would show after the end
+    except (CourseError, OSError) as error:
+        if isinstance(error, OSError) and not error.filename:  # the output itself
+            error = f"The output could not be shown ({error.strerror}); files are written."
+            sys.stdout = io.StringIO()  # or Python flushes the broken one once more at its end
+        with contextlib.suppress(OSError):
+            print(f"error: {files.shown(error)}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(
+            "stopped; with --folder the same command goes on from the last epoch", file=sys.stderr
+        )
+        return 130
     return 0
 
 

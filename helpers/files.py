@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
+import secrets
 import stat
-import tempfile
+import time
 import warnings
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -84,30 +87,95 @@ def shown(text: object) -> str:
     """Return text that may hold names of files as text that can be printed and written.
 
     Python keeps those bytes of a file name that are not UTF-8 as lone surrogates, which no
-    encoder takes; here they become U+FFFD.
+    encoder takes; here they become U+FFFD. So do control characters, with which a name could
+    steer a terminal; line feeds stay.
     """
-    return str(text).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    text = str(text).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", "\ufffd", text)
+
+
+@contextlib.contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Turn whatever goes wrong while `target` is written into one sentence.
+
+    torch and safetensors have errors of their own for a full disk, so every kind counts.
+
+    Raises
+    ------
+    CourseError
+        Naming the target and the reason.
+    """
+    try:
+        yield
+    except CourseError:
+        raise
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CourseError(
+            f"{target} cannot be written ({reason}). Give a file in a folder that is there, has "
+            "room and may be written to."
+        ) from error
+
+
+def check_target(target: Path, *, suffixes: tuple[str, ...] = (), overwrite: bool = False) -> None:
+    """Try, before any work is done, whether a file could be written to `target` afterwards.
+
+    Parameters
+    ----------
+    suffixes : how its name may end; (): as it likes.
+    overwrite : whether a file that is there already may be replaced.
+
+    Raises
+    ------
+    CourseError
+        When it has no name or another suffix, is a folder, is there already, or its folder cannot
+        be written to.
+    """
+    if not target.name:
+        raise CourseError(f"{str(target)!r} names no file. Give the name of a file to write.")
+    if suffixes and target.suffix.lower() not in suffixes:
+        raise CourseError(f"The file {target.name} must end in {' or '.join(suffixes)}.")
+    if is_folder(target):
+        raise CourseError(f"{target} is a folder. Give the name of a file in it.")
+    if mode(target) and not overwrite:
+        raise CourseError(
+            f"{target} is there already. Give another name, or add --overwrite to replace it."
+        )
+    with writing(target):
+        _temporary(target).unlink()
 
 
 @contextlib.contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside `target`; it takes the target's place only on success.
 
-    Readers therefore see the old file, the new file or no file, never a part of one.
+    Readers therefore see the old file, the new file or no file, never a part of one. A link stays
+    a link (the file that it leads to is replaced), and a file keeps its permissions.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-    os.close(handle)
-    temporary = Path(name)
+    target = Path(os.path.realpath(target))
+    temporary = _temporary(target)
     try:
         yield temporary
-        umask = os.umask(0)  # the only way to read it is to set it
-        os.umask(umask)
-        # mkstemp is for secrets; a cache shared by a classroom must be readable by all of it.
-        temporary.chmod(0o666 & ~umask)
+        if permissions := stat.S_IMODE(mode(target)):
+            temporary.chmod(permissions)
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _temporary(target: Path) -> Path:
+    """Make an empty file beside `target`, and the folders above it; return its path."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name[:60]}.{secrets.token_hex(4)}.part")
+    # Like any new file it may be read by whom the umask allows: a classroom shares a cache.
+    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+    return temporary
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a text as UTF-8, whole or not at all; raises a `CourseError` where it cannot be."""
+    with writing(target), atomic_path(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def digest(*things: object) -> str:
@@ -119,47 +187,111 @@ def digest(*things: object) -> str:
     return sha.hexdigest()[:16]
 
 
-def array(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
+def array(
+    path: Path, make: Callable[[], np.ndarray], shape: tuple[int, ...] | None = None
+) -> np.ndarray:
     """Return the array stored at `path`, memory-mapped; make and store it first if missing.
 
-    A damaged file is made again. When the cache cannot be written (read-only folder, full
-    disk) the array is returned all the same, with one warning: it will be made again next time.
+    A file that is damaged or has another `shape` is made again, with one warning. When the cache
+    cannot be written (read-only folder, full disk) the array is returned all the same.
     """
-    with contextlib.suppress(OSError, ValueError, EOFError):
-        return np.load(path, mmap_mode="r")
+    stored = read_array(path)
+    if stored is not None and shape in (None, stored.shape):
+        return stored
     value = make()
+    return write_array(path, lambda: [value], len(value))
+
+
+def read_array(path: Path) -> np.ndarray | None:
+    """Return an array that `write_array` stored, memory-mapped; None if it is missing or damaged.
+
+    A damaged file is removed, with one warning.
+    """
     try:
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.save(file, value)
-    except OSError as error:
-        warnings.warn(
-            f"Could not store {path.name} in {path.parent} ({error.strerror}); the course works, "
-            "but computes it again next time. Set COURSE_CACHE to a folder with room.",
-            stacklevel=2,
-        )
-        return value
-    return np.load(path, mmap_mode="r")
+        values = np.load(path, mmap_mode="r")
+        checksum = 0
+        for row in range(0, len(values), 32):
+            checksum = zlib.crc32(np.ascontiguousarray(values[row : row + 32]), checksum)
+        with path.open("rb") as file:
+            file.seek(-4, os.SEEK_END)
+            if file.read() != checksum.to_bytes(4, "little"):
+                raise ValueError("another checksum")
+    except (FileNotFoundError, PermissionError):
+        return None
+    except Exception:  # a damaged header raises a dozen different types
+        warnings.warn(f"{path.name} in the cache was damaged; it is made again.", stacklevel=3)
+        remove(path)
+        return None
+    touch(path)
+    return values
 
 
-def drop_oldest(directory: Path, keep: Path) -> None:
-    """Remove the arrays used longest ago until `directory` fits ``COURSE_CACHE_GB`` (default 5).
+def write_array(path: Path, blocks: Callable[[], Iterable[np.ndarray]], n: int) -> np.ndarray:
+    """Store `n` rows, block by block, and return them memory-mapped; whole or not at all.
 
-    Parameters
-    ----------
-    keep : a file that stays, whatever its size.
+    Behind the rows stands a checksum. Where they cannot be stored they come back in memory, with
+    one warning. `blocks` is called once more then.
 
     Raises
     ------
     CourseError
-        When the variable is no number.
+        When ``COURSE_CACHE_GB`` is no size.
+    """
+    limit, checksum, header = cache_limit(), 0, None
+    try:
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            for block in blocks():
+                if header is None:
+                    header = {"descr": np.lib.format.dtype_to_descr(block.dtype),
+                              "fortran_order": False, "shape": (n, *block.shape[1:])}  # fmt: skip
+                    np.lib.format.write_array_header_1_0(file, header)
+                # np.save would leave the last part to C, whose error on a full disk is lost.
+                content = np.ascontiguousarray(block)
+                checksum = zlib.crc32(content, checksum)
+                file.write(content)
+            file.write(checksum.to_bytes(4, "little"))
+        drop_oldest(path.parent, limit, keep=path)
+        return np.load(path, mmap_mode="r")
+    except OSError as error:
+        warnings.warn(
+            f"Could not store {path.name} in {path.parent} ({error.strerror or error}); the course "
+            "works, but computes it again next time. Set COURSE_CACHE to a folder with room.",
+            stacklevel=3,
+        )
+        made = list(blocks())
+        return made[0] if len(made) == 1 else np.concatenate(made)
+
+
+def cache_limit() -> float:
+    """Return how many bytes the activations in the cache may take: ``COURSE_CACHE_GB``, or 5 GB.
+
+    Raises
+    ------
+    CourseError
+        When the variable is no number of gigabytes; ``inf`` is one: no limit.
     """
     text = os.environ.get("COURSE_CACHE_GB", "5")
-    try:
-        limit = int(float(text) * 1e9)
-    except (ValueError, OverflowError):
-        raise CourseError(
-            f"COURSE_CACHE_GB is {text!r}; give a number of gigabytes, such as 5."
-        ) from None
+    with contextlib.suppress(ValueError):
+        if float(text) >= 0:  # NaN is not
+            return float(text) * 1e9
+    raise CourseError(
+        f"COURSE_CACHE_GB is {text!r}; give a number of gigabytes, such as 5, or inf for no limit."
+    )
+
+
+def drop_oldest(directory: Path, limit: float, keep: Path) -> None:
+    """Remove the arrays used longest ago until `directory` fits `limit`, in bytes.
+
+    What a killed process left half-written goes, too, after a day.
+
+    Parameters
+    ----------
+    keep : a file that stays, whatever its size.
+    """
+    for path in directory.glob(".*.part"):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < time.time() - 24 * 3600:
+                remove(path)
     entries = []
     for path in directory.glob("*.npy"):
         with contextlib.suppress(FileNotFoundError):  # another process may be tidying too

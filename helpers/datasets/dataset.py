@@ -29,6 +29,8 @@ class Card:
     split_rule : one sentence: how train, validation and test were made.
     source, terms : where the images come from and what may be done with them.
     caveat : what a reader must know before believing a number on this set ("" if nothing).
+    warnings : the sentences of the caveat that were found out when the images were loaded: what has
+        to stand beside a score on them.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Card:
     source: str
     terms: str
     caveat: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 class Rows:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from helpers import files
 from helpers.errors import CourseError
@@ -23,34 +26,97 @@ COLUMNS = (
 )  # fmt: skip
 
 
+# Columns of text in any of the tables; all others hold numbers. To guess would turn a data set
+# called 007 into the number 7, and one called NA into nothing.
+TEXT = {"dataset", "domain", "backbone", "strategy", "versions", "policy", "gray", "batchnorm",
+        "reference", "weights", "part"}  # fmt: skip
+
+WAIT = 60.0  # seconds for another process that writes to the same table
+
+
 def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Return the table at `path`; empty when nothing has been measured yet.
 
     Raises
     ------
     CourseError
-        When the file is there but is not a table with these columns.
+        When the file is there but is not a table with these columns: other names, a row with more
+        or fewer fields, a text where a number belongs.
     """
-    if not path.is_file():
+    if not files.mode(path) or not os.path.getsize(path):
         return pd.DataFrame(columns=list(columns))
+    keep = "Put that right, or give another file; this one is left as it is."
     try:
-        table = pd.read_csv(path)
-    except ValueError as error:  # pandas' own errors are of this kind too
-        raise CourseError(f"{path} is no readable CSV ({error}). Restore or delete it.") from error
-    if list(table.columns) != list(columns):
-        raise CourseError(f"{path} has other columns than expected: {', '.join(columns)}.")
-    return table
+        with path.open(newline="", encoding="utf-8") as file:
+            header, *rows = csv.reader(file, strict=True)
+        if header != list(columns):
+            raise CourseError(
+                f"{path} has other columns than expected: {', '.join(columns)}. {keep}"
+            )
+        for number, row in enumerate(rows, start=2):
+            if len(row) != len(columns):
+                raise CourseError(
+                    f"Row {number} of {path} has {len(row)} fields, {len(columns)} are expected. "
+                    f"{keep}"
+                )
+        table = pd.DataFrame(rows, columns=list(columns))
+        return table.assign(**{
+            name: pd.to_numeric(table[name]) for name in columns if name not in TEXT
+        })  # fmt: skip
+    except (OSError, ValueError, csv.Error) as error:
+        raise CourseError(f"{path} is no readable table ({error}). {keep}") from error
+
+
+def check(path: Path, columns: Sequence[str] = COLUMNS) -> None:
+    """Try, before any work is done, whether `append` would work; raises what it would raise."""
+    read(path, columns)
+    files.check_target(path, overwrite=True)
 
 
 def append(rows: Sequence[Mapping], path: Path, columns: Sequence[str]) -> None:
-    """Add rows, all or none; two processes may write at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(files.folder("locks", path.name + ".lock"), mode=0o644):
-        old = read(path, columns)
-        new = pd.DataFrame(rows, columns=list(columns))
-        table = pd.concat([old, new], ignore_index=True) if len(old) else new
-        with files.atomic_path(path) as temporary:
-            table.to_csv(temporary, index=False)
+    """Add rows, all or none; what is in the file stays as it is, byte for byte.
+
+    Processes that write at once wait for each other, with a lock beside the file.
+
+    Raises
+    ------
+    CourseError
+        When the file is another table (see `read`), is locked for a minute, or cannot be written.
+    """
+    # Other users may lock it, too; what is in it does not matter.
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=WAIT, mode=0o666)
+    with files.writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with lock:
+                read(path, columns)
+                _append(rows, path, columns)
+        except Timeout as error:
+            raise CourseError(
+                f"Another process has been holding {path} for {WAIT:.0f} s, so nothing was added. "
+                f"If there is none, delete {lock.lock_file}; then try again."
+            ) from error
+
+
+def _append(rows: Sequence[Mapping], path: Path, columns: Sequence[str]) -> None:
+    with path.open("a+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(end - 1, 0))
+        text = io.StringIO("" if file.read() in (b"", b"\n") else "\n", newline="")
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
+        text.seek(0, os.SEEK_END)
+        if not end:
+            writer.writeheader()
+        for row in rows:
+            cells = {name: row.get(name) for name in columns}
+            writer.writerow({k: "" if pd.isna(v) else files.shown(v) for k, v in cells.items()})
+        try:
+            file.write(text.getvalue().encode())
+            file.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            file.truncate(end)  # no part of a row stays
+            raise
 
 
 def read_rows(path: Path = RESULTS) -> pd.DataFrame:

@@ -20,8 +20,11 @@ import torch
 from lightning_fabric import Fabric
 
 from helpers import datasets, files
-from helpers.errors import CourseError
+from helpers.errors import CourseError, unknown_name
 from helpers.networks import backbones
+
+ACCELERATORS = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
 def start(accelerator: str = "auto", precision: str = "32-true") -> Fabric:
@@ -36,14 +39,18 @@ def start(accelerator: str = "auto", precision: str = "32-true") -> Fabric:
     Raises
     ------
     CourseError
-        When this machine has no such accelerator or precision.
+        For another accelerator or precision, or one that this machine does not have.
     """
+    if accelerator not in ACCELERATORS:
+        raise unknown_name("accelerator", accelerator, ACCELERATORS)
+    if precision not in PRECISIONS:
+        raise unknown_name("precision", precision, PRECISIONS)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     if precision == "16-mixed":  # the first step may be skipped on purpose, the rates move anyway
         warnings.filterwarnings("ignore", "Detected call of .lr_scheduler.step")
     _keep_freed_memory()
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    nodes = max(1, int(os.environ.get("WORLD_SIZE", processes)) // processes)
+    processes = _count("LOCAL_WORLD_SIZE", 1)
+    nodes = max(1, _count("WORLD_SIZE", processes) // processes)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # advice about the environment, not about the user
@@ -61,6 +68,14 @@ def start(accelerator: str = "auto", precision: str = "32-true") -> Fabric:
             f"({str(error).splitlines()[0]}). Use accelerator='auto' and precision='32-true'."
         ) from error
     return fabric
+
+
+def _count(variable: str, usual: int) -> int:
+    """Return a number of processes that torchrun sets."""
+    text = os.environ.get(variable, str(usual))
+    if not text.isdecimal() or not int(text):
+        raise CourseError(f"{variable} is {text!r}; unset it, or give a number of processes.")
+    return int(text)
 
 
 def _keep_freed_memory() -> None:

@@ -9,11 +9,7 @@ statistics, or augmentation drawn anew in every epoch.
 from __future__ import annotations
 
 import functools
-import os
-import warnings
-import zlib
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -98,12 +94,12 @@ def activations(
     path = files.folder("prefix", f"{key}.npy")  # the old word, so that stored entries are found
     blocks = functools.partial(_blocks, model, inputs, front[-1], fabric)
     with fabric.rank_zero_first():
-        stored = _read(path)
-        if stored is None:
+        stored = files.read_array(path)
+        if stored is None or len(stored) != len(inputs):
             try:
-                stored = _fill(path, functools.partial(blocks, dtype), len(inputs))
-            except OverflowError:
-                stored = _fill(path, functools.partial(blocks, np.float32), len(inputs))
+                stored = files.write_array(path, functools.partial(blocks, dtype), len(inputs))
+            except _TooLarge:
+                stored = files.write_array(path, functools.partial(blocks, np.float32), len(inputs))
     return Inputs(stored, inputs.labels, start)
 
 
@@ -112,7 +108,7 @@ def _blocks(
 ) -> Iterator[np.ndarray]:
     """Yield what part `last` gives, batch by batch, pooled where it is the last stage.
 
-    OverflowError when a value does not fit `dtype`.
+    `_TooLarge` when a value does not fit `dtype`.
     """
     quick = folded(model).to(fabric.device)
     for row in range(0, len(inputs), EVAL_BATCH):
@@ -127,55 +123,9 @@ def _blocks(
                 f"{model.name} are damaged. Load them again, or use 32-bit precision."
             )
         if np.abs(values).max(initial=0) > np.finfo(dtype).max:
-            raise OverflowError
+            raise _TooLarge
         yield values.astype(dtype)
 
 
-def _fill(path: Path, blocks: Callable[[], Iterator[np.ndarray]], n: int) -> np.ndarray:
-    """Write an npy file of `n` rows, a checksum behind it; whole or not at all.
-
-    Where it cannot be written the rows are held in memory.
-    """
-    checksum, header = 0, None
-    try:
-        with files.atomic_path(path) as temporary, temporary.open("wb") as file:
-            for block in blocks():
-                if header is None:
-                    header = {"descr": block.dtype.str, "fortran_order": False,
-                              "shape": (n, *block.shape[1:])}  # fmt: skip
-                    np.lib.format.write_array_header_1_0(file, header)
-                content = np.ascontiguousarray(block).tobytes()
-                checksum = zlib.crc32(content, checksum)
-                file.write(content)
-            file.write(checksum.to_bytes(4, "little"))
-        files.drop_oldest(path.parent, keep=path)
-        return np.load(path, mmap_mode="r")
-    except OSError as error:
-        values = np.concatenate(list(blocks()))
-        warnings.warn(
-            f"Could not keep activations in {path.parent} ({error.strerror or error}); they are "
-            "held in memory for this run. Set COURSE_CACHE to a folder with room.",
-            stacklevel=3,
-        )
-        return values
-
-
-def _read(path: Path) -> np.ndarray | None:
-    """Return a stored entry, None if it is missing or damaged (then it is removed)."""
-    checksum = 0
-    try:
-        values = np.load(path, mmap_mode="r")
-        for row in range(0, len(values), EVAL_BATCH):
-            checksum = zlib.crc32(values[row : row + EVAL_BATCH].tobytes(), checksum)
-        with path.open("rb") as file:
-            file.seek(-4, os.SEEK_END)
-            whole = file.read() == checksum.to_bytes(4, "little")
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, EOFError):
-        whole = False
-    if not whole:
-        files.remove(path)
-        return None
-    files.touch(path)
-    return values
+class _TooLarge(Exception):
+    """An activation does not fit the numbers that it should be stored in."""

@@ -10,6 +10,7 @@ import itertools
 import math
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,7 +201,9 @@ class _Training:
         n, rank, world = len(self.data.train), self.fabric.global_rank, self.fabric.world_size
         order = np.random.default_rng((self.run.seed, epoch)).permutation(n)
         mine = np.resize(order, math.ceil(n / world) * world)[rank::world]
-        return np.array_split(mine, math.ceil(len(mine) / self.run.recipe.batch_size))
+        n_batches = math.ceil(len(mine) / self.run.recipe.batch_size)
+        # No batch of one image: BatchNorm has no statistics of it.
+        return np.array_split(mine, max(1, min(n_batches, len(mine) // 2)))
 
     def epochs(self, done: int, end: int, phase: int) -> Iterable[int]:
         """Return the epochs `done` to `end`, with a progress bar."""
@@ -248,11 +251,15 @@ class _Training:
             run.best_epoch = row["epoch"]
         run.history.append(row)
         if self.folder is not None and self.fabric.global_rank == 0:
-            checkpoints.save_state(self.folder, {
+            state = {
                 "fingerprint": self.fingerprint, "run": run.state_dict(),
                 "model": run.model.state_dict(), "kept": self.kept.state_dict(),
                 "optimizer": optimizer.state_dict(), "schedule": schedule.state_dict(),
-            })  # fmt: skip
+            }  # fmt: skip
+            try:
+                checkpoints.save_state(self.folder, state)
+            except CourseError as error:  # what is trained goes on
+                warnings.warn(f"{error} Training goes on without it.", stacklevel=2)
         self.on_epoch(row)
 
     def resume(self) -> None:

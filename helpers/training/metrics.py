@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 from helpers.errors import CourseError
 
 RESAMPLES, CHUNK = 2000, 100  # in chunks, so that large sets do not fill the memory
+LEAST = 10  # images or groups of a class, below which drawing them again says nothing
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ def score(
 ) -> Score:
     """Score predictions and bootstrap their intervals.
 
+    Where resampling does not know the interval (a class with fewer than `LEAST` images, or all
+    images told apart) it is Wilson's, of as many independent pairs or images as there are.
+
     Parameters
     ----------
     labels : ``(N,)`` integers 0 .. n_classes - 1.
@@ -70,13 +75,16 @@ def score(
     if not np.isfinite(probabilities).all():
         raise CourseError("The predictions hold NaN or infinity; the model did not train properly.")
     right = (probabilities.argmax(axis=1) == labels).astype(float)
-    n, groups = len(labels), np.arange(len(labels)) if groups is None else groups
+    groups = np.arange(len(labels)) if groups is None else groups
+    n, n_groups = len(labels), len(np.unique(groups))
+    mean_auc, accuracy = auc(labels, probabilities), float(right.mean())
+    rarest, pairs = _independent_pairs(labels, n_classes, groups)
+    auc_draws = _bootstrap(lambda w: _mean_auc(labels, probabilities, w), groups, seed)
+    right_draws = _bootstrap(lambda w: w @ right / w.sum(axis=1), groups, seed)
     return Score(
-        auc(labels, probabilities),
-        *_bootstrap(lambda weights: _mean_auc(labels, probabilities, weights), groups, seed),
-        float(right.mean()),
-        *_bootstrap(lambda weights: weights @ right / weights.sum(axis=1), groups, seed),
-        n, len(np.unique(groups)), probabilities, labels,
+        mean_auc, *(_percentiles(auc_draws, rarest, mean_auc) or wilson(mean_auc, pairs)),
+        accuracy, *(_percentiles(right_draws, n_groups, accuracy) or wilson(accuracy, n_groups)),
+        n, n_groups, probabilities, labels,
     )  # fmt: skip
 
 
@@ -122,11 +130,11 @@ def _mean_auc(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray
 
 def _bootstrap(
     statistic: Callable[[np.ndarray], np.ndarray], groups: np.ndarray, seed: int
-) -> tuple[float, float]:
-    """Return the 95 % interval of `statistic` when whole groups of images are drawn again.
+) -> np.ndarray:
+    """Return `RESAMPLES` values of `statistic` when whole groups of images are drawn again.
 
     `statistic` takes how often each image stands in each sample, ``(CHUNK, N)``; it returns
-    ``(CHUNK,)``.
+    ``(CHUNK,)``, NaN where a sample holds no image of some class.
     """
     code = np.unique(groups, return_inverse=True)[1]
     n_groups = int(code.max()) + 1
@@ -136,8 +144,47 @@ def _bootstrap(
         offsets = np.arange(CHUNK)[:, None] * n_groups
         counts = np.bincount((draws + offsets).ravel(), minlength=CHUNK * n_groups)
         values.append(statistic(counts.reshape(CHUNK, n_groups)[:, code].astype(np.float64)))
-    lo, hi = np.nanpercentile(np.concatenate(values), [2.5, 97.5])
+    return np.concatenate(values)
+
+
+def _percentiles(draws: np.ndarray, rarest: int, *shares: float) -> tuple[float, float] | None:
+    """Return the bootstrap's 95 % interval; None where resampling does not know it.
+
+    That is where some class has fewer than `LEAST` images (or groups) to draw from, where more
+    than one resample in twenty lacks a class, and where every one of the `shares` is 0 or 1: all
+    resamples then agree, and three images would give an interval without width.
+    """
+    found = draws[~np.isnan(draws)]
+    if rarest < LEAST or len(found) < 0.95 * len(draws) or all(s in (0, 1) for s in shares):
+        return None
+    lo, hi = np.percentile(found, [2.5, 97.5])
     return float(lo), float(hi)
+
+
+def wilson(share: float, n: float) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a share of `n` independent trials (Wilson 1927).
+
+    It has a width, and holds, for few trials and for shares of 0 and 1.
+    """
+    z = 1.96
+    centre = share + z**2 / (2 * n)
+    spread = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    lo, hi = (centre - spread) / (1 + z**2 / n), (centre + spread) / (1 + z**2 / n)
+    return min(max(lo, 0.0), share), max(min(hi, 1.0), share)  # without rounding errors
+
+
+def _independent_pairs(labels: np.ndarray, n_classes: int, groups: np.ndarray) -> tuple[int, float]:
+    """Return how many images the rarest class has, and how many independent pairs an AUC rests on.
+
+    An AUC is the share of pairs, one image of the class and one of the others, that stand in the
+    right order. No more pairs than the smaller side has images share no image. For the mean over
+    classes it is the number that gives the variance of that mean. Images of a group count once.
+    """
+    sides = [
+        min(len(np.unique(groups[labels == k])), len(np.unique(groups[labels != k])))
+        for k in (range(n_classes) if n_classes > 2 else [1])
+    ]
+    return min(sides), len(sides) / float(np.mean(1 / np.array(sides)))
 
 
 def auc_difference(
@@ -150,18 +197,30 @@ def auc_difference(
     """Return the AUC of `after` minus that of `before`, bootstrapped over images or their groups.
 
     Both predictions are scored on the same resampled images. What makes a test set easy or hard
-    then cancels, and the interval is narrower than two separate ones suggest.
+    then cancels, and the interval is narrower than two separate ones suggest. Where resampling
+    does not know it (`score`), the two intervals are put together as if they were independent
+    (Newcombe 1998), which is too wide rather than too narrow.
 
     Parameters
     ----------
     labels : ``(N,)``. before, after : ``(N, n_classes)`` class probabilities of the same images.
     """
     groups = np.arange(len(labels)) if groups is None else groups
-    lo, hi = _bootstrap(
+    draws = _bootstrap(
         lambda weights: _mean_auc(labels, after, weights) - _mean_auc(labels, before, weights),
         groups, seed,
     )  # fmt: skip
-    return Interval(auc(labels, after) - auc(labels, before), lo, hi)
+    one, other = auc(labels, before), auc(labels, after)
+    rarest, pairs = _independent_pairs(labels, before.shape[1], groups)
+    same = np.array_equal(before, after)  # then 0, however few images there are
+    if found := (0.0, 0.0) if same else _percentiles(draws, rarest, one, other):
+        return Interval(other - one, *found)
+    (one_lo, one_hi), (other_lo, other_hi) = wilson(one, pairs), wilson(other, pairs)
+    return Interval(
+        other - one,
+        other - one - math.hypot(other - other_lo, one_hi - one),
+        other - one + math.hypot(other_hi - other, one - one_lo),
+    )
 
 
 class Interval(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, field
 
 from helpers.errors import CourseError
@@ -42,6 +43,13 @@ class Recipe:
                 f"epochs = {self.epochs} and batch_size = {self.batch_size}: at least one epoch "
                 "and two images per batch are needed (BatchNorm has no statistics of one image)."
             )
+        if not (0 <= self.warmup <= 1 and 0 <= self.floor <= 1 and 0 < self.clip < math.inf):
+            raise CourseError(
+                f"warmup = {self.warmup} and floor = {self.floor} are shares from 0 to 1, and "
+                f"clip = {self.clip} must be a number above 0."
+            )
+        if self.patience is not None and self.patience < 1:
+            raise CourseError(f"patience = {self.patience}: give 1 or more epochs, or None.")
         if not 0 <= self.average <= self.epochs or (self.average and self.patience):
             raise CourseError(
                 f"average = {self.average} must lie between 0 and epochs = {self.epochs}, and "

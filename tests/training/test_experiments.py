@@ -1,7 +1,12 @@
+import errno
+import io
 import json
+import os
+import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from safetensors import safe_open
 
@@ -10,7 +15,7 @@ from helpers.__main__ import _experiment, _parser, main
 from helpers.errors import CourseError
 from helpers.evidence import tables
 from helpers.networks.weights import lite0_file
-from helpers.training import checkpoints, predict, strategies
+from helpers.training import checkpoints, experiments, metrics, predict, recipe, strategies
 from tests.conftest import draw_classes
 
 
@@ -30,7 +35,7 @@ def test_train_prints_a_summary_writes_weights_and_the_same_row_for_the_same_com
     results, weights = tmp_path / "results.csv", tmp_path / "net.safetensors"
     options = ("--strategy", "partial_finetune", "--last", "1", "--n", "24", "--seed", "3")
     options += ("--results", str(results), "--checkpoint", str(weights))
-    assert train(folder, *options) == train(folder, *options) == 0
+    assert train(folder, *options) == train(folder, *options, "--overwrite") == 0
     printed = capsys.readouterr().out
     assert "24 train" in printed
     assert "partial_finetune_last1" in printed
@@ -100,6 +105,12 @@ def test_the_group_pattern_may_come_from_the_environment(folder, monkeypatch):
         (["--strategy", "scratch", "--n", "4000"], "Asked for 4,000 images"),
         (["--strategy", "partial_finetune", "--last", "8"], "has 7 stages, 8 were asked for"),
         (["--strategy", "lp_ft", "--epochs", "1"], "lp_ft has 2 phases"),
+        (["--strategy", "scratch", "--epochs", "0"], "at least one epoch"),
+        (["--strategy", "scratch", "--batch-size", "1"], "two images per batch"),
+        (["--strategy", "scratch", "--patience", "-3"], "patience = -3: give 1 or more"),
+        (["--strategy", "scratch", "--accelerator", "tpu"], "no accelerator 'tpu'"),
+        (["--strategy", "scratch", "--precision", "64-true"], "no precision '64-true'"),
+        (["--strategy", "scratch", "--precision", "bf16-true"], "Did you mean 'bf16-mixed'"),
     ],
 )  # fmt: skip
 def test_errors_are_one_sentence_and_exit_code_2(folder, capsys, options, says):
@@ -107,6 +118,135 @@ def test_errors_are_one_sentence_and_exit_code_2(folder, capsys, options, says):
     error = capsys.readouterr().err
     assert says in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("seed", ["-1", "4294967296", "1.5", "one"])
+def test_a_seed_that_seeds_nothing_is_said(folder, capsys, seed):
+    with pytest.raises(SystemExit) as stopped:
+        train(folder, "--strategy", "scratch", "--seed", seed)
+    assert stopped.value.code == 2
+    assert f"{seed!r} is no whole number from 0 to 4,294,967,295" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("variable", ["LOCAL_WORLD_SIZE", "WORLD_SIZE"])
+@pytest.mark.parametrize("text", ["abc", "0", "-2", ""])
+def test_a_number_of_processes_that_is_none_is_said(folder, monkeypatch, capsys, variable, text):
+    monkeypatch.setenv(variable, text)
+    assert train(folder, "--strategy", "scratch") == 2
+    assert f"{variable} is {text!r}" in capsys.readouterr().err
+
+
+def never(*_, **__):
+    pytest.fail("training began")
+
+
+@pytest.mark.parametrize(
+    ("option", "target", "says"),
+    [
+        ("--checkpoint", "taken", "is there already"),
+        ("--checkpoint", "folder", "is a folder"),
+        ("--checkpoint", "taken/below", "cannot be"),
+        ("--checkpoint", "", "names no file"),
+        ("--results", "folder", "is a folder|no readable table"),
+        ("--results", "taken", "other columns"),
+        ("--results", "taken/below", "cannot be"),
+        ("--folder", "taken", "cannot be"),
+    ],
+)
+def test_a_target_that_cannot_be_written_is_said_before_training(
+    folder, tmp_path, monkeypatch, capsys, option, target, says
+):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "taken").write_text("a;b\n1;2\n")
+    monkeypatch.setattr(experiments, "measure", never)
+    path = str(tmp_path / target) if target else ""
+    assert train(folder, "--strategy", "scratch", option, path) == 2
+    assert re.search(says, capsys.readouterr().err)
+    assert (tmp_path / "taken").read_text() == "a;b\n1;2\n"
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """A training that was finished before; only what comes after it is tested."""
+    model = strategies.build(strategies.scratch(), "efficientnet_lite0", n_classes=2, channels=1)
+
+    def measure(experiment, **_):
+        data = experiment.data()
+        found = recipe.Run(model, experiment.strategy, experiment.recipe, 0,
+                           [{"epoch": 1, "val_auc": 0.5}], best_epoch=1)  # fmt: skip
+        score = metrics.score(data.test.labels, np.eye(2)[data.test.labels])
+        return experiments.Outcome(experiment, data, found, score)
+
+    monkeypatch.setattr(experiments, "measure", measure)
+
+
+class Output(io.TextIOWrapper):
+    """A console that knows ASCII only, or that nothing can be written to."""
+
+    def __init__(self, *, error: OSError | None = None) -> None:
+        super().__init__(io.BytesIO(), encoding="ascii")
+        self.error = error
+
+    def write(self, text: str) -> int:
+        if self.error:
+            raise self.error
+        return super().write(text)
+
+
+FULL, CLOSED = OSError(errno.ENOSPC, "No space left on device"), BrokenPipeError(32, "Broken pipe")
+
+
+@pytest.mark.parametrize("error", [None, FULL, CLOSED])
+@pytest.mark.parametrize("name", ["肺炎", os.fsdecode(b"H\xfcte"), "red\x1b[31m"])
+def test_what_was_trained_is_written_whatever_becomes_of_the_output(
+    tmp_path, private_cache, monkeypatch, capsys, quick, error, name
+):
+    folder = draw_classes(tmp_path / name, n=20, size=16)
+    results, weights = tmp_path / "rows.csv", tmp_path / "net.safetensors"
+    output = Output(error=error)
+    monkeypatch.setattr(sys, "stdout", output)
+    code = train(folder, "--strategy", "scratch", "--results", str(results),
+                 "--checkpoint", str(weights))  # fmt: skip
+    assert code == (2 if error else 0)
+    assert checkpoints.load(weights)[1]["classes"] == ["dark", "light"]
+    assert len(tables.read_rows(results)) == 1
+    said = capsys.readouterr().err
+    if error:
+        assert "The output could not be shown" in said
+        assert "Traceback" not in said
+    else:
+        output.flush()
+        assert b"AUC 1.000 [0." in output.buffer.getvalue()
+        assert b"\x1b" not in output.buffer.getvalue()
+
+
+def test_where_the_weights_cannot_be_written_the_row_and_the_score_are_not_lost(
+    folder, tmp_path, monkeypatch, capsys, quick
+):
+    def full(*_, **__):
+        raise CourseError("net.safetensors cannot be written (No space left on device).")
+
+    monkeypatch.setattr(checkpoints, "export", full)
+    results = tmp_path / "rows.csv"
+    code = train(folder, "--strategy", "scratch", "--results", str(results),
+                 "--checkpoint", str(tmp_path / "net.safetensors"))  # fmt: skip
+    assert code == 2
+    printed = capsys.readouterr()
+    assert "AUC 1.000" in printed.out
+    assert "No space left" in printed.err
+    assert len(tables.read_rows(results)) == 1
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), FileNotFoundError(2, "gone", "folder")])
+def test_a_stop_by_hand_and_a_folder_that_is_gone_are_no_tracebacks(
+    folder, monkeypatch, capsys, error
+):
+    def stop(*_, **__):
+        raise error
+
+    monkeypatch.setattr(experiments, "measure", stop)
+    assert train(folder, "--strategy", "scratch") in (2, 130)
+    assert re.search("stopped; with --folder|error: .*gone", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("strategy", ["feature_extraction", "lp_ft"])

@@ -202,9 +202,9 @@ def fails(number: int):
 @pytest.mark.parametrize(
     ("where", "failure", "says"),
     [
-        ("helpers.files.tempfile.mkstemp", errno.ENOSPC, "No space left on device"),
-        ("helpers.files.tempfile.mkstemp", errno.EACCES, "Permission denied"),
-        ("helpers.training.feature_cache.zlib.crc32", errno.ENOSPC, "No space left on device"),
+        ("helpers.files._temporary", errno.ENOSPC, "No space left on device"),
+        ("helpers.files._temporary", errno.EACCES, "Permission denied"),
+        ("helpers.files.zlib.crc32", errno.ENOSPC, "No space left on device"),
     ],
     ids=["full disk", "read-only", "full half way"],
 )
@@ -218,7 +218,7 @@ def test_where_nothing_can_be_written_the_numbers_are_right_all_the_same(
     assert expected.max() >= bias
     entries()[0].unlink()
     monkeypatch.setattr(where, fails(failure))
-    with pytest.warns(UserWarning, match=f"{says}.*held in memory for this run. Set COURSE_CACHE"):
+    with pytest.warns(UserWarning, match=f"{says}.*computes it again next time. Set COURSE_CACHE"):
         kept = stored(model)
     assert kept.dtype == expected.dtype
     assert np.array_equal(kept, expected)

@@ -2,6 +2,7 @@ import re
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
 from helpers.errors import CourseError
@@ -46,6 +47,53 @@ def test_interval_covers_the_truth_about_95_times_in_100():
         score = metrics.score(labels, np.stack([-scores, scores], axis=1))
         hits += score.auc_lo <= 0.760 <= score.auc_hi
     assert 88 <= hits <= 99
+
+
+@pytest.mark.parametrize(
+    ("classes", "each", "shift"),
+    [(2, (97, 3), 1), (2, (97, 3), 3), (2, (40, 8), 2), (2, (2, 2), 1), (20, 2, 1), (37, 2, 2),
+     (3, 3, 3)],
+)  # fmt: skip
+def test_intervals_hold_with_rare_classes_and_few_images(classes, each, shift, monkeypatch):
+    """The true AUC of N(shift, 1) against N(0, 1) is Phi(shift / sqrt 2)."""
+    monkeypatch.setattr(metrics, "RESAMPLES", 100)
+    hits, truth, labels = 0, float(norm.cdf(shift / np.sqrt(2))), np.repeat(range(classes), each)
+    for seed in range(40):
+        raw = np.random.default_rng(seed).normal(size=(len(labels), classes))
+        raw[np.arange(len(labels)), labels] += shift
+        if classes == 2:  # one score: the other column is its opposite
+            raw[:, 1] = np.random.default_rng(seed).normal(labels * shift)
+            raw[:, 0] = -raw[:, 1]
+        score = metrics.score(labels, raw)
+        assert score.auc_lo < score.auc_hi
+        assert 0 <= score.auc_lo <= score.auc <= score.auc_hi <= 1
+        hits += score.auc_lo <= truth <= score.auc_hi
+    assert hits >= 36, "of 40"
+
+
+@pytest.mark.parametrize("n", [3, 40, 400])
+def test_no_interval_of_images_that_are_all_told_apart_has_width_zero(n):
+    labels = np.arange(n) % 2
+    sure = np.eye(2)[labels]
+    score = metrics.score(labels, sure)
+    assert (score.auc, score.auc_hi, score.accuracy, score.accuracy_hi) == (1, 1, 1, 1)
+    # Wilson's lower bound of k of k is k / (k + 1.96^2); pairs: the images of the smaller class.
+    assert score.auc_lo == pytest.approx((n // 2) / (n // 2 + 1.96**2))
+    assert score.accuracy_lo == pytest.approx(n / (n + 1.96**2))
+    worst = metrics.score(labels, 1 - sure)
+    assert (worst.auc_lo, worst.auc, worst.accuracy_lo) == (0, 0, 0)
+    assert worst.auc_hi == pytest.approx(1 - score.auc_lo)
+    grouped = metrics.score(labels, sure, groups=labels)
+    assert grouped.auc_lo == pytest.approx(1 / (1 + 1.96**2)), "one group a class is one pair"
+
+
+def test_a_difference_on_few_images_has_a_width_too():
+    labels = np.arange(12) % 2
+    sure, weak = np.eye(2)[labels], scores(labels, 1.0, 0)
+    for found in (metrics.auc_difference(labels, sure, sure[:, ::-1][:, ::-1] * 0.9 + 0.05),
+                  metrics.auc_difference(labels, weak, sure)):  # fmt: skip
+        assert found.lo < found.mean < found.hi
+    assert metrics.auc_difference(labels, sure, sure) == (0, 0, 0), "the same is the same"
 
 
 def test_resampling_groups_widens_the_interval():
