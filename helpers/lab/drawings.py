@@ -44,11 +44,6 @@ def remark(sentence: str, kind: str = "quiet") -> str:
     return f'<p class="lab-{kind}">{safe(sentence)}</p>' if sentence else ""
 
 
-def bounds(lo: float, hi: float) -> str:
-    """Return an interval in brackets; NaN where there is none."""
-    return f"[{lo:.3f}, {hi:.3f}]" if math.isfinite(lo + hi) else "no interval"
-
-
 def dashed(arms: Sequence[Mapping]) -> list[tuple[Mapping, str]]:
     """Return each arm with its dash pattern: the first of a strategy is solid, the next dashed."""
     names = [arm["strategy"] for arm in arms]
@@ -141,8 +136,7 @@ def table(arms: Sequence[Mapping]) -> str:
         ``share`` (done, 0..1), ``note``, and the scores ``auc, auc_lo, auc_hi, accuracy,
         trainable, seconds``, None until they are known.
     """
-    known = [arm[key] for arm in arms for key in ("auc", "auc_lo")
-             if arm["auc"] is not None and math.isfinite(arm[key])]  # fmt: skip
+    known = [arm["auc_lo"] for arm in arms if arm["auc"] is not None]
     low = max(0.0, math.floor(min(known) * 20 - 0.2) / 20) if known else 0.5
     rows = "".join(_row(arm, dash, low) for arm, dash in dashed(arms))
     return (
@@ -168,8 +162,7 @@ def _row(arm: Mapping, dash: str, low: float) -> str:
         note = f'<span class="lab-note">{safe(arm["note"])}</span>' if arm["note"] else bar
         return f'{begin}<td colspan="4">{note}</td></tr>'
     auc, lo, hi = (arm[key] for key in ("auc", "auc_lo", "auc_hi"))
-    ends = (lo, hi) if math.isfinite(lo + hi) else (auc, auc)
-    x, x_lo, x_hi = (4 + 152 * (value - low) / (1 - low) for value in (auc, *ends))
+    x, x_lo, x_hi = (4 + 152 * (value - low) / (1 - low) for value in (auc, lo, hi))
     numbers = f"{arm['accuracy']:.1%}", f"{arm['trainable']:,}", f"{arm['seconds']:.1f}"
     return (
         f'{begin}<td class="lab-auc">'
@@ -177,7 +170,7 @@ def _row(arm: Mapping, dash: str, low: float) -> str:
         '<line x1="4" x2="156" y1="8" y2="8" class="lab-grid"/>'
         f'<line x1="{x_lo:.1f}" x2="{x_hi:.1f}" y1="8" y2="8" stroke="{color}" stroke-width="4" '
         f'stroke-linecap="round"/><circle cx="{x:.1f}" cy="8" r="6" fill="{color}" '
-        f'stroke="white"/></svg><span>{auc:.3f} <small>{bounds(lo, hi)}</small></span></td>'
+        f'stroke="white"/></svg><span>{auc:.3f} <small>[{lo:.3f}, {hi:.3f}]</small></span></td>'
         + "".join(f'<td class="number">{text}</td>' for text in numbers)
         + "</tr>"
     )

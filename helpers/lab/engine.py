@@ -223,8 +223,7 @@ class Lab:
             try:
                 data = race.setup.experiment(race.setup.arms[places[0]]).data()
                 race.setup.check_data(data)
-                said = (data.card.caveat, *getattr(data.card, "warnings", ()))
-                self._report(race, places[0], caveat=" ".join(filter(None, said)))
+                self._report(race, places[0], caveat=data.card.caveat)
             except Exception as error:
                 for place in places:
                     self._report(race, place, status="failed", note=sentence_of(error))

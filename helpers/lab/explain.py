@@ -62,7 +62,7 @@ def outcome(race: Race) -> str:
                 "dearer arm"
             )
         return f"Clear winner: {first}, ahead of {second} by {_shown(ahead)}{where}{worth}."
-    tied = [label for label in others if not difference(results[first], results[label]).lo > 0]
+    tied = [label for label in others if difference(results[first], results[label]).lo <= 0]
     beaten = [label for label in others if label not in tied]
     take = min([first, *tied], key=costs.get)
     other = tied[0] if take == first else take
@@ -74,15 +74,13 @@ def outcome(race: Race) -> str:
     else:
         advice = "It is also the cheapest of those that cannot be told apart, so take it."
     last = f" Clearly behind: {', '.join(beaten)}." if beaten else ""
-    unclear = ", which includes 0" if ahead.lo <= 0 else ""
     return (
-        f"No clear winner: {first} is ahead of {other} by {_shown(ahead)}{unclear}. {advice}{last}"
+        f"No clear winner: {first} is ahead of {other} by {_shown(ahead)}, which includes 0. "
+        f"{advice}{last}"
     )
 
 
 def _shown(value: Interval) -> str:
-    if not np.isfinite(value).all():
-        return f"{value.mean:.3f} AUC (with no interval: a class has too few test images)"
     return f"{value.mean:.3f} AUC (95 % interval {value.lo:+.3f} to {value.hi:+.3f})"
 
 

@@ -40,9 +40,9 @@ def number(text: str, kind: type[float], where: str) -> float | None:
     try:
         return kind(text) if text.strip() or kind is int else None
     except ValueError:
-        type_ = {int: "a whole number such as 400", float: "a rate such as 0.003 or 3e-3, or none"}
+        ask = {int: "a whole number such as 400", float: "a rate such as 0.003, or leave it empty"}
         raise CourseError(
-            f"{text.strip()!r:.40} cannot be read as {where}; type {type_[kind]}."
+            f"{text.strip()!r:.40} cannot be read as {where}; type {ask[kind]}."
         ) from None
 
 

@@ -15,7 +15,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -33,7 +33,7 @@ from helpers.plots.style import label_of
 from helpers.training import experiments, strategies
 from helpers.training.metrics import Score
 
-FORMAT = 2  # raise it when what is stored, or the same settings, would mean something else
+FORMAT = 3  # raise it when what is stored, or the same settings, would mean something else
 MOST = 300  # finished arms, about 100 kB each; those used longest ago go first
 LONGEST_NAME = 60
 RESULT = (*NUMBERS, "n_train", "classes")
@@ -42,7 +42,7 @@ CSV = ("run", "when", "dataset", "n", "image_size", "backbone", "epochs", "seed"
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # a cell of text that begins so is run by Excel
 TITLE = "Strategy lab: kept races"
 NOTE = (
-    "AUC on the test images with a 95 % bootstrap interval; one run of each arm. live: trained in "
+    "AUC on the test images with a 95 % interval; one run of each arm. live: trained in "
     "that race; stored: measured for the course; earlier: the same run, trained there before."
 )
 
@@ -141,7 +141,7 @@ def keep(name: str, race: Race) -> None:
     when = datetime.now().isoformat(timespec="seconds")
     kept = Kept(name, when, asdict(race.setup), rows, race.explanation, race.guess,
                 race.caveat)  # fmt: skip
-    _write(_path(name), json.dumps(asdict(kept), indent=1))
+    files.write_text(_path(name), json.dumps(asdict(kept), indent=1))
 
 
 def kept() -> tuple[list[Kept], list[Path]]:
@@ -154,7 +154,7 @@ def kept() -> tuple[list[Kept], list[Path]]:
 
 def forget(name: str) -> None:
     """Remove a kept race, where it is still there; raises CourseError when that is not allowed."""
-    with _writing(_path(name)):
+    with files.writing(_path(name)):
         _path(name).unlink(missing_ok=True)
 
 
@@ -176,20 +176,6 @@ def _read(path: Path) -> Kept | None:
         return None
 
 
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or error
-        raise CourseError(f"{path} cannot be written ({reason}). Choose another folder.") from error
-
-
-def _write(path: Path, text: str) -> None:
-    with _writing(path), files.atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
 def comparison(races: Sequence[Kept]) -> str:
     """Return a table, a row per arm and a column per race: test AUC with its interval."""
     cells: dict[str, dict[str, str]] = {}
@@ -198,7 +184,7 @@ def comparison(races: Sequence[Kept]) -> str:
             name, family = row["arm"], label_of(row["strategy"])
             if not name.startswith(family):  # a race of one strategy leaves it out
                 name = f"{family}, {name}"
-            interval = f"{row['auc']:.3f} {drawings.bounds(row['auc_lo'], row['auc_hi'])}"
+            interval = f"{row['auc']:.3f} [{row['auc_lo']:.3f}, {row['auc_hi']:.3f}]"
             cells.setdefault(name, {})[race.name] = interval
     names = [race.name for race in races]
     lines = [(arm, *(found.get(name, "") for name in names)) for arm, found in cells.items()]
@@ -262,6 +248,6 @@ def save(races: Sequence[Kept], folder: str) -> tuple[Path, Path]:
         written = target / f"{name}.csv", target / f"{name}.html"
         if not any(map(os.path.lexists, written)):
             break
-    _write(written[0], as_csv(races))
-    _write(written[1], as_html(races))
+    files.write_text(written[0], as_csv(races))
+    files.write_text(written[1], as_html(races))
     return written

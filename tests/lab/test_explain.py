@@ -119,18 +119,6 @@ def test_what_a_single_knob_did_is_named(arms, says):
     assert says in because_of if says else because_of == ""
 
 
-def test_arms_without_an_interval_cannot_be_told_apart():
-    bare = {"score": None, "groups": None, "auc_lo": np.nan, "auc_hi": np.nan}
-    raced = race((PROBE, result(1.0, **bare)), (FULL, result(2.0, **bare)))
-    assert leader(raced.results) == NONE
-    said = outcome(raced)
-    assert "full fine-tune is ahead" in said
-    assert "no interval: a class has too few test images" in said
-    assert "Take feature extraction" in said
-    assert "nan" not in said
-    assert "Clearly behind" not in said
-
-
 def test_rows_without_predictions_are_compared_as_if_independent():
     paired = difference(result(1.1, 0), result(1.0, 0))
     apart = difference(row_only(1.1), row_only(1.0))

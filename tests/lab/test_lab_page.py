@@ -4,7 +4,6 @@ import json
 import os
 import re
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
@@ -203,7 +202,7 @@ def test_what_is_known_of_the_images_stands_beside_the_numbers(tiny, monkeypatch
     """Of the card, which is there only once the images are loaded."""
     leak, skipped = "2 groups lie in both train/ and test/.", "3 <files> were skipped."
     data = make_dataset()
-    card = SimpleNamespace(**vars(data.card) | {"caveat": leak, "warnings": (skipped,)})
+    card = replace(data.card, caveat=f"{leak} {skipped}")
     monkeypatch.setattr(datasets, "load", lambda *_, **__: replace(data, card=card))
     board = page.StrategyLab(Lab(TWO))
     assert leak not in text(board, "table")
@@ -349,17 +348,6 @@ def test_whatever_goes_wrong_with_a_click_is_said(board, monkeypatch):
     monkeypatch.setattr(store, "save", fails)
     board.kept.export.click()
     assert "FileNotFoundError" in board.start.message.value
-
-
-def test_an_arm_without_an_interval_is_drawn():
-    nan, known = float("nan"), {"share": 1.0, "note": "", "accuracy": 0.5, "trainable": 2,
-                                "seconds": 1.0, "source": "live", "words": "live"}  # fmt: skip
-    rows = [{"arm": "a", "strategy": "scratch", "auc": 0.8, "auc_lo": lo, "auc_hi": hi, **known}
-            for lo, hi in ((nan, nan), (0.7, 0.9))]  # fmt: skip
-    drawn = drawings.table(rows)
-    assert "0.800 <small>no interval</small>" in drawn
-    assert "0.800 <small>[0.700, 0.900]</small>" in drawn
-    assert "nan" not in drawn
 
 
 def test_sources_are_chosen_in_the_page(board):
