@@ -216,7 +216,7 @@ def read_array(path: Path) -> np.ndarray | None:
             file.seek(-4, os.SEEK_END)
             if file.read() != checksum.to_bytes(4, "little"):
                 raise ValueError("another checksum")
-    except (FileNotFoundError, PermissionError):
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
     except Exception:  # a damaged header raises a dozen different types
         warnings.warn(f"{path.name} in the cache was damaged; it is made again.", stacklevel=3)

@@ -64,13 +64,14 @@ def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
             name: pd.to_numeric(table[name]) for name in columns if name not in TEXT
         })  # fmt: skip
     except (OSError, ValueError, csv.Error) as error:
-        raise CourseError(f"{path} is no readable table ({error}). {keep}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise CourseError(f"{path} is no readable table ({reason}). {keep}") from error
 
 
 def check(path: Path, columns: Sequence[str] = COLUMNS) -> None:
     """Try, before any work is done, whether `append` would work; raises what it would raise."""
-    read(path, columns)
     files.check_target(path, overwrite=True)
+    read(path, columns)
 
 
 def append(rows: Sequence[Mapping], path: Path, columns: Sequence[str]) -> None:
