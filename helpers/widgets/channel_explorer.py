@@ -11,7 +11,6 @@ import numpy as np
 from helpers import inspection, plots
 from helpers.datasets import Split
 from helpers.errors import CourseError
-from helpers.inspection.filters import image_conv
 from helpers.inspection.maximise import SIZES
 from helpers.networks.backbones import Backbone
 from helpers.widgets.figures import CourseWidget, figure_box, show
@@ -31,13 +30,13 @@ class ChannelExplorer(CourseWidget):
     Raises
     ------
     CourseError
-        For a network without a convolutional stem, or one for gray images.
+        For a network for gray images.
     """
 
     def __init__(
         self, model: Backbone, split: Split, gallery: Mapping[str, Mapping[int, np.ndarray]]
     ) -> None:
-        if image_conv(model).in_channels != 3:
+        if model.stem_conv.in_channels != 3:
             raise CourseError("The pictures are in colour: use backbones.load(..., channels=3).")
         self.model, self.split, self.gallery = model, split, gallery
         part = next(iter(gallery))
