@@ -29,7 +29,7 @@ def part_names(model: Backbone, wanted: Sequence[str] | None = None) -> tuple[st
     Raises
     ------
     CourseError
-        For a part that does not exist, with the close names; or for none at all.
+        For a part that does not exist, with the close names.
     """
     known = model.part_names[:-1]
     if wanted is None:
@@ -39,8 +39,6 @@ def part_names(model: Backbone, wanted: Sequence[str] | None = None) -> tuple[st
         if name not in known:
             hint = "The head has no feature maps." if name == "head" else ""
             raise unknown_name(f"{model.name} part with feature maps called", name, known, hint)
-    if not len(wanted):
-        raise CourseError(f"Name at least one part; known: {', '.join(known)}.")
     return tuple(name for name in known if name in wanted)
 
 
@@ -109,7 +107,12 @@ def feature_maps(
 
 
 def pooled(
-    model: Backbone, split: Split, wanted: Sequence[str] | None = None, *, image: bool = False
+    model: Backbone,
+    split: Split,
+    wanted: Sequence[str] | None = None,
+    *,
+    image: bool = False,
+    pool: Callable[[Tensor], Tensor] = lambda maps: maps.mean(dim=(2, 3)),
 ) -> dict[str, np.ndarray]:
     """Return ``{part: (N, channels)}``: each feature map averaged to one number, in one pass.
 
@@ -117,8 +120,16 @@ def pooled(
     ----------
     image : also give the means of the image's own channels, as the part ``"image"``: what can be
         told from brightness and colour alone.
+    pool : makes a row per image of maps ``(n, channels, h, w)``; their mean where it is left out.
     """
-    return _rows(model, split, wanted, lambda maps: maps.mean(dim=(2, 3)), image)
+    found: dict[str, list[Tensor]] = defaultdict(list)
+    with predict.at_rest(model) as quick, torch.inference_mode():
+        for x in batches(split):
+            if image:
+                found[IMAGE].append(x.float().mean(dim=(2, 3)) / 255)
+            for name, maps in walk(quick, x, wanted):
+                found[name].append(pool(maps))
+    return {name: torch.cat(rows).numpy() for name, rows in found.items()}
 
 
 def flattened(
@@ -128,25 +139,7 @@ def flattened(
 
     This is large: about 0.5 MB per image of 96 x 96 pixels for all parts of EfficientNet-Lite0.
     """
-    return _rows(model, split, wanted, lambda maps: maps.flatten(1))
-
-
-def _rows(
-    model: Backbone,
-    split: Split,
-    wanted: Sequence[str] | None,
-    to_rows: Callable[[Tensor], Tensor],
-    image: bool = False,
-) -> dict[str, np.ndarray]:
-    """Return ``{part: (N, F)}``, what `to_rows` makes of each part's maps, in one pass."""
-    found: dict[str, list[Tensor]] = defaultdict(list)
-    with predict.at_rest(model) as quick, torch.inference_mode():
-        for x in batches(split):
-            if image:
-                found[IMAGE].append(x.float().mean(dim=(2, 3)) / 255)
-            for name, maps in walk(quick, x, wanted):
-                found[name].append(to_rows(maps))
-    return {name: torch.cat(rows).numpy() for name, rows in found.items()}
+    return pooled(model, split, wanted, pool=lambda maps: maps.flatten(1))
 
 
 def batches(split: Split) -> Iterator[Tensor]:
@@ -190,10 +183,7 @@ def _receptive_fields(model: Backbone, channels: int) -> dict[str, tuple[int, in
 
     def widen(module: nn.Module, inputs: tuple[Tensor, ...], _output: Tensor) -> None:
         nonlocal field
-        kernel, dilation = (
-            value if isinstance(value, int) else value[-1]
-            for value in (module.kernel_size, module.dilation)
-        )
+        kernel, dilation = (np.ravel(x)[-1] for x in (module.kernel_size, module.dilation))
         field += (kernel - 1) * dilation * (PROBE_SIZE // inputs[0].shape[-1])
 
     hooks = [
