@@ -64,10 +64,9 @@ def feature_maps(
         layout.show_image(line[0], image)
         line[0].set_title(title, fontsize=11)
         for k, (part, maps) in enumerate(activations.items()):
-            for axes, channel in zip(line[1 + k * n_maps :], layout.most_varied(maps, n_maps),
-                                     strict=False):  # fmt: skip
-                size = f"{maps.shape[1]} x {maps.shape[2]}"
-                layout.show_map(axes, maps[channel], f"{part}\n{size}, ch. {channel}", fontsize=10)
+            first, (_, height, width) = 1 + k * n_maps, maps.shape
+            title = f"{part}\n{height} x {width}, ch."
+            layout.show_maps(line[first : first + n_maps], maps, title, fontsize=10)
     return figure
 
 

@@ -13,7 +13,7 @@ from helpers.datasets import Split
 from helpers.errors import CourseError
 from helpers.inspection.maximise import SIZES
 from helpers.networks.backbones import Backbone
-from helpers.widgets.figures import CourseWidget, figure_box, show
+from helpers.widgets.figures import CourseWidget, show
 
 STEPS, LARGEST = 60, 96  # of a picture computed live: a few seconds on two cores
 
@@ -47,7 +47,7 @@ class ChannelExplorer(CourseWidget):
         self.show_button = widgets.Button(description="Show", button_style="primary")
         self.stop_button = widgets.Button(description="Stop", disabled=True)
         self.progress = widgets.IntProgress(max=STEPS, layout={"width": "160px"})
-        self.text, self.picture = widgets.HTML(), figure_box()
+        self.text, self.picture = widgets.HTML(), widgets.HTML()
         self.places: dict[str, inspection.Places] = {}  # by part, found once each
         self.worker: threading.Thread | None = None
         self._stop = threading.Event()
