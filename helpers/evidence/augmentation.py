@@ -6,6 +6,7 @@ images. `AGREEMENT` holds how many predictions of a trained network survive each
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import pandas as pd
@@ -40,13 +41,8 @@ POLICIES = tuple(name for name in augment.POLICIES | augment.SINGLES if name != 
 
 def planned(names: Sequence[str] = DATASETS) -> list[tuple]:
     """Return the `KEY` of every run of the grid, seed by seed, ``"none"`` before what needs it."""
-    return [
-        (name, n, policy, seed)
-        for seed in SEEDS
-        for n in SIZES
-        for name in names
-        for policy in POLICIES
-    ]
+    order = itertools.product(SEEDS, SIZES, names, POLICIES)
+    return [(name, n, policy, seed) for seed, n, name, policy in order]
 
 
 def findings(runs: pd.DataFrame) -> pd.DataFrame:
