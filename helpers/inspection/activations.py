@@ -170,15 +170,18 @@ def geometry(model: Backbone, size: int) -> pd.DataFrame:
     rows = [(IMAGE, channels, size, size, 1, 1)]
     quick = fold.folded(model)
     with torch.inference_mode():
-        fields = _receptive_fields(quick, channels)
-        for name, out in walk(quick, torch.zeros(1, channels, size, size)):
-            rows.append((name, *out.shape[1:], *fields[name]))
+        maps = dict(walk(quick, torch.zeros(1, channels, size, size)))
+        for name, field in _receptive_fields(quick, channels).items():
+            rows.append((name, *maps[name].shape[1:], *field))
     columns = ["part", "channels", "height", "width", "stride", "receptive_field"]
     return pd.DataFrame(rows, columns=columns).set_index("part")
 
 
 def _receptive_fields(model: Backbone, channels: int) -> dict[str, tuple[int, int]]:
-    """Return ``{part: (stride, receptive field)}``; 1 x 1 shortcuts add nothing to the field."""
+    """Return ``{part: (stride, receptive field)}``; 1 x 1 shortcuts add nothing to the field.
+
+    `model` is a copy: it keeps the hooks.
+    """
     field = 1
 
     def widen(module: nn.Module, inputs: tuple[Tensor, ...], _output: Tensor) -> None:
@@ -186,15 +189,11 @@ def _receptive_fields(model: Backbone, channels: int) -> dict[str, tuple[int, in
         kernel, dilation = (np.ravel(x)[-1] for x in (module.kernel_size, module.dilation))
         field += (kernel - 1) * dilation * (PROBE_SIZE // inputs[0].shape[-1])
 
-    hooks = [
-        module.register_forward_hook(widen)
-        for module in model.modules()
-        if isinstance(module, (nn.Conv2d, nn.MaxPool2d))
-    ]
+    for module in model.modules():
+        if isinstance(module, (nn.Conv2d, nn.MaxPool2d)):
+            module.register_forward_hook(widen)
     found = {}
     # One row of pixels is enough: the networks here are as wide as they are high.
     for name, out in walk(model, torch.zeros(1, channels, 1, PROBE_SIZE)):
         found[name] = (PROBE_SIZE // out.shape[-1], field)
-    for hook in hooks:
-        hook.remove()
     return found

@@ -55,7 +55,7 @@ def maximise(
     size: int = 128,
     steps: int = 160,
     seed: int = 0,
-    on_step: Callable[[int], None] | None = None,
+    on_step: Callable[[int], None] = lambda done: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> np.ndarray:
     """Return the pictures that excite some channels of a part most.
@@ -105,8 +105,7 @@ def maximise(
             (-_excitement(seen, channels, margin, side).sum()).backward()
             optimizer.step()
             falling.step()
-            if on_step is not None:
-                on_step(step + 1)
+            on_step(step + 1)
             if should_stop():
                 break
     with torch.no_grad():

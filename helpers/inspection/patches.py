@@ -90,9 +90,9 @@ def strongest_places(model: Backbone, part: str, split: Split) -> Places:
         for x in batches(split):
             _, maps = next(walk(quick, x, [part]))
             values, places = maps.flatten(2).max(dim=2)
+            width = maps.shape[3]
             scores.append(values.numpy())
-            rows_columns = torch.unravel_index(places, maps.shape[2:])
-            positions.append(torch.stack(rows_columns, dim=2).numpy())
+            positions.append(torch.stack([places // width, places % width], dim=2).numpy())
     return Places(part, np.concatenate(scores), np.concatenate(positions), int(row["stride"]), side)
 
 
