@@ -164,36 +164,24 @@ def geometry(model: Backbone, size: int) -> pd.DataFrame:
     Notes
     -----
     A kernel of k positions whose input has the stride s widens the field by ``(k - 1) * s``
-    (Araujo et al., Distill 2019).
+    (Araujo et al., Distill 2019); 1 x 1 shortcuts add nothing to it.
     """
-    channels = model.mean.shape[1]
-    rows = [(IMAGE, channels, size, size, 1, 1)]
-    quick = fold.folded(model)
-    with torch.inference_mode():
-        maps = dict(walk(quick, torch.zeros(1, channels, size, size)))
-        for name, field in _receptive_fields(quick, channels).items():
-            rows.append((name, *maps[name].shape[1:], *field))
-    columns = ["part", "channels", "height", "width", "stride", "receptive_field"]
-    return pd.DataFrame(rows, columns=columns).set_index("part")
-
-
-def _receptive_fields(model: Backbone, channels: int) -> dict[str, tuple[int, int]]:
-    """Return ``{part: (stride, receptive field)}``; 1 x 1 shortcuts add nothing to the field.
-
-    `model` is a copy: it keeps the hooks.
-    """
-    field = 1
+    channels, field = model.mean.shape[1], 1
 
     def widen(module: nn.Module, inputs: tuple[Tensor, ...], _output: Tensor) -> None:
         nonlocal field
         kernel, dilation = (np.ravel(x)[-1] for x in (module.kernel_size, module.dilation))
-        field += (kernel - 1) * dilation * (PROBE_SIZE // inputs[0].shape[-1])
+        field += int((kernel - 1) * dilation * (PROBE_SIZE // inputs[0].shape[-1]))
 
-    for module in model.modules():
-        if isinstance(module, (nn.Conv2d, nn.MaxPool2d)):
-            module.register_forward_hook(widen)
-    found = {}
-    # One row of pixels is enough: the networks here are as wide as they are high.
-    for name, out in walk(model, torch.zeros(1, channels, 1, PROBE_SIZE)):
-        found[name] = (PROBE_SIZE // out.shape[-1], field)
-    return found
+    rows = [(IMAGE, channels, size, size, 1, 1)]
+    quick = fold.folded(model)  # a copy, so it may keep the hooks
+    with torch.inference_mode():
+        maps = dict(walk(quick, torch.zeros(1, channels, size, size)))
+        for module in quick.modules():
+            if isinstance(module, (nn.Conv2d, nn.MaxPool2d)):
+                module.register_forward_hook(widen)
+        # One row of pixels is enough: the networks here are as wide as they are high.
+        for name, out in walk(quick, torch.zeros(1, channels, 1, PROBE_SIZE)):
+            rows.append((name, *maps[name].shape[1:], PROBE_SIZE // out.shape[-1], field))
+    columns = ["part", "channels", "height", "width", "stride", "receptive_field"]
+    return pd.DataFrame(rows, columns=columns).set_index("part")

@@ -92,7 +92,7 @@ def _classes(model: nn.Module, images: np.ndarray) -> np.ndarray:
     return predict(model, inputs).argmax(axis=1)
 
 
-DEFAULT_SCALE = (0.08, 1.0)  # torchvision's
+DEFAULT_SCALE, DEFAULT_RATIO = (0.08, 1.0), (3 / 4, 4 / 3)  # torchvision's
 
 
 def paste_defect(
@@ -132,14 +132,18 @@ def paste_defect(
 
 
 def random_crops(
-    n: int, size: int, scale: tuple[float, float] = DEFAULT_SCALE, seed: int = 0
+    n: int,
+    size: int,
+    scale: tuple[float, float] = DEFAULT_SCALE,
+    ratio: tuple[float, float] = DEFAULT_RATIO,
+    seed: int = 0,
 ) -> np.ndarray:
     """Draw the crops that RandomResizedCrop would take of `n` square images.
 
     Parameters
     ----------
     size : height and width of the images in pixels.
-    scale : smallest and largest share of the area.
+    scale : smallest and largest share of the area. ratio : of width to height.
 
     Returns
     -------
@@ -154,7 +158,7 @@ def random_crops(
         raise CourseError(
             f"scale = {scale}: two shares of the area are wanted, 0 < low <= high <= 1."
         )
-    transform = v2.RandomResizedCrop(size, scale=scale)
+    transform = v2.RandomResizedCrop(size, scale=scale, ratio=ratio)
     image = torch.empty(1, size, size)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -178,6 +182,7 @@ def defect_cut_away(
     boxes: np.ndarray,
     size: int,
     scale: tuple[float, float] = DEFAULT_SCALE,
+    ratio: tuple[float, float] = DEFAULT_RATIO,
     lost: float = 0.5,
     seed: int = 0,
 ) -> Share:
@@ -186,8 +191,8 @@ def defect_cut_away(
     Parameters
     ----------
     boxes : int ``(N, 4)``: top, left, height, width in pixels; one crop is drawn for each.
-    size, scale, seed : as in `random_crops`.
+    size, scale, ratio, seed : as in `random_crops`.
     lost : share of the defect's area, in (0, 1]; 1 counts only those of which nothing is left.
     """
-    kept = kept_share(np.asarray(boxes), random_crops(len(boxes), size, scale, seed))
+    kept = kept_share(np.asarray(boxes), random_crops(len(boxes), size, scale, ratio, seed))
     return share_of((1 - kept >= lost).astype(float))
