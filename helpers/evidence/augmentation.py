@@ -84,10 +84,8 @@ def describe(policy: str, dataset: str, found: pd.DataFrame, kept: pd.DataFrame)
     ----------
     found, kept : what `findings` and `kept_predictions` return.
     """
-    found, kept = (
-        table[(table["policy"] == policy) & (table["dataset"] == dataset)]
-        for table in (found, kept)
-    )
+    this = "policy == @policy and dataset == @dataset"
+    found, kept = found.query(this), kept.query(this)
     parts = [f"{row.value:.0%} of answers kept" for row in kept.itertuples()]
     parts += [
         f"n={row.n_train} {row.gain:+.3f} [{row.gain_lo:+.3f}, {row.gain_hi:+.3f}], "

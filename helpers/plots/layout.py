@@ -111,5 +111,4 @@ def legend_outside(figure: Figure, place: str = "right center", **options) -> No
         for axes in figure.axes
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    if samples:
-        figure.legend(samples.values(), samples, loc=f"outside {place}", **options)
+    figure.legend(samples.values(), samples, loc=f"outside {place}", **options)
