@@ -17,6 +17,8 @@ from PIL import Image
 from torch import nn
 
 from helpers.datasets import Card, Dataset, Split
+from helpers.inspection.maximise import _before_activation
+from helpers.networks import fold
 from helpers.networks.backbones import Backbone, Layout
 
 # The networks here are so small that handing work to a second thread costs more than the work.
@@ -136,11 +138,12 @@ def tiny_backbone(channels: int = 1, n_classes: int = 2, seed: int = 0) -> Backb
     return model
 
 
-def stemless(channels: int = 3) -> Backbone:
-    """Return a network that starts with no convolution."""
-    model = tiny_backbone(channels)
-    model.net.conv = nn.Flatten()
-    return model
+def response(model: Backbone, part: str, channel: int, pictures: np.ndarray) -> np.ndarray:
+    """Return a channel's mean activation ``(N,)`` before its ReLU for ``(N, H, W, 3)`` in 0..1."""
+    images = torch.from_numpy(pictures).permute(0, 3, 1, 2).float()
+    with torch.inference_mode():
+        seen = _before_activation(fold.folded(model), images, part)
+    return seen[:, channel].mean(dim=(1, 2)).numpy()
 
 
 def same_weights(one: nn.Module, other: nn.Module) -> bool:

@@ -6,6 +6,7 @@ images. `AGREEMENT` holds how many predictions of a trained network survive each
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import pandas as pd
@@ -40,13 +41,8 @@ POLICIES = tuple(name for name in augment.POLICIES | augment.SINGLES if name != 
 
 def planned(names: Sequence[str] = DATASETS) -> list[tuple]:
     """Return the `KEY` of every run of the grid, seed by seed, ``"none"`` before what needs it."""
-    return [
-        (name, n, policy, seed)
-        for seed in SEEDS
-        for n in SIZES
-        for name in names
-        for policy in POLICIES
-    ]
+    order = itertools.product(SEEDS, SIZES, names, POLICIES)
+    return [(name, n, policy, seed) for seed, n, name, policy in order]
 
 
 def findings(runs: pd.DataFrame) -> pd.DataFrame:
@@ -88,10 +84,8 @@ def describe(policy: str, dataset: str, found: pd.DataFrame, kept: pd.DataFrame)
     ----------
     found, kept : what `findings` and `kept_predictions` return.
     """
-    found, kept = (
-        table[(table["policy"] == policy) & (table["dataset"] == dataset)]
-        for table in (found, kept)
-    )
+    this = "policy == @policy and dataset == @dataset"
+    found, kept = found.query(this), kept.query(this)
     parts = [f"{row.value:.0%} of answers kept" for row in kept.itertuples()]
     parts += [
         f"n={row.n_train} {row.gain:+.3f} [{row.gain_lo:+.3f}, {row.gain_hi:+.3f}], "

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,8 +17,6 @@ from helpers.evidence.verdicts import ARMS, Evidence, complete, interval, means,
 # The measured sets leave a gap here: photographs of other things lie above, solar cells below.
 SIMILAR_FROM = 0.6
 
-Likeness = Literal["similar", "different", "any", "very different"]
-
 
 @dataclass(frozen=True)
 class LessonRow:
@@ -28,14 +25,15 @@ class LessonRow:
     Attributes
     ----------
     n_from, n_to : training images, ``n_from <= n < n_to``.
-    likeness : of the images to those of the pretraining.
+    likeness : of the images to those of the pretraining: "similar", "different", "any" or "very
+        different".
     advice : what the row recommends, in a line.
     arms : the arms of our grid that follow it; empty where none does.
     """
 
     n_from: int
     n_to: float
-    likeness: Likeness
+    likeness: str
     advice: str
     arms: tuple[str, ...]
 

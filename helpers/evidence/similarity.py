@@ -9,6 +9,7 @@ ImageNet", narrow in subject: close-ups of flowers and insects.
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,26 +154,22 @@ def batchnorm_shift(model: Backbone, images: Split) -> np.ndarray:
     The statistics were kept at the training resolution and with its augmentation, so photographs
     at another size shift as well: compare with their value, not with 0.
     """
+    copied = copy.deepcopy(model).eval()
     sums = {
         layer: torch.zeros_like(layer.running_mean)
-        for layer in model.modules()
+        for layer in copied.modules()
         if isinstance(layer, nn.BatchNorm2d)
     }
 
     def watch(layer: nn.Module, inputs: tuple) -> None:
         sums[layer] += inputs[0].mean(dim=(2, 3)).sum(dim=0)
 
-    hooks = [layer.register_forward_pre_hook(watch) for layer in sums]
-    mode, batches = model.training, max(1, round(len(images) / predict.EVAL_BATCH))
-    try:
-        model.eval()
-        with torch.inference_mode():
-            for index in np.array_split(np.arange(len(images)), batches):
-                model(predict.batch(images, index))
-    finally:
-        model.train(mode)
-        for hook in hooks:
-            hook.remove()
+    for layer in sums:
+        layer.register_forward_pre_hook(watch)
+    batches = max(1, round(len(images) / predict.EVAL_BATCH))
+    with torch.inference_mode():
+        for index in np.array_split(np.arange(len(images)), batches):
+            copied(predict.batch(images, index))
     shifts = [
         (total / len(images) - layer.running_mean).norm() / layer.running_var.sqrt().norm()
         for layer, total in sums.items()

@@ -121,8 +121,7 @@ def logme(features: ArrayLike, labels: ArrayLike) -> float:
     other class shares, other N) cannot be compared. It judges frozen features under a linear
     head: what fine-tuning would make of them it cannot know.
     """
-    features = _matrix(features, "features")
-    labels = _labels(labels, len(features))
+    features, labels = np.asarray(features, dtype=np.float64), np.asarray(labels)
     left, singular, _ = np.linalg.svd(features, full_matrices=False)
     squared = singular**2
     targets = [(labels == k).astype(np.float64) for k in np.unique(labels)]
@@ -171,36 +170,19 @@ def leep(source_probabilities: ArrayLike, labels: ArrayLike) -> float:
     many source classes the counted table is noise that looks like knowledge: LEEP is then too
     high. As with LogME, compare sources on one target, not targets.
     """
-    p = _matrix(source_probabilities, "source probabilities")
-    if (p < 0).any() or not np.allclose(p.sum(axis=1), 1, atol=1e-3):
+    p = np.asarray(source_probabilities, dtype=np.float64)
+    if p.ndim != 2 or (p < 0).any() or not np.allclose(p.sum(axis=1), 1, atol=1e-3):
         raise CourseError(
             "The rows of source_probabilities must be probabilities that sum to 1; give "
             "logits.softmax(dim=1), not logits."
         )
-    labels = _labels(labels, len(p))
-    one_hot = np.eye(labels.max() + 1)[labels]
+    labels, n = np.asarray(labels), len(p)
+    if labels.shape != (n,):
+        raise CourseError(f"{n} images need {n} labels in one row, these are {labels.shape}.")
+    names, labels = np.unique(labels, return_inverse=True)
+    if len(names) < 2:
+        raise CourseError("All labels are the same; a score of labels needs at least two classes.")
+    one_hot = np.eye(len(names))[labels]
     joint = one_hot.T @ p
     given_source = joint / np.maximum(joint.sum(axis=0), 1e-300)
     return float(np.log((p * given_source[labels]).sum(axis=1)).mean())
-
-
-def _matrix(values: ArrayLike, what: str) -> np.ndarray:
-    values = np.asarray(values, dtype=np.float64)
-    if values.ndim != 2 or 0 in values.shape:
-        raise CourseError(
-            f"Expected {what} as an array (images, features), this one is {values.shape}: pool "
-            "activations over the image first."
-        )
-    if not np.isfinite(values).all():
-        raise CourseError(f"There is NaN or infinity in {what}; check the network and its input.")
-    return values
-
-
-def _labels(labels: ArrayLike, n: int) -> np.ndarray:
-    labels = np.asarray(labels)
-    if labels.shape != (n,):
-        raise CourseError(f"{n} images need {n} labels in one row, these are {labels.shape}.")
-    found, codes = np.unique(labels, return_inverse=True)
-    if len(found) < 2:
-        raise CourseError("All labels are the same; a score of labels needs at least two classes.")
-    return codes

@@ -18,7 +18,7 @@ from helpers.inspection.augmentation import (
 from helpers.inspection.cka import cka_per_part, compare, linear_cka
 from helpers.inspection.filters import stem_filters, stem_strengths
 from helpers.inspection.gradcam import gradcam
-from helpers.inspection.maximise import maximise, response
+from helpers.inspection.maximise import maximise
 from helpers.inspection.patches import Places, strongest_patches, strongest_places
 from helpers.inspection.probes import probe, probe_parts
 
@@ -26,6 +26,6 @@ __all__ = [
     "Places", "agreement", "changed", "cka_per_part",
     "compare", "defect_cut_away", "feature_maps", "flattened", "geometry", "gradcam", "kept_share",
     "linear_cka", "maximise", "paste_defect", "pooled", "probe", "probe_parts", "random_crops",
-    "response", "stem_filters", "stem_strengths", "strongest_patches",
+    "stem_filters", "stem_strengths", "strongest_patches",
     "strongest_places",
 ]  # fmt: skip

@@ -29,7 +29,7 @@ def part_names(model: Backbone, wanted: Sequence[str] | None = None) -> tuple[st
     Raises
     ------
     CourseError
-        For a part that does not exist, with the close names; or for none at all.
+        For a part that does not exist, with the close names.
     """
     known = model.part_names[:-1]
     if wanted is None:
@@ -39,8 +39,6 @@ def part_names(model: Backbone, wanted: Sequence[str] | None = None) -> tuple[st
         if name not in known:
             hint = "The head has no feature maps." if name == "head" else ""
             raise unknown_name(f"{model.name} part with feature maps called", name, known, hint)
-    if not len(wanted):
-        raise CourseError(f"Name at least one part; known: {', '.join(known)}.")
     return tuple(name for name in known if name in wanted)
 
 
@@ -109,7 +107,12 @@ def feature_maps(
 
 
 def pooled(
-    model: Backbone, split: Split, wanted: Sequence[str] | None = None, *, image: bool = False
+    model: Backbone,
+    split: Split,
+    wanted: Sequence[str] | None = None,
+    *,
+    image: bool = False,
+    pool: Callable[[Tensor], Tensor] = lambda maps: maps.mean(dim=(2, 3)),
 ) -> dict[str, np.ndarray]:
     """Return ``{part: (N, channels)}``: each feature map averaged to one number, in one pass.
 
@@ -117,8 +120,16 @@ def pooled(
     ----------
     image : also give the means of the image's own channels, as the part ``"image"``: what can be
         told from brightness and colour alone.
+    pool : makes a row per image of maps ``(n, channels, h, w)``; their mean where it is left out.
     """
-    return _rows(model, split, wanted, lambda maps: maps.mean(dim=(2, 3)), image)
+    found: dict[str, list[Tensor]] = defaultdict(list)
+    with predict.at_rest(model) as quick, torch.inference_mode():
+        for x in batches(split):
+            if image:
+                found[IMAGE].append(x.float().mean(dim=(2, 3)) / 255)
+            for name, maps in walk(quick, x, wanted):
+                found[name].append(pool(maps))
+    return {name: torch.cat(rows).numpy() for name, rows in found.items()}
 
 
 def flattened(
@@ -128,25 +139,7 @@ def flattened(
 
     This is large: about 0.5 MB per image of 96 x 96 pixels for all parts of EfficientNet-Lite0.
     """
-    return _rows(model, split, wanted, lambda maps: maps.flatten(1))
-
-
-def _rows(
-    model: Backbone,
-    split: Split,
-    wanted: Sequence[str] | None,
-    to_rows: Callable[[Tensor], Tensor],
-    image: bool = False,
-) -> dict[str, np.ndarray]:
-    """Return ``{part: (N, F)}``, what `to_rows` makes of each part's maps, in one pass."""
-    found: dict[str, list[Tensor]] = defaultdict(list)
-    with predict.at_rest(model) as quick, torch.inference_mode():
-        for x in batches(split):
-            if image:
-                found[IMAGE].append(x.float().mean(dim=(2, 3)) / 255)
-            for name, maps in walk(quick, x, wanted):
-                found[name].append(to_rows(maps))
-    return {name: torch.cat(rows).numpy() for name, rows in found.items()}
+    return pooled(model, split, wanted, pool=lambda maps: maps.flatten(1))
 
 
 def batches(split: Split) -> Iterator[Tensor]:
@@ -171,40 +164,24 @@ def geometry(model: Backbone, size: int) -> pd.DataFrame:
     Notes
     -----
     A kernel of k positions whose input has the stride s widens the field by ``(k - 1) * s``
-    (Araujo et al., Distill 2019).
+    (Araujo et al., Distill 2019); 1 x 1 shortcuts add nothing to it.
     """
-    channels = model.mean.shape[1]
-    rows = [(IMAGE, channels, size, size, 1, 1)]
-    quick = fold.folded(model)
-    with torch.inference_mode():
-        fields = _receptive_fields(quick, channels)
-        for name, out in walk(quick, torch.zeros(1, channels, size, size)):
-            rows.append((name, *out.shape[1:], *fields[name]))
-    columns = ["part", "channels", "height", "width", "stride", "receptive_field"]
-    return pd.DataFrame(rows, columns=columns).set_index("part")
-
-
-def _receptive_fields(model: Backbone, channels: int) -> dict[str, tuple[int, int]]:
-    """Return ``{part: (stride, receptive field)}``; 1 x 1 shortcuts add nothing to the field."""
-    field = 1
+    channels, field = model.mean.shape[1], 1
 
     def widen(module: nn.Module, inputs: tuple[Tensor, ...], _output: Tensor) -> None:
         nonlocal field
-        kernel, dilation = (
-            value if isinstance(value, int) else value[-1]
-            for value in (module.kernel_size, module.dilation)
-        )
-        field += (kernel - 1) * dilation * (PROBE_SIZE // inputs[0].shape[-1])
+        kernel, dilation = (np.ravel(x)[-1] for x in (module.kernel_size, module.dilation))
+        field += int((kernel - 1) * dilation * (PROBE_SIZE // inputs[0].shape[-1]))
 
-    hooks = [
-        module.register_forward_hook(widen)
-        for module in model.modules()
-        if isinstance(module, (nn.Conv2d, nn.MaxPool2d))
-    ]
-    found = {}
-    # One row of pixels is enough: the networks here are as wide as they are high.
-    for name, out in walk(model, torch.zeros(1, channels, 1, PROBE_SIZE)):
-        found[name] = (PROBE_SIZE // out.shape[-1], field)
-    for hook in hooks:
-        hook.remove()
-    return found
+    rows = [(IMAGE, channels, size, size, 1, 1)]
+    quick = fold.folded(model)  # a copy, so it may keep the hooks
+    with torch.inference_mode():
+        maps = dict(walk(quick, torch.zeros(1, channels, size, size)))
+        for module in quick.modules():
+            if isinstance(module, (nn.Conv2d, nn.MaxPool2d)):
+                module.register_forward_hook(widen)
+        # One row of pixels is enough: the networks here are as wide as they are high.
+        for name, out in walk(quick, torch.zeros(1, channels, 1, PROBE_SIZE)):
+            rows.append((name, *maps[name].shape[1:], PROBE_SIZE // out.shape[-1], field))
+    columns = ["part", "channels", "height", "width", "stride", "receptive_field"]
+    return pd.DataFrame(rows, columns=columns).set_index("part")

@@ -15,7 +15,7 @@ import numpy as np
 
 from helpers.datasets import Split
 from helpers.errors import CourseError
-from helpers.inspection.activations import flattened, part_names
+from helpers.inspection.activations import flattened
 from helpers.networks.backbones import Backbone
 
 FEWEST = 4  # images; the unbiased HSIC divides by n - 3
@@ -71,8 +71,6 @@ def compare(x: np.ndarray, y: np.ndarray, seed: int = 0) -> CKA:
     So the interval comes from random halves drawn without replacement; the spread of the half's
     estimate is the standard error of the whole's (delete-half jackknife, Shao & Wu 1989).
     """
-    if len(x) // 2 < FEWEST:
-        raise CourseError(f"An interval needs at least {2 * FEWEST} images, these are {len(x)}.")
     gram_x, gram_y = _grams(x, y)
     n, rng = len(gram_x), np.random.default_rng(seed)
     grids = [np.ix_(half, half) for half in (rng.permutation(n)[: n // 2] for _ in range(HALVES))]
@@ -88,11 +86,8 @@ def cka_per_part(
 
     Both must have the parts asked for; all of `first`'s when `wanted` is None.
     """
-    wanted = part_names(first, wanted)
-    part_names(second, wanted)
-    ours = flattened(first, split, wanted)
     theirs = flattened(second, split, wanted)
-    return {name: compare(ours[name], theirs[name]) for name in wanted}
+    return {name: compare(x, theirs[name]) for name, x in flattened(first, split, wanted).items()}
 
 
 def _grams(x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from torch import nn
 
-from helpers.errors import CourseError
 from helpers.networks.backbones import Backbone
 
 
@@ -15,11 +13,6 @@ def stem_filters(model: Backbone) -> np.ndarray:
 
     .5 is a weight of zero. Each kernel is scaled by its own largest weight, so a weak kernel looks
     as strong as a strong one; `stem_strengths` tells them apart.
-
-    Raises
-    ------
-    CourseError
-        When the network does not start with a convolution on gray or colour images.
     """
     weight = _stem_weight(model)
     largest = np.abs(weight).max(axis=(1, 2, 3), keepdims=True)
@@ -51,23 +44,5 @@ def stem_strengths(model: Backbone) -> pd.DataFrame:
     )
 
 
-def image_conv(model: Backbone) -> nn.Conv2d:
-    """Return the convolution that sees the image.
-
-    Raises
-    ------
-    CourseError
-        When the network does not start with a convolution on gray or colour images.
-    """
-    conv = model.stem_conv
-    if not isinstance(conv, nn.Conv2d) or conv.in_channels not in (1, 3):
-        raise CourseError(
-            f"{model.name} has no convolutional stem: it starts with {type(conv).__name__}, not "
-            "with a convolution on images of 1 or 3 channels, so there are no filters to look at."
-        )
-    return conv
-
-
 def _stem_weight(model: Backbone) -> np.ndarray:
-    conv = image_conv(model)
-    return conv.weight.detach().float().permute(0, 2, 3, 1).cpu().numpy()
+    return model.stem_conv.weight.detach().float().permute(0, 2, 3, 1).cpu().numpy()

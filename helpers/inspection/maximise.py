@@ -22,7 +22,6 @@ from torch.nn import functional
 from helpers import files
 from helpers.errors import CourseError
 from helpers.inspection.activations import check_channel, part_names
-from helpers.inspection.filters import image_conv
 from helpers.networks import fold
 from helpers.networks.backbones import Backbone
 
@@ -56,7 +55,7 @@ def maximise(
     size: int = 128,
     steps: int = 160,
     seed: int = 0,
-    on_step: Callable[[int], None] | None = None,
+    on_step: Callable[[int], None] = lambda done: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> np.ndarray:
     """Return the pictures that excite some channels of a part most.
@@ -80,10 +79,14 @@ def maximise(
     Raises
     ------
     CourseError
-        For a part or a channel that does not exist, a network for gray images or without a
-        convolutional stem, too small a size, or no step.
+        For a part or a channel that does not exist.
     """
-    _check(model, part, channels, size, steps)
+    part_names(model, [part])
+    quick = fold.folded(model)
+    with torch.inference_mode():
+        width = quick(torch.zeros(1, 3, 32, 32), stop=part).shape[1]
+    for channel in channels:
+        check_channel(channel, width, f"{part} of {model.name}")
     late = part in model.part_names[-1 - LATE : -1]
     margin, fall = (0, LATE_FALL) if late else (MARGIN, FALL)
     side = size + 2 * margin
@@ -94,7 +97,6 @@ def maximise(
     spectrum = (START * spectrum).requires_grad_()
     optimizer = torch.optim.Adam([spectrum], lr=RATE, betas=(0.9, 0.99))
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, eta_min=LAST_RATE)
-    quick = fold.folded(model)
     with torch.enable_grad():
         for step in range(steps):
             picture = torch.sigmoid(_pixels(spectrum, side, fall))
@@ -103,8 +105,7 @@ def maximise(
             (-_excitement(seen, channels, margin, side).sum()).backward()
             optimizer.step()
             falling.step()
-            if on_step is not None:
-                on_step(step + 1)
+            on_step(step + 1)
             if should_stop():
                 break
     with torch.no_grad():
@@ -114,33 +115,6 @@ def maximise(
         # A pale picture gets more contrast.
         pixels = 0.5 * mean + (pixels - mean) * (CONTRAST / spread).clamp_min(1)
         return torch.sigmoid(pixels).permute(0, 2, 3, 1).contiguous().numpy()
-
-
-def response(model: Backbone, part: str, channel: int, pictures: np.ndarray) -> np.ndarray:
-    """Return a channel's mean activation ``(N,)`` for pictures ``(N, H, W, 3)`` in 0..1."""
-    images = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float()
-    with torch.inference_mode():
-        seen = _before_activation(fold.folded(model), images, part)
-    return seen[:, channel].mean(dim=(1, 2)).numpy()
-
-
-def _check(model: Backbone, part: str, channels: Sequence[int], size: int, steps: int) -> None:
-    part_names(model, [part])
-    if image_conv(model).in_channels != 3:
-        raise CourseError(
-            f"This {model.name} takes gray images; a picture in colour needs "
-            "backbones.load(..., channels=3)."
-        )
-    if size < 32 or steps < 1:
-        raise CourseError(
-            f"size is {size} pixels and steps is {steps}; a picture needs at least 32 and 1."
-        )
-    with torch.inference_mode():
-        width = fold.folded(model)(torch.zeros(1, 3, 32, 32), stop=part).shape[1]
-    if isinstance(channels, int) or not len(channels):
-        raise CourseError(f"channels={channels!r}: give a list of at least one, e.g. [0, 3].")
-    for channel in channels:
-        check_channel(channel, width, f"{part} of {model.name}")
 
 
 def _pixels(spectrum: Tensor, size: int, fall: float) -> Tensor:

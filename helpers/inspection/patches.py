@@ -23,13 +23,12 @@ class Patches:
     Attributes
     ----------
     images : uint8 ``(n, side, side, C)``. scores : ``(n,)``, the channel's activation in the middle
-        of each. sources : ``(n,)``, the image each comes from. side : in pixels.
+        of each. sources : ``(n,)``, the image each comes from.
     """
 
     images: np.ndarray
     scores: np.ndarray
     sources: np.ndarray
-    side: int
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class Places:
             # Moved inwards where the square would stick out.
             top, left = np.clip(corner, 0, image.shape[0] - self.side)
             cut.append(image[top : top + self.side, left : left + self.side])
-        return Patches(np.stack(cut), scores[best], best, self.side)
+        return Patches(np.stack(cut), scores[best], best)
 
 
 def strongest_places(model: Backbone, part: str, split: Split) -> Places:

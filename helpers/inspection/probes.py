@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helpers.datasets import Dataset
@@ -26,15 +26,13 @@ STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)  # scikit-learn's C: small is st
 
 @dataclass(frozen=True)
 class Probe:
-    """A fitted probe, and its score on the test split.
+    """How a probe did on the test split.
 
     Attributes
     ----------
-    line : the standardising and the logistic regression, fitted on the training split.
     strength : the C that was best on validation. val_auc : its AUC there.
     """
 
-    line: Pipeline
     strength: float
     val_auc: float
     score: Score
@@ -66,7 +64,7 @@ def probe(
     auc = {c: metrics.auc(data.val.labels, line.predict_proba(val)) for c, line in lines.items()}
     best = max(auc, key=auc.get)  # of equals the first, so the strongest regularisation
     score = metrics.score(data.test.labels, lines[best].predict_proba(test), data.test.groups)
-    return Probe(lines[best], best, auc[best], score)
+    return Probe(best, auc[best], score)
 
 
 def probe_parts(

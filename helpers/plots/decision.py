@@ -125,9 +125,8 @@ def _board(
     columns = sorted(found, key=lambda column: np.inf if column == "all" else int(column))
     names = list(dict.fromkeys(table["dataset"]))
     figure, axes = plt.subplots(figsize=(1.6 + 2.75 * len(columns), 1.6 + height * len(names)))
-    for x in range(len(columns)):
-        for y in range(len(names)):
-            _box(axes, x, y, fc="white", ec=RIM)
+    for x, y in np.ndindex(len(columns), len(names)):
+        _box(axes, x, y, fc="white", ec=RIM)
     axes.set_xticks(range(len(columns)), [c if c == "all" else f"{int(c):,}" for c in columns])
     labels = ["\n".join([name, remarks[name], CAVEATS.get(name, "")]).strip() for name in names]
     axes.set_yticks(range(len(names)), labels)

@@ -63,11 +63,10 @@ def feature_maps(
     for line, (title, (image, activations)) in zip(grid, rows.items(), strict=True):
         layout.show_image(line[0], image)
         line[0].set_title(title, fontsize=11)
-        for k, (part, maps) in enumerate(activations.items()):
-            for axes, channel in zip(line[1 + k * n_maps :], layout.most_varied(maps, n_maps),
-                                     strict=False):  # fmt: skip
-                size = f"{maps.shape[1]} x {maps.shape[2]}"
-                layout.show_map(axes, maps[channel], f"{part}\n{size}, ch. {channel}", fontsize=10)
+        places = line[1:].reshape(-1, n_maps)
+        for row, (part, maps) in zip(places, activations.items(), strict=True):
+            title = f"{part}\n{maps.shape[1]} x {maps.shape[2]}, ch."
+            layout.show_maps(row, maps, title, fontsize=10)
     return figure
 
 

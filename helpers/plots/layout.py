@@ -45,15 +45,16 @@ def show_image(axes: Axes, image: np.ndarray, **options) -> None:
     axes.spines[:].set_visible(False)
 
 
-def show_map(axes: Axes, activation: np.ndarray, title: str, fontsize: int) -> None:
-    """Draw one feature map ``(h, w)`` on its own scale."""
-    axes.imshow(activation, cmap="magma", interpolation="nearest")
-    axes.set_title(title, fontsize=fontsize)
+def show_maps(row: Iterable[Axes], maps: np.ndarray, title: str, fontsize: int) -> None:
+    """Draw those of the maps ``(channels, h, w)`` that vary most, each on its own scale.
 
-
-def most_varied(maps: np.ndarray, n: int) -> np.ndarray:
-    """Return the `n` channels of ``(channels, h, w)`` with the largest spread over the image."""
-    return np.argsort(-maps.std(axis=(1, 2)))[:n]
+    Parameters
+    ----------
+    title : over each; the channel's number is put behind it.
+    """
+    for axes, channel in zip(row, np.argsort(-maps.std(axis=(1, 2))), strict=False):
+        axes.imshow(maps[channel], cmap="magma", interpolation="nearest")
+        axes.set_title(f"{title} {channel}", fontsize=fontsize)
 
 
 def interval(
@@ -93,20 +94,14 @@ def size_axis(axes: Axes, sizes: Iterable[int], ratio: float = 1.0) -> None:
     ----------
     ratio : a size keeps its label when the next larger labelled one is more than so many times it.
     """
-    ticks = apart(sizes, ratio)
+    ticks: list[int] = []
+    for n in sorted(sizes, reverse=True):
+        if not ticks or ticks[0] > ratio * n:
+            ticks.insert(0, n)
     axes.set_xscale("log")
     axes.set_xticks(ticks, [f"{n:,}" for n in ticks])
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("training images")
-
-
-def apart(sizes: Iterable[int], ratio: float) -> list[int]:
-    """Return the sizes, from the largest down, that lie more than the factor `ratio` apart."""
-    kept: list[int] = []
-    for n in sorted(sizes, reverse=True):
-        if not kept or kept[-1] > ratio * n:
-            kept.append(n)
-    return kept[::-1]
 
 
 def legend_outside(figure: Figure, place: str = "right center", **options) -> None:
@@ -116,5 +111,4 @@ def legend_outside(figure: Figure, place: str = "right center", **options) -> No
         for axes in figure.axes
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    if samples:
-        figure.legend(samples.values(), samples, loc=f"outside {place}", **options)
+    figure.legend(samples.values(), samples, loc=f"outside {place}", **options)

@@ -60,8 +60,7 @@ def channel_maps(
     for line, (title, (image, maps)) in zip(grid, rows.items(), strict=True):
         layout.show_image(line[0], image)
         line[0].set_title(title, fontsize=12)
-        for axes, channel in zip(line[1:], layout.most_varied(maps, n_maps), strict=False):
-            layout.show_map(axes, maps[channel], f"channel {channel}", fontsize=11)
+        layout.show_maps(line[1:], maps, "channel", fontsize=11)
     n_channels, height, width = next(iter(rows.values()))[1].shape
     title = f"{part}: {n_channels} channels of {height} x {width}, the {n_maps} that vary most"
     figure.suptitle(f"{title} (bright: strong; each map on its own scale)", fontsize=13)

@@ -12,7 +12,7 @@ from skimage.measure import label
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from helpers.practice.checker import Slip, attempt, checker, close, name_slip, number
+from helpers.practice.checker import Slip, attempt, checker, close, judge, number
 
 SIDE, DRAWS = 64, 64
 LARGEST_TURN = 15  # degrees, the lesson's
@@ -85,12 +85,10 @@ def _overlap(a: np.ndarray, b: np.ndarray) -> float:
 
 def _check_poses(answer: Callable) -> None:
     """No image may be mirrored, or turned by more than `LARGEST_TURN`."""
-    poses = _poses()
     torch.manual_seed(1)
     for image in answer(_copies(_letter(), DRAWS)):
         found = _centred(image[0].numpy())
-        likest = int(np.argmax([float((picture * found).sum()) for _, _, picture in poses]))
-        mirrored, angle, _ = poses[likest]
+        mirrored, angle, _ = max(_poses(), key=lambda pose: float((pose[2] * found).sum()))
         if mirrored:
             raise Slip("an image came back mirrored: the heart would be on the wrong side.")
         if abs(angle) > LARGEST_TURN:
@@ -188,9 +186,8 @@ def gray_pipeline(answer: Callable[[Image.Image], Tensor]) -> str:
         ((x - 0.485) / 0.229, ".485 and .229 are the red channel; gray is .449 and .226."),
         ((x - 0.5) / 0.5, "that is Lite0's normalisation; .449 and .226 were asked for."),
     )
-    name_slip(middle, slips, atol=0.01)
-    if not close(middle, (x - 0.449) / 0.226, atol=0.01):
-        raise Slip("the values are not (x / 255 - .449) / .226.")
+    otherwise = "the values are not (x / 255 - .449) / .226."
+    judge(middle, (x - 0.449) / 0.226, slips, otherwise, atol=0.01)
     if first[0, 48, 0] < middle + 1:
         raise Slip("the bright left border is gone: resize the whole image instead.")
     return "same image, same tensor, whole and normalised last."

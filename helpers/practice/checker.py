@@ -73,3 +73,12 @@ def name_slip(
     for wrong, says in slips:
         if close(found, wrong, atol, rtol):
             raise Slip(says)
+
+
+def judge(
+    found: object, right: object, slips: Iterable[tuple[object, str]], otherwise: str, atol: float
+) -> None:
+    """Raise the `Slip` that `name_slip` finds, or one with `otherwise`; none for `right`."""
+    name_slip(found, slips, atol)
+    if not close(found, right, atol):
+        raise Slip(otherwise)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from helpers.practice.checker import Slip, attempt, checker, close, name_slip, number
+from helpers.practice.checker import Slip, attempt, checker, close, judge, name_slip, number
 
 NORMAL = 1.96
 
@@ -126,9 +126,7 @@ def leep_by_hand(answer: Callable[[np.ndarray, np.ndarray], float]) -> str:
         (np.log(likely).sum(), "that is the sum: LEEP is the mean over the images."),
         (-right, "upside down: log-likelihoods are negative, and higher is better."),
     )  # fmt: skip
-    name_slip(found, slips)
-    if not close(found, right, atol=1e-4):
-        raise Slip(f"here it is {right:.3f}, yours is {found:.3f}.")
+    judge(found, right, slips, f"here it is {right:.3f}, yours is {found:.3f}.", atol=1e-4)
     same = number(attempt(answer, np.full((4, 2), 0.5), np.array([0, 1, 0, 1])))
     if not close(same, -np.log(2), atol=1e-4):
         raise Slip("a source that knows nothing gives minus the labels' entropy.")

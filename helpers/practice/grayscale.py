@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from helpers.practice.checker import Slip, attempt, checker, close, name_slip, number
+from helpers.practice.checker import Slip, attempt, checker, close, judge, name_slip, number
 
 LUMINANCE = (0.299, 0.587, 0.114)
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -32,9 +32,8 @@ def exact_gray_stem(answer: Callable[[Tensor], Tensor]) -> str:
         (luminance, "luminance weights belong to the image (RGB to gray), not to the kernels: the "
                     "replicated image has the same value in all channels, each counts fully."),
     )  # fmt: skip
-    name_slip(found, slips, ATOL)
-    if not close(found, right, ATOL):
-        raise Slip("W_r * x + W_g * x + W_b * x: which single kernel gives the same?")
+    question = "W_r * x + W_g * x + W_b * x: which single kernel gives the same?"
+    judge(found, right, slips, question, ATOL)
     return "the sum over the channels: the replicated image's activation, exactly."
 
 
@@ -61,9 +60,7 @@ def fold_into_stem(answer: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tens
                              "own, then sum."),
         (right / 3, "the kernels are a third of what they should be: sum, not mean."),
     )  # fmt: skip
-    name_slip(kernels, slips, ATOL)
-    if not close(kernels, right, ATOL):
-        raise Slip("the kernels are not sum_c W_c / s_c.")
+    judge(kernels, right, slips, "the kernels are not sum_c W_c / s_c.", ATOL)
     good = -(weight * mean / std).sum(dim=(1, 2, 3))
     slips = (
         (torch.zeros(5), "the bias is 0: the means are still to be subtracted."),
@@ -73,9 +70,7 @@ def fold_into_stem(answer: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tens
         (-mean.mean() * right.sum(dim=(1, 2, 3)), "one mean for all three channels in the bias: "
                                                   "take each channel's own."),
     )  # fmt: skip
-    name_slip(bias, slips, ATOL)
-    if not close(bias, good, ATOL):
-        raise Slip("the kernels are right; the bias is not -sum W_c m_c / s_c.")
+    judge(bias, good, slips, "the kernels are right; the bias is not -sum W_c m_c / s_c.", ATOL)
     return "raw 0..1 in, the normalised replicated image's activation out."
 
 

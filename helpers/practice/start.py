@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
-from helpers.practice.checker import Slip, attempt, checker, close, name_slip, number
+from helpers.practice.checker import Slip, attempt, checker, close, judge, number
 
 
 @checker
@@ -26,9 +26,8 @@ def network_input(answer: Callable[[np.ndarray], torch.Tensor]) -> str:
         (scaled, "scaled to 0..1, but not normalised: subtract the mean, divide by the std."),
         (scaled - 0.5, "the mean is gone; now divide by the standard deviation, .5."),
     )
-    name_slip(found, slips, atol=1e-4)
-    if not close(found, (scaled - 0.5) / 0.5, atol=1e-4):
-        raise Slip("the values are not (x / 255 - .5) / .5 of the right pixels.")
+    otherwise = "the values are not (x / 255 - .5) / .5 of the right pixels."
+    judge(found, (scaled - 0.5) / 0.5, slips, otherwise, atol=1e-4)
     return "black is -1, white is 1, channels come first: what the network expects."
 
 

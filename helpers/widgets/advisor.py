@@ -12,7 +12,7 @@ from helpers.errors import CourseError
 from helpers.evidence import recommend, verdicts
 from helpers.evidence.recommend import Recommendation
 from helpers.evidence.verdicts import Evidence
-from helpers.widgets.figures import CourseWidget, figure_box, show
+from helpers.widgets.figures import CourseWidget, show
 
 BY_SIMILARITY = "by similarity"
 
@@ -49,7 +49,7 @@ class Advisor(CourseWidget):
             value=verdicts.WORTH, min=0, max=0.05, step=0.005, readout_format=".3f",
             description="AUC worth paying for", continuous_update=False, **WIDE,
         )  # fmt: skip
-        self.text, self.curves = widgets.HTML(), figure_box()
+        self.text, self.curves = widgets.HTML(), widgets.HTML()
         self.advice: Recommendation | None = None
         knobs = [self.data, self.n, self.similarity, self.worth]
         for knob in knobs:

@@ -11,7 +11,7 @@ import torch
 from helpers import inspection, plots
 from helpers.datasets import augment
 from helpers.errors import CourseError
-from helpers.widgets.figures import CourseWidget, figure_box, show
+from helpers.widgets.figures import CourseWidget, show
 
 
 class AugmentationGallery(CourseWidget):
@@ -37,7 +37,7 @@ class AugmentationGallery(CourseWidget):
             continuous_update=False,
         )  # fmt: skip
         self.again = widgets.Button(description="draw again", icon="refresh")
-        self.text, self.figure = widgets.HTML(), figure_box()
+        self.text, self.figure = widgets.HTML(), widgets.HTML()
         self.policy.observe(self._show, names="value")
         self.strength.observe(self._show, names="value")
         self.again.on_click(self._draw_again)

@@ -11,10 +11,9 @@ import numpy as np
 from helpers import inspection, plots
 from helpers.datasets import Split
 from helpers.errors import CourseError
-from helpers.inspection.filters import image_conv
 from helpers.inspection.maximise import SIZES
 from helpers.networks.backbones import Backbone
-from helpers.widgets.figures import CourseWidget, figure_box, show
+from helpers.widgets.figures import CourseWidget, show
 
 STEPS, LARGEST = 60, 96  # of a picture computed live: a few seconds on two cores
 
@@ -31,13 +30,13 @@ class ChannelExplorer(CourseWidget):
     Raises
     ------
     CourseError
-        For a network without a convolutional stem, or one for gray images.
+        For a network for gray images.
     """
 
     def __init__(
         self, model: Backbone, split: Split, gallery: Mapping[str, Mapping[int, np.ndarray]]
     ) -> None:
-        if image_conv(model).in_channels != 3:
+        if model.stem_conv.in_channels != 3:
             raise CourseError("The pictures are in colour: use backbones.load(..., channels=3).")
         self.model, self.split, self.gallery = model, split, gallery
         part = next(iter(gallery))
@@ -48,7 +47,7 @@ class ChannelExplorer(CourseWidget):
         self.show_button = widgets.Button(description="Show", button_style="primary")
         self.stop_button = widgets.Button(description="Stop", disabled=True)
         self.progress = widgets.IntProgress(max=STEPS, layout={"width": "160px"})
-        self.text, self.picture = widgets.HTML(), figure_box()
+        self.text, self.picture = widgets.HTML(), widgets.HTML()
         self.places: dict[str, inspection.Places] = {}  # by part, found once each
         self.worker: threading.Thread | None = None
         self._stop = threading.Event()

@@ -10,7 +10,7 @@ import pandas as pd
 
 from helpers import plots
 from helpers.errors import unknown_name
-from helpers.widgets.figures import CourseWidget, figure_box, show
+from helpers.widgets.figures import CourseWidget, show
 
 
 class FeatureMaps(CourseWidget):
@@ -43,7 +43,7 @@ class FeatureMaps(CourseWidget):
             options=names, value=start or names[0], description="after",
             continuous_update=False, layout={"width": "480px"},
         )  # fmt: skip
-        self.text, self.picture = widgets.HTML(), figure_box()
+        self.text, self.picture = widgets.HTML(), widgets.HTML()
         self.part.observe(self._show, names="value")
         super().__init__([self.part, self.text, self.picture])
         self._show()

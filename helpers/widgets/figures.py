@@ -17,13 +17,11 @@ class CourseWidget(widgets.VBox):
         return f"{type(self).__name__}(run the notebook to use it)"  # shown where no kernel runs
 
 
-def figure_box() -> widgets.HTML:
-    """Return an empty place for a figure: no output area, which would capture what others print."""
-    return widgets.HTML()
-
-
 def show(box: widgets.HTML, figure: Figure, alt: str) -> None:
-    """Put `figure` into `box`; `alt` is read out where the picture cannot be seen."""
+    """Put `figure` into `box`; `alt` is read out where the picture cannot be seen.
+
+    No output area, which would capture what others print.
+    """
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=100)
     picture = base64.b64encode(buffer.getvalue()).decode()

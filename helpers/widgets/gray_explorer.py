@@ -10,7 +10,7 @@ import numpy as np
 from helpers import plots
 from helpers.inspection.gray_stems import REFERENCE, Look
 from helpers.plots.style import BATCHNORM_LABELS
-from helpers.widgets.figures import CourseWidget, figure_box, show
+from helpers.widgets.figures import CourseWidget, show
 
 
 class GrayExplorer(CourseWidget):
@@ -33,7 +33,7 @@ class GrayExplorer(CourseWidget):
             description="BatchNorm",
             style=widgets.ToggleButtonsStyle(button_width="160px"),
         )
-        self.figure, self.text = figure_box(), widgets.HTML()
+        self.figure, self.text = widgets.HTML(), widgets.HTML()
         for choice in (self.method, self.batchnorm):
             choice.observe(self._show, names="value")
         super().__init__([self.method, self.batchnorm, self.figure, self.text])

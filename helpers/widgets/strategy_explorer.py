@@ -8,7 +8,7 @@ import ipywidgets as widgets
 import pandas as pd
 
 from helpers import plots
-from helpers.widgets.figures import CourseWidget, figure_box, show
+from helpers.widgets.figures import CourseWidget, show
 
 
 class StrategyExplorer(CourseWidget):
@@ -34,7 +34,7 @@ class StrategyExplorer(CourseWidget):
             options=[(plots.label_of(name), name) for name in tables],
             style=widgets.ToggleButtonsStyle(button_width="150px"),
         )
-        self.network, self.curves = figure_box(), figure_box()
+        self.network, self.curves = widgets.HTML(), widgets.HTML()
         self.text = widgets.HTML()
         self.choice.observe(self._show, names="value")
         super().__init__([self.choice, self.network, self.text, self.curves])

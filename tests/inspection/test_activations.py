@@ -67,7 +67,6 @@ GRAY = zeros(8, 8, 1)
         (GRAY, ["stem", "stage33"], "Did you mean 'stage3'"),
         (GRAY, ["layer"], "Known: stage1"),
         (GRAY, ["head"], "no feature maps"),
-        (GRAY, [], "at least one part; known: stem, stage1"),
         (zeros(8, 8, 3), None, "have 3 channels, this tiny takes gray ones.*make them gray"),
         (zeros(8, 8), None, "uint8 array"),
         (zeros(8, 8, 1, dtype=np.float32), None, "uint8 array"),

@@ -4,9 +4,8 @@ import torch
 from torch import nn
 
 from helpers import inspection, plots
-from helpers.errors import CourseError
 from helpers.networks import backbones
-from tests.conftest import stemless, tiny_backbone
+from tests.conftest import tiny_backbone
 
 
 def with_kernels(kernels: np.ndarray) -> backbones.Backbone:
@@ -49,12 +48,6 @@ def test_a_gray_image_does_not_excite_a_colour_kernel():
     gray = model.stem_conv.weight.detach().sum(dim=1).flatten(1).norm(dim=1).numpy()
     ratio = gray / np.maximum(table["norm"].to_numpy(), 1e-9) / 3**0.5
     np.testing.assert_allclose(ratio**2, 1 - table["colour"], atol=1e-3)
-
-
-def test_a_network_without_convolutional_stem_is_refused():
-    for look in (inspection.stem_filters, inspection.stem_strengths):
-        with pytest.raises(CourseError, match="no convolutional stem: it starts with Flatten"):
-            look(stemless())
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])

@@ -6,7 +6,7 @@ from helpers import inspection
 from helpers.errors import CourseError
 from helpers.inspection.maximise import _excitement
 from helpers.networks import backbones
-from tests.conftest import stemless, tiny_backbone, unchanged
+from tests.conftest import response, unchanged
 
 SHORT = {"size": 48, "steps": 24}
 
@@ -21,8 +21,8 @@ def test_the_picture_excites_its_channel_ten_times_as_much_as_noise(lite0, part,
     """Both measured as the channel's mean activation; noise: pixels drawn evenly from 0..1."""
     picture = inspection.maximise(lite0, part, [channel], size=64, steps=40)
     noise = np.random.default_rng(0).random((16, 64, 64, 3), dtype=np.float32)
-    excited = inspection.response(lite0, part, channel, picture)[0]
-    assert excited > 10 * np.abs(inspection.response(lite0, part, channel, noise)).mean()
+    excited = response(lite0, part, channel, picture)[0]
+    assert excited > 10 * np.abs(response(lite0, part, channel, noise)).mean()
 
 
 def test_it_is_a_picture_and_the_same_one_again(lite0):
@@ -59,33 +59,23 @@ def test_the_last_part_is_climbed_before_its_relu(lite0):
     """Behind a ReLU that says 0 there would be no slope, and the picture would stay noise."""
     picture = inspection.maximise(lite0, "stage7", [700], **SHORT)
     noise = np.random.default_rng(0).random((4, 48, 48, 3), dtype=np.float32)
-    excited = inspection.response(lite0, "stage7", 700, picture)[0]
-    assert excited > inspection.response(lite0, "stage7", 700, noise).max() + 1
+    excited = response(lite0, "stage7", 700, picture)[0]
+    assert excited > response(lite0, "stage7", 700, noise).max() + 1
 
 
 @pytest.mark.parametrize(
-    ("part", "channels", "options", "said"),
+    ("part", "channels", "said"),
     [
-        ("stage33", [0], {}, "stage3"),
-        ("head", [0], {}, "The head has no feature maps"),
-        ("stage5", [112], {}, "stage5 of efficientnet_lite0 has the channels 0 to 111; .* 112"),
-        ("stage5", [3, -1], {}, "there is no channel -1"),
-        ("stage5", [3.5], {}, "there is no channel 3.5"),
-        ("stage5", [], {}, "give a list of at least one"),
-        ("stage5", 3, {}, r"channels=3: give a list"),
-        ("stage1", [0], {"size": 16}, "at least 32"),
-        ("stage1", [0], {"steps": 0}, "steps is 0"),
+        ("stage33", [0], "stage3"),
+        ("head", [0], "The head has no feature maps"),
+        ("stage5", [112], "stage5 of efficientnet_lite0 has the channels 0 to 111; .* 112"),
+        ("stage5", [3, -1], "there is no channel -1"),
+        ("stage5", [3.5], "there is no channel 3.5"),
     ],
 )
-def test_what_cannot_be_is_said(lite0, part, channels, options, said):
+def test_what_cannot_be_is_said(lite0, part, channels, said):
     with pytest.raises(CourseError, match=said):
-        inspection.maximise(lite0, part, channels, **SHORT | options)
-
-
-def test_networks_that_cannot_be_shown_are_said():
-    for model, said in ((tiny_backbone(1), "channels=3"), (stemless(), "no convolutional stem")):
-        with pytest.raises(CourseError, match=said):
-            inspection.maximise(model, "stage1", [0], **SHORT)
+        inspection.maximise(lite0, part, channels, **SHORT)
 
 
 def test_early_channels_are_not_asked_at_the_padding_and_late_ones_in_the_middle():

@@ -32,7 +32,7 @@ def test_the_brightest_spots_come_first_one_per_image_and_lie_in_their_patches(b
     assert found.sources.tolist() == [7, 6, 5]
     assert (np.diff(found.scores) < 0).all()
     for patch, source in zip(found.images, found.sources, strict=True):
-        assert patch.shape == (found.side, found.side, 1)
+        assert patch.shape[0] == patch.shape[1] >= 16
         assert patch.max() == 100 + 20 * source
     found = inspection.strongest_patches(brightness, "stem", 0, spots, n=50)
     assert sorted(found.sources) == list(range(8))
@@ -40,7 +40,8 @@ def test_the_brightest_spots_come_first_one_per_image_and_lie_in_their_patches(b
 
 def test_a_patch_is_as_wide_as_the_channel_sees_but_half_the_image_at_most(brightness, spots):
     sides = [
-        inspection.strongest_patches(brightness, part, 0, spots).side for part in ("stem", "stage3")
+        inspection.strongest_patches(brightness, part, 0, spots).images.shape[1]
+        for part in ("stem", "stage3")
     ]
     assert sides == sorted(sides)
     assert 16 <= sides[0] <= sides[1] <= 32

@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers import inspection
 from helpers.errors import CourseError
 from helpers.inspection.maximise import GALLERY, SIZES, load_gallery
 from helpers.networks import backbones
 from measure import gallery
+from tests.conftest import response
 
 TINY = {"depths": {"stem": 32}, "sizes": {"stem": 32, "stage1": 32}, "steps": 2}
 
@@ -91,8 +91,8 @@ def test_the_stored_pictures_excite_their_channels():
         shown = np.stack(list(pictures.values())).astype(np.float32) / 255
         noise = np.random.default_rng(0).random(shown.shape, dtype=np.float32)
         for k, channel in enumerate(pictures):
-            excited = inspection.response(model, part, channel, shown)
-            chance = inspection.response(model, part, channel, noise)
+            excited = response(model, part, channel, shown)
+            chance = response(model, part, channel, noise)
             far.append(excited[k] - chance.mean() > 10 * chance.std())
             if part in ("stage3", "stage6"):
                 won.append(excited.argmax() == k)
