@@ -12,15 +12,13 @@ import functools
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 from lightning_fabric import Fabric
 
 from helpers import files
 from helpers.errors import CourseError
 from helpers.networks.backbones import Backbone
-from helpers.networks.fold import folded
-from helpers.training import devices
-from helpers.training.predict import EVAL_BATCH, Inputs, batch
+from helpers.training import devices, predict
+from helpers.training.predict import EVAL_BATCH, Inputs
 
 FORMAT = 1  # raise it when stored entries would mean something else
 
@@ -95,7 +93,7 @@ def activations(
     blocks = functools.partial(_blocks, model, inputs, front[-1], fabric)
     with fabric.rank_zero_first():
         stored = files.read_array(path)
-        if stored is None or len(stored) != len(inputs):
+        if stored is None:
             try:
                 stored = files.write_array(path, functools.partial(blocks, dtype), len(inputs))
             except _TooLarge:
@@ -106,17 +104,8 @@ def activations(
 def _blocks(
     model: Backbone, inputs: Inputs, last: str, fabric: Fabric, dtype: type[np.floating]
 ) -> Iterator[np.ndarray]:
-    """Yield what part `last` gives, batch by batch, pooled where it is the last stage.
-
-    `_TooLarge` when a value does not fit `dtype`.
-    """
-    quick = folded(model).to(fabric.device)
-    for row in range(0, len(inputs), EVAL_BATCH):
-        index = np.arange(row, min(row + EVAL_BATCH, len(inputs)))
-        with torch.inference_mode(), fabric.autocast():
-            out = quick(batch(inputs, index, fabric.device), stop=last)
-            out = quick.pool(out) if last == model.part_names[-2] else out.permute(0, 2, 3, 1)
-        values = out.float().cpu().numpy()
+    """Yield what part `last` gives, to be stored; `_TooLarge` when a value does not fit `dtype`."""
+    for values in predict.outputs(model, inputs, last, fabric):
         if not np.isfinite(values).all():
             raise CourseError(
                 f"The activations behind {last} hold NaN or infinity: the weights of "

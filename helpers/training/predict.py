@@ -95,13 +95,23 @@ def evaluate(model: nn.Module, split: Split, fabric: Fabric | None = None) -> me
     return metrics.score(split.labels, predict(model, split, fabric), split.groups)
 
 
+def outputs(
+    model: Backbone, images: Split | Inputs, last: str, fabric: Fabric
+) -> Iterator[np.ndarray]:
+    """Yield what part `last` gives, batch by batch, as float32, in eval mode.
+
+    That is ``(B, H, W, C)``, or ``(B, F)``, pooled, where `last` is the last stage.
+    """
+    quick = folded(model).to(fabric.device)
+    for row in range(0, len(images), EVAL_BATCH):
+        index = np.arange(row, min(row + EVAL_BATCH, len(images)))
+        with torch.inference_mode(), fabric.autocast():
+            out = quick(batch(images, index, fabric.device), stop=last)
+            out = quick.pool(out) if last == model.part_names[-2] else out.permute(0, 2, 3, 1)
+        yield out.float().cpu().numpy()
+
+
 def features(model: Backbone, split: Split, fabric: Fabric | None = None) -> np.ndarray:
     """Return the pooled features ``(N, F)`` in front of the head, as float32, in eval mode."""
-    fabric = fabric or devices.start()
     last_stage = model.part_names[-2]
-    with at_rest(model, device=fabric.device) as quick, torch.inference_mode():
-        parts = [
-            quick.pool(quick(batch(split, index, fabric.device), stop=last_stage)).cpu()
-            for index in np.array_split(np.arange(len(split)), math.ceil(len(split) / EVAL_BATCH))
-        ]
-    return torch.cat(parts).numpy()
+    return np.concatenate([*outputs(model, split, last_stage, fabric or devices.start())])
