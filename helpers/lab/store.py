@@ -105,11 +105,10 @@ def write_arm(key: str, result: Result, history: list[dict]) -> None:
     }  # fmt: skip
     digest = files.digest(json.dumps(facts), buffer.getvalue())
     path = files.folder("lab", "results", f"{key}.json")
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, CourseError):
         with files.atomic_path(path.with_suffix(".npz")) as temporary:
             temporary.write_bytes(buffer.getvalue())
-        with files.atomic_path(path) as temporary:
-            temporary.write_text(json.dumps({"digest": digest, **facts}), encoding="utf-8")
+        files.write_text(path, json.dumps({"digest": digest, **facts}))
         entries = sorted(path.parent.glob("*.npz"), key=lambda path: path.stat().st_mtime)
         for old in entries[:-MOST]:
             files.remove(old)
