@@ -21,6 +21,9 @@ from helpers.training import devices, predict
 from helpers.training.predict import EVAL_BATCH, Inputs
 
 FORMAT = 1  # raise it when stored entries would mean something else
+# Half precision halves the disk and is exact to 3 digits; when a value does not fit it, float32 is
+# used.
+STORED = np.float16
 
 
 def boundary(model: Backbone) -> tuple[str, str]:
@@ -40,12 +43,7 @@ def boundary(model: Backbone) -> tuple[str, str]:
 
 
 def activations(
-    model: Backbone,
-    inputs: Inputs,
-    start: str,
-    *,
-    dtype: type[np.floating] = np.float16,
-    fabric: Fabric | None = None,
+    model: Backbone, inputs: Inputs, start: str, *, fabric: Fabric | None = None
 ) -> Inputs:
     """Return `inputs` as they arrive at part `start`: from the cache, or computed now.
 
@@ -54,8 +52,6 @@ def activations(
     model : only its parts before `start` run, in eval mode; they must be at rest (`boundary`).
     inputs : images.
     start : the part that will take the activations. In front of the head they are pooled.
-    dtype : of the stored numbers. Half precision halves the disk and is exact to 3 digits; when a
-        value does not fit it, float32 is used.
 
     Returns
     -------
@@ -86,7 +82,7 @@ def activations(
         for row in range(0, len(inputs), EVAL_BATCH)
     )
     key = files.digest(
-        model.name, start, np.dtype(dtype).name, FORMAT, inputs.images.shape,
+        model.name, start, np.dtype(STORED).name, FORMAT, inputs.images.shape,
         fabric._precision.precision, model.mean.tolist(), model.std.tolist(), *weights, *images,
     )  # fmt: skip
     path = files.folder("prefix", f"{key}.npy")  # the old word, so that stored entries are found
@@ -95,8 +91,8 @@ def activations(
         stored = files.read_array(path)
         if stored is None:
             try:
-                stored = files.write_array(path, functools.partial(blocks, dtype), len(inputs))
-            except _TooLarge:
+                stored = files.write_array(path, functools.partial(blocks, STORED), len(inputs))
+            except FloatingPointError:
                 stored = files.write_array(path, functools.partial(blocks, np.float32), len(inputs))
     return Inputs(stored, inputs.labels, start)
 
@@ -104,17 +100,16 @@ def activations(
 def _blocks(
     model: Backbone, inputs: Inputs, last: str, fabric: Fabric, dtype: type[np.floating]
 ) -> Iterator[np.ndarray]:
-    """Yield what part `last` gives, to be stored; `_TooLarge` when a value does not fit `dtype`."""
+    """Yield what part `last` gives, to be stored.
+
+    FloatingPointError when a value does not fit `dtype`.
+    """
     for values in predict.outputs(model, inputs, last, fabric):
         if not np.isfinite(values).all():
             raise CourseError(
                 f"The activations behind {last} hold NaN or infinity: the weights of "
                 f"{model.name} are damaged. Load them again, or use 32-bit precision."
             )
-        if np.abs(values).max(initial=0) > np.finfo(dtype).max:
-            raise _TooLarge
-        yield values.astype(dtype)
-
-
-class _TooLarge(Exception):
-    """An activation does not fit the numbers that it should be stored in."""
+        with np.errstate(over="raise"):
+            stored = values.astype(dtype)
+        yield stored
