@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -210,7 +209,7 @@ class Lab:
         Every report, at least one a training step, raises `Abandoned` once the race was stopped.
         """
         places = [place for place, lane in enumerate(race.lanes) if lane.status == "waiting"]
-        with self._training, _no_progress_bars(), contextlib.suppress(Abandoned):
+        with self._training, contextlib.suppress(Abandoned):
             self._report(race, places[0], status="loading")
             try:
                 data = race.setup.experiment(race.setup.arms[places[0]]).data()
@@ -317,15 +316,3 @@ def sentence_of(error: Exception) -> str:
         f"{': ' + text[0][:200] if text else ''}). Try again; if it comes back, report it with "
         "the settings above."
     )
-
-
-@contextlib.contextmanager
-def _no_progress_bars() -> Iterator[None]:
-    """Silence tqdm: its bars would be written to the page from this thread."""
-    before = os.environ.get("TQDM_DISABLE")
-    os.environ["TQDM_DISABLE"] = "1"
-    try:
-        yield
-    finally:
-        os.environ.pop("TQDM_DISABLE", None)  # two labs of one process may overlap
-        os.environ.update({} if before is None else {"TQDM_DISABLE": before})
