@@ -69,20 +69,18 @@ def decode_parts(
     return {part: array(path(part), lambda part=part: make(part)) for part in parts}
 
 
-def cut_away(root: Path, parts: Parts) -> np.ndarray:
+def cut_away(root: Path, files: Sequence[Path]) -> np.ndarray:
     """Return which share of each image ``fit="crop"`` cuts away: float64 ``(N,)`` in [0, 1).
 
-    The files are in the order of `parts`. Their sizes are read once and then cached, so that it
-    can be said of images from the cache, too. Call it after `decode_parts`, which names files
-    that cannot be read.
+    The sizes of the images are read once and then cached, so that it can be said of images from
+    the cache, too. Call it after `decode_parts`, which names files that cannot be read.
     """
 
     def share(file: Path) -> float:
         with open_image(file) as image:
             return 1 - min(image.size) / max(image.size)
 
-    files = [file for part in parts.values() for file in part]
-    path = folder("images", f"{root.name}-{digest(*_stamps(root, parts))}-cut.npy")
+    path = folder("images", f"{root.name}-{digest(*_stamps(root, {'all': files}))}-cut.npy")
     return array(path, lambda: np.array([share(file) for file in files]))
 
 

@@ -41,8 +41,8 @@ def explain(race: Race, found: Evidence | None = None) -> tuple[str, ...]:
             "Fewer than two arms have a result, so there is nothing to compare.",
             "Let a race run to its end, or put right what the failed arms say.",
         )
-    sentences = [outcome(race), because(race), beside_the_evidence(race, found or _stored())]
-    return tuple(sentence for sentence in sentences if sentence)
+    sentences = outcome(race), because(race), beside_the_evidence(race, found or _stored())
+    return tuple(filter(None, sentences))
 
 
 def outcome(race: Race) -> str:

@@ -95,8 +95,7 @@ class Arm:
     @property
     def policy(self) -> Policy | None:
         """The augmentation; None where images stay as they are, so that frozen work is kept."""
-        policy = by_name(self.augment)
-        return None if self.augment == "none" else policy
+        return None if self.augment == "none" else by_name(self.augment)
 
     def marks(self) -> dict[str, str]:
         """Return what is set beside the strategy's name, in words, by knob."""
