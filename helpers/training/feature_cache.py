@@ -104,7 +104,9 @@ def _blocks(
 
     FloatingPointError when a value does not fit `dtype`.
     """
-    for values in predict.outputs(model, inputs, last, fabric):
+    n = len(inputs)
+    batches = np.split(np.arange(n), range(EVAL_BATCH, n, EVAL_BATCH))
+    for values in predict.outputs(model, inputs, batches, last, fabric):
         if not np.isfinite(values).all():
             raise CourseError(
                 f"The activations behind {last} hold NaN or infinity: the weights of "

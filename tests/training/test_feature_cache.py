@@ -166,12 +166,12 @@ print(float(stored().sum()))
 DIES = """
 import os, signal, sys
 from tests.training.test_feature_cache import stored
-from helpers.training import feature_cache, predict
+from helpers.training import feature_cache
 compute = feature_cache._blocks
 def killed(*a):
     yield next(compute(*a))
     os.kill(os.getpid(), getattr(signal, sys.argv[1]))
-predict.EVAL_BATCH, feature_cache._blocks = 4, killed
+feature_cache.EVAL_BATCH, feature_cache._blocks = 4, killed
 stored()
 """
 
