@@ -127,11 +127,9 @@ class Dataset:
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return images per split and class, ``{"train": {"class": n, ...}, ...}``."""
-        parts = {"train": self.train, "val": self.val, "test": self.test}
-        return {
-            part: {name: int((split.labels == k).sum()) for k, name in enumerate(self.card.classes)}
-            for part, split in parts.items()
-        }
+        parts, names = {"train": self.train, "val": self.val, "test": self.test}, self.card.classes
+        counts = {k: np.bincount(v.labels, minlength=len(names)) for k, v in parts.items()}
+        return {part: dict(zip(names, n.tolist(), strict=True)) for part, n in counts.items()}
 
 
 def stratified_sample(labels: np.ndarray, n: int, seed: int) -> np.ndarray:

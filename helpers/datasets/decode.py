@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageOps
 
-from helpers.datasets.dataset import Dataset, Split
+from helpers.datasets.dataset import Dataset
 from helpers.datasets.problems import LOST, Problem, lost_content, open_image, together, unreadable
 from helpers.errors import CourseError
 from helpers.files import array, digest, folder
@@ -69,20 +69,18 @@ def decode_parts(
     return {part: array(path(part), lambda part=part: make(part)) for part in parts}
 
 
-def cut_away(root: Path, parts: Parts) -> np.ndarray:
+def cut_away(root: Path, files: Sequence[Path]) -> np.ndarray:
     """Return which share of each image ``fit="crop"`` cuts away: float64 ``(N,)`` in [0, 1).
 
-    The files are in the order of `parts`. Their sizes are read once and then cached, so that it
-    can be said of images from the cache, too. Call it after `decode_parts`, which names files
-    that cannot be read.
+    The sizes of the images are read once and then cached, so that it can be said of images from
+    the cache, too. Call it after `decode_parts`, which names files that cannot be read.
     """
 
     def share(file: Path) -> float:
         with open_image(file) as image:
             return 1 - min(image.size) / max(image.size)
 
-    files = [file for part in parts.values() for file in part]
-    path = folder("images", f"{root.name}-{digest(*_stamps(root, parts))}-cut.npy")
+    path = folder("images", f"{root.name}-{digest(*_stamps(root, {'all': files}))}-cut.npy")
     return array(path, lambda: np.array([share(file) for file in files]))
 
 
@@ -188,16 +186,14 @@ def _status(file: Path) -> os.stat_result:
 
 
 def _square(image: Image.Image, size: int, fit: Fit) -> Image.Image:
-    if fit == "pad":
-        longer = max(image.size)
-        sides = (max(1, round(size * length / longer)) for length in image.size)
-        inner = image.resize(tuple(sides), Image.Resampling.BICUBIC)
-        image = Image.new(inner.mode, (size, size))
-        image.paste(inner, tuple((size - length) // 2 for length in inner.size))
-    side = min(image.size)
-    left, top = ((length - side) / 2 for length in image.size)
-    box = (left, top, left + side, top + side)
-    return image.resize((size, size), Image.Resampling.BICUBIC, box=box)
+    if fit == "crop":
+        return ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
+    longer = max(image.size)
+    sides = (max(1, round(size * length / longer)) for length in image.size)
+    inner = image.resize(tuple(sides), Image.Resampling.BICUBIC)
+    square = Image.new(inner.mode, (size, size))
+    square.paste(inner, tuple((size - length) // 2 for length in inner.size))
+    return square
 
 
 def _opaque(image: Image.Image, problem: Problem | None) -> Image.Image:
@@ -224,11 +220,10 @@ def as_gray(data: Dataset) -> Dataset:
     """
     if data.card.channels == 1:
         raise CourseError(f"The images of {data.card.name} are gray already; use them as they are.")
-    parts = {part: _gray_split(getattr(data, part)) for part in ("train", "val", "test")}
+    parts = {}
+    for part in ("train", "val", "test"):
+        split = getattr(data, part)
+        rows = (Image.fromarray(split.images[i]) for i in range(len(split)))
+        gray = np.stack([np.asarray(image.convert("L")) for image in rows])
+        parts[part] = replace(split, images=gray[..., None])
     return replace(data, card=replace(data.card, channels=1), **parts)
-
-
-def _gray_split(split: Split) -> Split:
-    rows = (split.images[i] for i in range(len(split)))
-    gray = [np.asarray(Image.fromarray(image).convert("L")) for image in rows]
-    return replace(split, images=np.stack(gray)[..., None])

@@ -104,7 +104,7 @@ def load_folder(
     first = cut(listing, groups, fractions, seed)
     images = decode(first)
     if fit == "crop":
-        warnings += _cut_sentence(cut_away(root, {"all": listing.files}))
+        warnings += _cut_sentence(cut_away(root, listing.files))
     copies = leaks.same_pixels(images, first)
     warnings += leaks.warnings_of(listing, groups, copies)
     if about.get("measured"):  # data/results was measured on this very split, copies and all

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -23,41 +23,14 @@ RETRIES = 3
 PARTS = ("train", "val", "test")
 
 
-@dataclass(frozen=True)
-class MedMNISTInfo:
-    """One set as published; only sets that have one label per image are in the table.
-
-    Attributes
-    ----------
-    domain : what kind of images, for the card.
-    origin : the collection that the images were taken from.
-    task : ``"binary-class"``, ``"multi-class"`` or ``"ordinal-regression"``.
-    classes : names, index = label.
-    channels : 1 or 3.
-    counts : images in train, validation and test.
-    md5 : checksum of the file of each size in `SIZES`.
-    split_rule, terms, caveat, grouping : for the card; the last says what belongs together.
-    """
-
-    domain: str
-    origin: str
-    task: str
-    classes: tuple[str, ...]
-    channels: int
-    counts: tuple[int, int, int]
-    md5: tuple[str, str, str, str]
-    split_rule: str
-    terms: str
-    caveat: str
-    grouping: str
-
-
+# The sets as published; only those that have one label per image are in the table. Of each:
+#   domain: what kind of images, for the card; origin: the collection that they were taken from;
+#   task: "binary-class", "multi-class" or "ordinal-regression"; classes: names, index = label;
+#   channels: 1 or 3; counts: images in train, validation and test;
+#   md5: checksum of the file of each size in `SIZES`;
+#   split_rule, terms, caveat, grouping: for the card; the last says what belongs together.
 _TABLE = json.loads(files.resource("medmnist.json").read_text("utf-8"))
-BASE_URL, SIZES = _TABLE["url"], _TABLE["sizes"]
-MEDMNIST = {
-    name: MedMNISTInfo(**{k: tuple(v) if isinstance(v, list) else v for k, v in facts.items()})
-    for name, facts in _TABLE["sets"].items()
-}
+BASE_URL, SIZES, MEDMNIST = _TABLE["url"], _TABLE["sizes"], _TABLE["sets"]
 
 
 def load_medmnist(name: str, *, size: int = 128, base_url: str | None = None) -> Dataset:
@@ -136,13 +109,13 @@ def fetch(file_name: str, md5: str, base_url: str) -> Path:
         ) from error
 
 
-def _splits(name: str, info: MedMNISTInfo, size: int, base_url: str) -> dict[str, Split]:
+def _splits(name: str, info: Mapping, size: int, base_url: str) -> dict[str, Split]:
     """Return the three parts, unpacked once into the cache and memory-mapped.
 
     What is in a file is not checked: its MD5 was, so it is what MedMNIST publishes.
     """
     published = next(file_size for file_size in SIZES if file_size >= size)
-    md5 = info.md5[SIZES.index(published)]
+    md5 = info["md5"][SIZES.index(published)]
     stem = f"{name}mnist" if published == 28 else f"{name}mnist_{published}"
     folder = files.folder("images", f"{stem}-{md5[:8]}")
 
@@ -160,7 +133,7 @@ def _splits(name: str, info: MedMNISTInfo, size: int, base_url: str) -> dict[str
             ) from error
 
     splits = {}
-    for part, start in zip(PARTS, np.cumsum([0, *info.counts[:2]]), strict=True):
+    for part, start in zip(PARTS, np.cumsum([0, *info["counts"][:2]]), strict=True):
         images, labels = (
             files.array(folder / f"{key}.npy", functools.partial(unpack, key))
             for key in (f"{part}_images", f"{part}_labels")
@@ -168,7 +141,7 @@ def _splits(name: str, info: MedMNISTInfo, size: int, base_url: str) -> dict[str
         if size < published:
             smaller = folder / f"{part}_images-{size}px.npy"
             images = files.array(smaller, functools.partial(shrink, images, size))
-        images = images if info.channels == 3 else images[..., np.newaxis]
+        images = images if info["channels"] == 3 else images[..., np.newaxis]
         labels = labels[:, 0].astype(np.int64)
         splits[part] = Split(images, labels, start + np.arange(len(labels)))
     return splits
@@ -182,9 +155,9 @@ def shrink(images: np.ndarray, size: int) -> np.ndarray:
     return out
 
 
-def _card(name: str, info: MedMNISTInfo, size: int) -> Card:
-    caveats = [info.caveat, info.grouping]
-    if info.task == "ordinal-regression":
+def _card(name: str, info: Mapping, size: int) -> Card:
+    caveats = [info["caveat"], info["grouping"]]
+    if info["task"] == "ordinal-regression":
         caveats.append("The labels are ordered grades; the course ignores their order.")
     if size > 28:
         caveats.append(
@@ -193,13 +166,13 @@ def _card(name: str, info: MedMNISTInfo, size: int) -> Card:
         )
     return Card(
         name=name,
-        title=f"{info.domain}, {name.capitalize()}MNIST",
-        domain=info.domain,
-        classes=info.classes,
-        channels=info.channels,
+        title=f"{info['domain']}, {name.capitalize()}MNIST",
+        domain=info["domain"],
+        classes=tuple(info["classes"]),
+        channels=info["channels"],
         size=size,
-        split_rule=info.split_rule,
-        source=f"MedMNIST+, Yang et al., Sci Data 10:41 (2023), from: {info.origin}",
-        terms=info.terms,
+        split_rule=info["split_rule"],
+        source=f"MedMNIST+, Yang et al., Sci Data 10:41 (2023), from: {info['origin']}",
+        terms=info["terms"],
         caveat=" ".join(filter(None, caveats)),
     )

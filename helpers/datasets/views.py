@@ -7,6 +7,7 @@ views, drawn at random.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -21,14 +22,12 @@ def dihedral(n: int = 8) -> list[View]:
     microscope), not for X-rays of a chest. Each takes images ``(..., H, W, C)``.
     """
 
-    def turned(k: int) -> View:
-        def view(images: np.ndarray) -> np.ndarray:
-            images = np.rot90(images, k % 4, axes=(-3, -2))
-            return images[..., ::-1, :] if k >= 4 else images
+    return [functools.partial(_turned, k=k) for k in range(n)]
 
-        return view
 
-    return [turned(k) for k in range(n)]
+def _turned(images: np.ndarray, k: int) -> np.ndarray:
+    images = np.rot90(images, k % 4, axes=(-3, -2))
+    return images[..., ::-1, :] if k >= 4 else images
 
 
 def nudged(n: int, pixels: int = 6, contrast: float = 0.15, seed: int = 0) -> list[View]:
@@ -38,22 +37,20 @@ def nudged(n: int, pixels: int = 6, contrast: float = 0.15, seed: int = 0) -> li
     border that a shift uncovers repeats the edge. Each takes images ``(..., H, W, C)``, uint8.
     """
     rng = np.random.default_rng(seed)
+    views = [functools.partial(_moved, dy=0, dx=0, factor=1.0)]
+    for _ in range(n - 1):
+        dy, dx = rng.integers(-pixels, pixels + 1, 2)
+        factor = rng.uniform(1 - contrast, 1 + contrast)
+        views.append(functools.partial(_moved, dy=dy, dx=dx, factor=factor))
+    return views
 
-    def moved(dy: int, dx: int, factor: float) -> View:
-        def view(images: np.ndarray) -> np.ndarray:
-            height, width = images.shape[-3:-1]
-            rows = np.clip(np.arange(height) + dy, 0, height - 1)
-            columns = np.clip(np.arange(width) + dx, 0, width - 1)
-            images = images[..., rows[:, None], columns[None, :], :]
-            return np.clip((images - 128.0) * factor + 128, 0, 255).astype(np.uint8)
 
-        return view
-
-    drawn = [
-        moved(*rng.integers(-pixels, pixels + 1, 2), rng.uniform(1 - contrast, 1 + contrast))
-        for _ in range(n - 1)
-    ]
-    return [moved(0, 0, 1.0), *drawn]
+def _moved(images: np.ndarray, dy: int, dx: int, factor: float) -> np.ndarray:
+    height, width = images.shape[-3:-1]
+    rows = np.clip(np.arange(height) + dy, 0, height - 1)
+    columns = np.clip(np.arange(width) + dx, 0, width - 1)
+    images = images[..., rows[:, None], columns[None, :], :]
+    return np.clip((images - 128.0) * factor + 128, 0, 255).astype(np.uint8)
 
 
 class Seen:

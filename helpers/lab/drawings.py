@@ -18,7 +18,7 @@ from matplotlib.colors import to_hex, to_rgb
 from PIL import Image
 
 from helpers import files
-from helpers.lab.race import Kept
+from helpers.lab.race import Kept, Result
 from helpers.plots.strategies import short, strength
 from helpers.plots.style import ACCENT, FROZEN, color_of, ink_on
 
@@ -221,33 +221,32 @@ def network(arms: Sequence[Mapping]) -> str:
 
 
 def _box(part: Mapping, arm: Mapping) -> str:
-    fill, rate = FROZEN, "frozen"
-    if part["rate"] > 0:
-        fullness = strength(part["rate"], max(other["rate"] for other in arm["parts"]))
+    fill, rate, peak = FROZEN, "frozen", part["learning rate"]
+    if peak > 0:
+        fullness = strength(peak, max(other["learning rate"] for other in arm["parts"]))
         fill = to_hex([1 - fullness * (1 - c) for c in to_rgb(color_of(arm["strategy"]))])
-        rate = f"{part['rate']:.0e}".replace("e-0", "e-")
-    mark = {"moves": "BN moves", "rests": "BN rests", "none": "&nbsp;"}[part["batchnorm"]]
+        rate = f"{peak:.0e}".replace("e-0", "e-")
+    marks = {"moves": "BN moves", "rests": "BN rests", "none": "&nbsp;"}
+    mark = marks[part["batchnorm statistics"]]
     return (
         f'<td><div class="lab-part" style="background:{fill};color:{ink_on(fill)}">{rate}'
         f"<small>{mark}</small></div></td>"
     )
 
 
-def mistakes(
-    images: np.ndarray, heat: np.ndarray, labels: np.ndarray, probabilities: np.ndarray,
-    classes: Sequence[str],
-) -> str:  # fmt: skip
+def mistakes(result: Result) -> str:
     """Return a grid of wrong answers: each image, beside it what spoke for the wrong class.
 
     Parameters
     ----------
-    images : uint8 ``(K, H, W, C)``. heat : ``(K, H, W)`` in 0..1 (Grad-CAM).
-    labels : ``(K,)``, the true classes. probabilities : ``(K, n_classes)``.
+    result : with its predictions (`score`) and its `mistakes`.
     """
-    cards = []
-    for image, warm, label, row in zip(images, heat, labels, probabilities, strict=True):
-        said, true = safe(classes[int(row.argmax())]), safe(classes[int(label)])
-        sure = f"{min(99, round(100 * float(row.max())))} %"
+    wrong, cards = result.mistakes, []
+    for place, image, warm in zip(wrong.index, wrong.images, wrong.heat, strict=True):
+        probabilities = result.score.probabilities[place]
+        said = safe(result.classes[probabilities.argmax()])
+        true = safe(result.classes[result.score.labels[place]])
+        sure = f"{min(99, round(100 * float(probabilities.max())))} %"
         cards.append(
             f'<figure><div class="lab-pair"><img alt="{true}, taken for {said}" '
             f'src="{_png(image)}"><img alt="what spoke for {said}" src="{_png(image, warm)}"></div>'
@@ -257,8 +256,7 @@ def mistakes(
 
 
 def _png(image: np.ndarray, heat: np.ndarray | None = None) -> str:
-    pixels = np.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image
-    pixels = pixels.astype(np.float32)
+    pixels = np.broadcast_to(image, (*image.shape[:2], 3)).astype(np.float32)  # gray or colour
     if heat is not None:
         weight = STRONGEST * heat[..., None] ** 2  # the warm places, not a veil over everything
         pixels = (1 - weight) * pixels + weight * 255 * np.array(to_rgb(ACCENT), np.float32)

@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +23,7 @@ from dataclasses import replace
 from typing import Literal
 
 from helpers.datasets import Dataset
-from helpers.errors import CourseError
+from helpers.errors import CourseError, unknown_name
 from helpers.lab import races, store
 from helpers.lab.explain import NONE, explain, leader
 from helpers.lab.race import OPEN, Lane, Race, available, n_steps, result_of, time_left, waiting
@@ -38,8 +37,8 @@ Phase = Literal["idle", "running", "stopped", "done", "failed"]
 Change = Literal["setup", "race", "progress", "kept"]
 
 
-class Abandoned(Exception):
-    """Nobody waits for this race any more."""
+class Abandoned(BaseException):
+    """Nobody waits for this race any more. Not an error of an arm, so no ``except`` takes it."""
 
 
 class Lab:
@@ -133,28 +132,25 @@ class Lab:
                 self._set_up(setup, None)
                 setup.check()
         elif self.barred:
-            self.bar("")
+            self.put(barred="")
 
-    def bar(self, sentence: str) -> None:
-        """Bar Race, because the knobs show what cannot be read, until a setup comes; "" ends it."""
+    def put(self, **state: str | bool) -> None:
+        """Set `message`, `barred` or `predict_first`, and tell of it."""
         with self._changing("setup"):
-            self.barred = sentence
+            vars(self).update(state)
 
     def load_prepared(self, name: str) -> None:
         """Set up the prepared race called `name`."""
         with self._changing("setup"):
-            prepared = races.by_name(name)
-            self._set_up(prepared.setup, prepared)
+            known = {race.name: race for race in races.PREPARED}
+            if name not in known:
+                raise unknown_name("prepared race", name, known)
+            self._set_up(known[name].setup, known[name])
 
     def _set_up(self, setup: Setup, prepared: races.Prepared | None) -> None:
         self.setup, self.prepared, self.guess, self.barred = setup, prepared, None, ""
         if self.phase != "running":
             self.showing = "setup"
-
-    def set_predict_first(self, wanted: bool) -> None:
-        """Ask for a guess before every race, or stop asking."""
-        with self._changing("setup"):
-            self.predict_first = bool(wanted)
 
     def commit_guess(self, choice: str | None) -> None:
         """Commit to one of `choices`. It stands until the setup changes."""
@@ -166,11 +162,6 @@ class Lab:
             if choice not in self.choices:
                 raise CourseError("Choose one of the answers, then commit to it.")
             self.guess = choice
-
-    def say(self, sentence: str) -> None:
-        """Show a sentence; "" takes it away."""
-        with self._changing("setup"):
-            self.message = sentence
 
     def keep(self, name: str) -> bool:
         """Keep the race that is shown under a name; return whether that worked."""
@@ -218,7 +209,7 @@ class Lab:
         Every report, at least one a training step, raises `Abandoned` once the race was stopped.
         """
         places = [place for place, lane in enumerate(race.lanes) if lane.status == "waiting"]
-        with self._training, _no_progress_bars(), contextlib.suppress(Abandoned):
+        with self._training, contextlib.suppress(Abandoned):
             self._report(race, places[0], status="loading")
             try:
                 data = race.setup.experiment(race.setup.arms[places[0]]).data()
@@ -232,8 +223,6 @@ class Lab:
                 self._report(race, place, status="loading")
                 try:
                     self._train_arm(race, place, data, fresh)
-                except Abandoned:
-                    raise
                 except Exception as error:  # one arm's trouble is not the others'
                     self._report(race, place, status="failed", note=sentence_of(error))
             self._finish(race.number)
@@ -307,11 +296,7 @@ class Lab:
 
 def concluded(race: Race) -> Race:
     """Return a finished race with its leader and the explanation."""
-    try:
-        return replace(race, leader=leader(race.results), explanation=explain(race))
-    except Exception as error:  # the scores stand, whatever is to be said of them
-        log.warning("a result could not be explained", exc_info=error)
-        return replace(race, explanation=("This result could not be explained.",))
+    return replace(race, leader=leader(race.results), explanation=explain(race))
 
 
 def _stopped(lane: Lane) -> Lane:
@@ -331,15 +316,3 @@ def sentence_of(error: Exception) -> str:
         f"{': ' + text[0][:200] if text else ''}). Try again; if it comes back, report it with "
         "the settings above."
     )
-
-
-@contextlib.contextmanager
-def _no_progress_bars() -> Iterator[None]:
-    """Silence tqdm: its bars would be written to the page from this thread."""
-    before = os.environ.get("TQDM_DISABLE")
-    os.environ["TQDM_DISABLE"] = "1"
-    try:
-        yield
-    finally:
-        os.environ.pop("TQDM_DISABLE", None)  # two labs of one process may overlap
-        os.environ.update({} if before is None else {"TQDM_DISABLE": before})

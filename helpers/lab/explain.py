@@ -41,8 +41,8 @@ def explain(race: Race, found: Evidence | None = None) -> tuple[str, ...]:
             "Fewer than two arms have a result, so there is nothing to compare.",
             "Let a race run to its end, or put right what the failed arms say.",
         )
-    sentences = [outcome(race), because(race), beside_the_evidence(race, found or _stored())]
-    return tuple(sentence for sentence in sentences if sentence)
+    sentences = outcome(race), because(race), beside_the_evidence(race, found or _stored())
+    return tuple(filter(None, sentences))
 
 
 def outcome(race: Race) -> str:
@@ -100,14 +100,13 @@ def because(race: Race) -> str:
     """Say what a single knob did, where two arms of the race differ in nothing else."""
     lanes = [lane for lane in race.lanes if lane.result is not None]
     for rule in RULES:
-        for pair in itertools.combinations(lanes, 2):
-            for usual, turned in (pair, pair[::-1]):
-                before, after = vars(usual.arm), vars(turned.arm)
-                differing = [knob for knob in before if before[knob] != after[knob]]
-                if differing == [rule.knob] and rule.tells(before[rule.knob], after[rule.knob]):
-                    gap = difference(turned.result, usual.result)
-                    said = rule.helped if gap.mean > 0 else rule.hurt
-                    return (said if gap.clear else rule.unclear).format(after[rule.knob])
+        for usual, turned in itertools.permutations(lanes, 2):
+            before, after = vars(usual.arm), vars(turned.arm)
+            differing = [knob for knob in before if before[knob] != after[knob]]
+            if differing == [rule.knob] and rule.tells(before[rule.knob], after[rule.knob]):
+                gap = difference(turned.result, usual.result)
+                said = rule.helped if gap.mean > 0 else rule.hurt
+                return (said if gap.clear else rule.unclear).format(after[rule.knob])
     scored = [lane.result.score.n for lane in lanes if lane.result.score is not None]
     if scored and min(scored) < FEW_TESTED:
         return (
@@ -200,11 +199,7 @@ NONE = "no clear winner"
 
 def comparable(a: Result, b: Result) -> bool:
     """Whether both have predictions on the same test images."""
-    return (
-        a.score is not None
-        and b.score is not None
-        and np.array_equal(a.score.labels, b.score.labels)
-    )
+    return bool(a.score and b.score and np.array_equal(a.score.labels, b.score.labels))
 
 
 def difference(a: Result, b: Result) -> Interval:

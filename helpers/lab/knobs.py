@@ -62,11 +62,11 @@ class ArmKnobs(widgets.VBox):
 
     Parameters
     ----------
-    changed : called after a click; not when `show` sets the knobs.
+    changed : called when a knob has another value, whoever set it.
     """
 
     def __init__(self, arm: Arm, changed: Callable[[], None]) -> None:
-        self._changed, self._quiet = changed, False
+        self._changed = changed
         strategies = [(name, key) for key, name in style.LABELS.items()]
         rests = [("as usual", USUAL), ("statistics rest", "eval"),
                  ("move where it trains", "follow"), ("move everywhere", "train")]  # fmt: skip
@@ -88,8 +88,7 @@ class ArmKnobs(widgets.VBox):
 
     def _on_change(self, _change: object) -> None:
         self._show_what_it_has()
-        if not self._quiet:
-            self._changed()
+        self._changed()
 
     def _show_what_it_has(self) -> None:
         for name in TYPED:
@@ -101,14 +100,10 @@ class ArmKnobs(widgets.VBox):
         return name not in ("backbone_lr", "decay") or self.strategy.value != "feature_extraction"
 
     def show(self, arm: Arm) -> None:
-        """Set the knobs without telling anybody."""
-        self._quiet = True
-        try:
-            for name, value in vars(arm).items():
-                text = str(value) if name in TYPED else value
-                getattr(self, name).value = USUAL if value is None else text
-        finally:
-            self._quiet = False
+        """Set the knobs."""
+        for name, value in vars(arm).items():
+            text = str(value) if name in TYPED else value
+            getattr(self, name).value = USUAL if value is None else text
         self._show_what_it_has()
 
     def read(self, place: int) -> Arm:
@@ -179,20 +174,18 @@ class SetupPanel(widgets.VBox):
     def show(self, setup: Setup) -> None:
         """Set the knobs without telling anybody."""
         self._quiet, self._setup = True, setup
-        try:
-            known = setup.dataset in self._names
-            self.dataset.value = setup.dataset if known else FOLDER
-            own = setup.dataset.startswith("folder:")
-            self.folder.value = setup.dataset.removeprefix("folder:") if own else ""
-            self.n.value = str(setup.n or 0)
-            self.epochs.value, self.seed.value = str(setup.epochs), str(setup.seed)
-            if setup.image_size not in self.image_size.options:
-                self.image_size.options = sorted({*setups.SIZES, setup.image_size})
-            self.image_size.value, self.backbone.value = setup.image_size, setup.backbone
-            self._show_arms(setup.arms)
-            self._on_change()
-        finally:
-            self._quiet = False
+        known = setup.dataset in self._names
+        self.dataset.value = setup.dataset if known else FOLDER
+        own = setup.dataset.startswith("folder:")
+        self.folder.value = setup.dataset.removeprefix("folder:") if own else ""
+        self.n.value = str(setup.n or 0)
+        self.epochs.value, self.seed.value = str(setup.epochs), str(setup.seed)
+        if setup.image_size not in self.image_size.options:
+            self.image_size.options = sorted({*setups.SIZES, setup.image_size})
+        self.image_size.value, self.backbone.value = setup.image_size, setup.backbone
+        self._show_arms(setup.arms)
+        self._on_change()
+        self._quiet = False
 
     def _show_arms(self, arms: tuple[Arm, ...]) -> None:
         children = list(self.arms.children[: len(arms)])

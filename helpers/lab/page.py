@@ -103,7 +103,7 @@ class StrategyLab(widgets.VBox):
         )  # fmt: skip
         self.prepared.observe(self._load, names="value")
         self.predict_first.observe(
-            lambda change: self.lab.set_predict_first(change["new"]), names="value"
+            lambda change: self.lab.put(predict_first=change["new"]), names="value"
         )
         for switch in (self.presenter, self.look, self.step):
             switch.observe(lambda _: self._arrange(), names="value")
@@ -119,7 +119,7 @@ class StrategyLab(widgets.VBox):
         try:
             self.lab.change(self.setup.read())
         except CourseError as error:
-            self.lab.bar(str(error))
+            self.lab.put(barred=str(error))
 
     def _set_sources(self, _change: object) -> None:
         self.lab.use_stored, self.lab.fresh = self.use_stored.value, self.fresh.value

@@ -15,7 +15,7 @@ from helpers.lab import drawings, store
 from helpers.lab.drawings import remark, safe
 from helpers.lab.engine import Lab, sentence_of
 from helpers.lab.explain import NONE, ranked
-from helpers.lab.race import SOURCE_WORDS, Kept, Result, network_rows, waiting
+from helpers.lab.race import SOURCE_WORDS, Kept, network_rows, waiting
 
 
 class GuessPanel(widgets.VBox):
@@ -154,15 +154,15 @@ class Pictures:
         return f"<h3>Explain this result</h3>{said}{remark(look_at and f'Look: {look_at}')}"
 
     def _errors(self) -> str:
-        """Return whose errors are shown, or why there are none, and their pictures."""
+        """Return the errors of the arm with the best AUC, clear or not, or why there are none."""
         lab = self.lab
         if lab.showing == "setup" or lab.phase == "running":
             return "<p>When the race is done, the errors of the winner are shown here.</p>"
-        found = winner(lab)
-        if found is None:
+        results = lab.current.results
+        if not results:
             return "<p>No arm has a result.</p>"
-        label, result = found
-        wrong, score = result.mistakes, result.score
+        label = ranked(results)[0]
+        wrong = results[label].mistakes
         if wrong is None:
             return (
                 f"<p>{safe(label)} was answered from the stored evidence, which holds scores and "
@@ -176,16 +176,7 @@ class Pictures:
             f"<p>{safe(label)}{clear}: {wrong.n_wrong:,} of {wrong.n:,} test images wrong. The "
             f"surest {len(wrong.images)}, and in orange what spoke for the wrong answer "
             "(Grad-CAM).</p>"
-        ) + drawings.mistakes(
-            wrong.images, wrong.heat, score.labels[wrong.index],
-            score.probabilities[wrong.index], result.classes,
-        )  # fmt: skip
-
-
-def winner(lab: Lab) -> tuple[str, Result] | None:
-    """Return the arm with the best AUC and its result, clear or not; None without results."""
-    results = lab.current.results
-    return next(((label, results[label]) for label in ranked(results)), None)
+        ) + drawings.mistakes(results[label])
 
 
 class KeptPanel(widgets.VBox):
@@ -235,7 +226,7 @@ class KeptPanel(widgets.VBox):
         try:
             action()
         except Exception as error:  # nobody sees the traceback of a click
-            self.lab.say(sentence_of(error))
+            self.lab.put(message=sentence_of(error))
 
     def _chosen(self) -> list[Kept]:
         """Return the races that are chosen; raises CourseError when one is no longer there."""
@@ -260,7 +251,7 @@ class KeptPanel(widgets.VBox):
 
     def _export(self) -> None:
         paths = store.save(self._chosen(), self.folder.value)
-        self.lab.say("")
+        self.lab.put(message="")
         links = []
         for path, kind in zip(paths, ("text/csv", "text/html"), strict=True):
             data = base64.b64encode(path.read_bytes()).decode()

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from helpers.errors import CourseError
 from helpers.evidence import grid, tables
 from helpers.inspection.gradcam import gradcam
 from helpers.lab.setup import Arm, Setup
@@ -264,11 +263,8 @@ def find(setup: Setup, arm: Arm, table: pd.DataFrame) -> Result | None:
 
 
 def available(setup: Setup) -> list[Result | None]:
-    """Return a stored result or None for every arm; none at all when the table is unreadable."""
-    try:
-        table = tables.read_rows()
-    except CourseError:
-        return [None] * len(setup.arms)
+    """Return a stored result or None for every arm; raises CourseError for a damaged table."""
+    table = tables.read_rows()
     return [find(setup, arm, table) for arm in setup.arms]
 
 
@@ -284,15 +280,11 @@ def _bare(backbone: str) -> Backbone:
 def network_rows(setup: Setup) -> list[dict]:
     """Return the rows of `helpers.lab.drawings.network`: per arm its label, strategy and ``parts``.
 
-    A part has ``part``, ``parameters``, ``rate`` (its peak; 0: frozen) and ``batchnorm`` (moves,
-    rests or none). Of a strategy with several phases it is the last one. Raises CourseError for an
-    arm that `setup.check` would refuse.
+    A part is a row of `helpers.training.strategies.summary`. Raises CourseError for an arm that
+    `setup.check` would refuse.
     """
     found = []
     for arm, label in zip(setup.arms, setup.labels, strict=True):
-        table = strategies.summary(_bare(setup.backbone), arm.build())
-        parts = table.reset_index().rename(
-            columns={"learning rate": "rate", "batchnorm statistics": "batchnorm"}
-        )
+        parts = strategies.summary(_bare(setup.backbone), arm.build()).reset_index()
         found.append({"arm": label, "strategy": arm.strategy, "parts": parts.to_dict("records")})
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from helpers.errors import unknown_name
 from helpers.lab.setup import Arm, Setup
 
 QUESTION = "Which arm has the clearly best test AUC?"
@@ -73,17 +72,3 @@ PREPARED = (
         "seed another arm may lead: try seeds 1 and 2.",
     ),
 )  # fmt: skip
-
-
-def by_name(name: str) -> Prepared:
-    """Return the prepared race called `name`.
-
-    Raises
-    ------
-    CourseError
-        When there is none.
-    """
-    known = {race.name: race for race in PREPARED}
-    if name not in known:
-        raise unknown_name("prepared race", name, known)
-    return known[name]

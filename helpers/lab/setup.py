@@ -95,23 +95,21 @@ class Arm:
     @property
     def policy(self) -> Policy | None:
         """The augmentation; None where images stay as they are, so that frozen work is kept."""
-        policy = by_name(self.augment)
-        return None if self.augment == "none" else policy
+        return None if self.augment == "none" else by_name(self.augment)
 
     def marks(self) -> dict[str, str]:
         """Return what is set beside the strategy's name, in words, by knob."""
         built = self.build()
         usual = strategies.by_name(self.strategy)
-        phase, usual_phase = built.phases[0], usual.phases[0]
         found = {"batchnorm": BATCHNORM_WORDS[built.batchnorm], "gray": f"gray {self.gray}",
                  "augment": f"augmentation {self.augment}"}  # fmt: skip
         if self.strategy == "partial_finetune":
             found["last"] = f"last {self.last}"
         for knob, word in (("head_lr", "head"), ("backbone_lr", "backbone"), ("decay", "decay")):
-            if getattr(built.phases[-1], knob) != getattr(usual.phases[-1], knob):
-                found[knob] = f"{word} {getattr(built.phases[-1], knob)}"
-            elif getattr(phase, knob) != getattr(usual_phase, knob):
-                found[knob] = f"probe {word} {getattr(phase, knob)}"
+            for place, which in ((0, "probe "), (-1, "")):  # the last phase has the last word
+                rate = getattr(built.phases[place], knob)
+                if rate != getattr(usual.phases[place], knob):
+                    found[knob] = f"{which}{word} {rate}"
         return found
 
 

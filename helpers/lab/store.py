@@ -8,7 +8,6 @@ keeps is one JSON file of its own, which stays until it is removed.
 from __future__ import annotations
 
 import contextlib
-import csv
 import io
 import itertools
 import json
@@ -21,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
 from helpers import files
@@ -30,7 +30,7 @@ from helpers.lab import drawings
 from helpers.lab.race import NUMBERS, Kept, Mistakes, Race, Result
 from helpers.lab.setup import Arm, Setup
 from helpers.plots.style import label_of
-from helpers.training import experiments, strategies
+from helpers.training import experiments
 from helpers.training.metrics import Score
 
 FORMAT = 3  # raise it when what is stored, or the same settings, would mean something else
@@ -54,10 +54,7 @@ def key(setup: Setup, arm: Arm, data: Dataset) -> str:
     cache may be shared, and another processor rounds differently, so it is another run).
     """
     experiment = setup.experiment(arm)
-    model = strategies.build(
-        experiment.strategy, experiment.backbone, n_classes=len(data.card.classes),
-        channels=data.card.channels, seed=experiment.seed, **experiment.model_options,
-    )  # fmt: skip
+    model = experiment.model(data)
     machine = (platform.machine(), torch.backends.cpu.get_cpu_capability(),
                torch.get_num_threads(), torch.cuda.is_available())  # fmt: skip
     weights = [value.contiguous().numpy().tobytes() for value in model.state_dict().values()]
@@ -108,11 +105,10 @@ def write_arm(key: str, result: Result, history: list[dict]) -> None:
     }  # fmt: skip
     digest = files.digest(json.dumps(facts), buffer.getvalue())
     path = files.folder("lab", "results", f"{key}.json")
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, CourseError):
         with files.atomic_path(path.with_suffix(".npz")) as temporary:
             temporary.write_bytes(buffer.getvalue())
-        with files.atomic_path(path) as temporary:
-            temporary.write_text(json.dumps({"digest": digest, **facts}), encoding="utf-8")
+        files.write_text(path, json.dumps({"digest": digest, **facts}))
         entries = sorted(path.parent.glob("*.npz"), key=lambda path: path.stat().st_mtime)
         for old in entries[:-MOST]:
             files.remove(old)
@@ -198,17 +194,16 @@ def _line(tag: str, cells: Sequence[str]) -> str:
 
 def as_csv(races: Sequence[Kept]) -> str:
     """Return a line per arm of every race, with the settings in front."""
-    lines = ({"run": race.name, "when": race.when, "caveat": race.caveat, **race.setup, **row}
-             for race in races for row in race.rows)  # fmt: skip
-    text = io.StringIO()
-    rows = ([_cell(line.get(name)) for name in CSV] for line in lines)
-    csv.writer(text, lineterminator="\n").writerows([CSV, *rows])
-    return text.getvalue()
+    lines = [{"run": race.name, "when": race.when, "caveat": race.caveat, **race.setup, **row}
+             for race in races for row in race.rows]  # fmt: skip
+    # As objects, so that 400 stays 400 where another race has no n.
+    table = pd.DataFrame(lines, columns=CSV, dtype=object)
+    return table.map(_cell).to_csv(index=False, lineterminator="\n")
 
 
 def _cell(value: object) -> object:
     """Return a value of a CSV such that no spreadsheet runs it; numbers stay numbers."""
-    text = "" if value is None else files.shown(value)
+    text = "" if pd.isna(value) else files.shown(value)
     return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA) else text
 
 

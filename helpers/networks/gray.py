@@ -262,8 +262,7 @@ def drift(
     right = layer_outputs(reference, images.expand(-1, 3, -1, -1), layers)
 
     def spread(activation: Tensor) -> Tensor:
-        per_channel = activation.transpose(0, 1).flatten(1)
-        return per_channel.var(dim=1, correction=0).sum().sqrt()
+        return activation.transpose(0, 1).flatten(1).var(dim=1, correction=0).sum().sqrt()
 
     rows = {
         name: {

@@ -10,7 +10,7 @@ import ctypes
 import logging
 import os
 import platform
-import time
+import timeit
 import warnings
 from importlib.metadata import version
 from pathlib import Path
@@ -124,12 +124,8 @@ def probe() -> float:
     """Return how many seconds one small training step costs here (best of three)."""
     model = backbones.load(weights=None).train()
     images = torch.zeros(16, 3, 96, 96)
-    seconds = []
-    for _ in range(4):
-        start = time.perf_counter()
-        model(images).sum().backward()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds[1:])
+    _, *seconds = timeit.repeat(lambda: model(images).sum().backward(), repeat=4, number=1)
+    return min(seconds)  # without the first, which warms up
 
 
 def minutes(at_reference: float) -> float:

@@ -9,6 +9,7 @@ from lightning_fabric import Fabric
 
 from helpers import datasets
 from helpers.datasets import Dataset
+from helpers.networks.backbones import Backbone
 from helpers.training import loop, predict, strategies
 from helpers.training.metrics import Score
 from helpers.training.recipe import Recipe, Run
@@ -52,6 +53,13 @@ class Experiment:
         data = datasets.load(self.dataset, size=self.image_size, **self.dataset_options)
         return data if self.n_train is None else data.take(self.n_train, self.seed)
 
+    def model(self, data: Dataset) -> Backbone:
+        """Return the network for `data` as it is before any training."""
+        return strategies.build(
+            self.strategy, self.backbone, n_classes=len(data.card.classes),
+            channels=data.card.channels, seed=self.seed, **self.model_options,
+        )  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -94,16 +102,8 @@ def measure(
     `helpers.training.loop.fit`.
     """
     data = data or experiment.data()
-    model = strategies.build(
-        experiment.strategy,
-        experiment.backbone,
-        n_classes=len(data.card.classes),
-        channels=data.card.channels,
-        seed=experiment.seed,
-        **experiment.model_options,
-    )
     run = loop.fit(
-        model, data, experiment.strategy, experiment.recipe,
+        experiment.model(data), data, experiment.strategy, experiment.recipe,
         seed=experiment.seed, fabric=fabric, **options,
     )  # fmt: skip
     return Outcome(experiment, data, run, predict.evaluate(run.model, data.test, fabric))

@@ -12,17 +12,18 @@ import functools
 from collections.abc import Iterator
 
 import numpy as np
-import torch
 from lightning_fabric import Fabric
 
 from helpers import files
 from helpers.errors import CourseError
 from helpers.networks.backbones import Backbone
-from helpers.networks.fold import folded
-from helpers.training import devices
-from helpers.training.predict import EVAL_BATCH, Inputs, batch
+from helpers.training import devices, predict
+from helpers.training.predict import EVAL_BATCH, Inputs
 
 FORMAT = 1  # raise it when stored entries would mean something else
+# Half precision halves the disk and is exact to 3 digits; when a value does not fit it, float32 is
+# used.
+STORED = np.float16
 
 
 def boundary(model: Backbone) -> tuple[str, str]:
@@ -42,12 +43,7 @@ def boundary(model: Backbone) -> tuple[str, str]:
 
 
 def activations(
-    model: Backbone,
-    inputs: Inputs,
-    start: str,
-    *,
-    dtype: type[np.floating] = np.float16,
-    fabric: Fabric | None = None,
+    model: Backbone, inputs: Inputs, start: str, *, fabric: Fabric | None = None
 ) -> Inputs:
     """Return `inputs` as they arrive at part `start`: from the cache, or computed now.
 
@@ -56,8 +52,6 @@ def activations(
     model : only its parts before `start` run, in eval mode; they must be at rest (`boundary`).
     inputs : images.
     start : the part that will take the activations. In front of the head they are pooled.
-    dtype : of the stored numbers. Half precision halves the disk and is exact to 3 digits; when a
-        value does not fit it, float32 is used.
 
     Returns
     -------
@@ -88,17 +82,17 @@ def activations(
         for row in range(0, len(inputs), EVAL_BATCH)
     )
     key = files.digest(
-        model.name, start, np.dtype(dtype).name, FORMAT, inputs.images.shape,
+        model.name, start, np.dtype(STORED).name, FORMAT, inputs.images.shape,
         fabric._precision.precision, model.mean.tolist(), model.std.tolist(), *weights, *images,
     )  # fmt: skip
     path = files.folder("prefix", f"{key}.npy")  # the old word, so that stored entries are found
     blocks = functools.partial(_blocks, model, inputs, front[-1], fabric)
     with fabric.rank_zero_first():
         stored = files.read_array(path)
-        if stored is None or len(stored) != len(inputs):
+        if stored is None:
             try:
-                stored = files.write_array(path, functools.partial(blocks, dtype), len(inputs))
-            except _TooLarge:
+                stored = files.write_array(path, functools.partial(blocks, STORED), len(inputs))
+            except FloatingPointError:
                 stored = files.write_array(path, functools.partial(blocks, np.float32), len(inputs))
     return Inputs(stored, inputs.labels, start)
 
@@ -106,26 +100,18 @@ def activations(
 def _blocks(
     model: Backbone, inputs: Inputs, last: str, fabric: Fabric, dtype: type[np.floating]
 ) -> Iterator[np.ndarray]:
-    """Yield what part `last` gives, batch by batch, pooled where it is the last stage.
+    """Yield what part `last` gives, to be stored.
 
-    `_TooLarge` when a value does not fit `dtype`.
+    FloatingPointError when a value does not fit `dtype`.
     """
-    quick = folded(model).to(fabric.device)
-    for row in range(0, len(inputs), EVAL_BATCH):
-        index = np.arange(row, min(row + EVAL_BATCH, len(inputs)))
-        with torch.inference_mode(), fabric.autocast():
-            out = quick(batch(inputs, index, fabric.device), stop=last)
-            out = quick.pool(out) if last == model.part_names[-2] else out.permute(0, 2, 3, 1)
-        values = out.float().cpu().numpy()
+    n = len(inputs)
+    batches = np.split(np.arange(n), range(EVAL_BATCH, n, EVAL_BATCH))
+    for values in predict.outputs(model, inputs, batches, last, fabric):
         if not np.isfinite(values).all():
             raise CourseError(
                 f"The activations behind {last} hold NaN or infinity: the weights of "
                 f"{model.name} are damaged. Load them again, or use 32-bit precision."
             )
-        if np.abs(values).max(initial=0) > np.finfo(dtype).max:
-            raise _TooLarge
-        yield values.astype(dtype)
-
-
-class _TooLarge(Exception):
-    """An activation does not fit the numbers that it should be stored in."""
+        with np.errstate(over="raise"):
+            stored = values.astype(dtype)
+        yield stored

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -207,8 +208,10 @@ class _Training:
 
     def epochs(self, done: int, end: int, phase: int) -> Iterable[int]:
         """Return the epochs `done` to `end`, with a progress bar."""
-        # tqdm's notebook bar does not obey TQDM_DISABLE by itself.
+        # tqdm's notebook bar does not obey TQDM_DISABLE by itself. A bar of another thread, such as
+        # the lab's, would be written to whatever cell runs meanwhile.
         quiet = self.fabric.global_rank > 0 or bool(os.environ.get("TQDM_DISABLE"))
+        quiet |= threading.current_thread() is not threading.main_thread()
         name = self.run.strategy.name + (f", phase {phase + 1}" if phase else "")
         return tqdm(range(done, end), desc=name, unit="epoch", leave=False, disable=quiet)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,13 +95,23 @@ def evaluate(model: nn.Module, split: Split, fabric: Fabric | None = None) -> me
     return metrics.score(split.labels, predict(model, split, fabric), split.groups)
 
 
+def outputs(
+    model: Backbone, split: Split | Inputs, batches: Iterable[np.ndarray], last: str, fabric: Fabric
+) -> Iterator[np.ndarray]:
+    """Yield what part `last` gives for the rows of each batch, as float32, in eval mode.
+
+    That is ``(B, H, W, C)``, or ``(B, F)``, pooled, where `last` is the last stage.
+    """
+    quick = folded(model).to(fabric.device)
+    for index in batches:
+        with torch.inference_mode(), fabric.autocast():
+            out = quick(batch(split, index, fabric.device), stop=last)
+            out = quick.pool(out) if last == model.part_names[-2] else out.permute(0, 2, 3, 1)
+        yield out.float().cpu().numpy()
+
+
 def features(model: Backbone, split: Split, fabric: Fabric | None = None) -> np.ndarray:
     """Return the pooled features ``(N, F)`` in front of the head, as float32, in eval mode."""
-    fabric = fabric or devices.start()
-    last_stage = model.part_names[-2]
-    with at_rest(model, device=fabric.device) as quick, torch.inference_mode():
-        parts = [
-            quick.pool(quick(batch(split, index, fabric.device), stop=last_stage)).cpu()
-            for index in np.array_split(np.arange(len(split)), math.ceil(len(split) / EVAL_BATCH))
-        ]
-    return torch.cat(parts).numpy()
+    batches = np.array_split(np.arange(len(split)), math.ceil(len(split) / EVAL_BATCH))
+    last, fabric = model.part_names[-2], fabric or devices.start()
+    return np.concatenate([*outputs(model, split, batches, last, fabric)])

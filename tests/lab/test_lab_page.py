@@ -10,7 +10,7 @@ import pytest
 from helpers import datasets, plots
 from helpers.lab import drawings, page, panels, store
 from helpers.lab.engine import Lab
-from helpers.lab.explain import NONE
+from helpers.lab.explain import NONE, ranked
 from helpers.lab.page import OWN
 from helpers.lab.setup import Arm
 from helpers.plots import style
@@ -288,8 +288,9 @@ def test_the_network_shows_what_trains_at_which_rate(board):
 def test_the_winners_errors_are_drawn(board, monkeypatch):
     assert "shown here" in text(board, "errors")
     press(board)
-    label, result = panels.winner(board.lab)
-    assert text(board, "errors").count("<img") == 2 * len(result.mistakes.images)
+    results = board.lab.current.results
+    label = ranked(results)[0]
+    assert text(board, "errors").count("<img") == 2 * len(results[label].mistakes.images)
     assert label in text(board, "errors")
 
 

@@ -26,6 +26,9 @@ def test_minutes_grow_with_the_time_of_a_step(monkeypatch):
 
 
 def test_the_probe_takes_the_best_of_several(monkeypatch):
-    ticks = iter([0, 9, 10, 13, 20, 22, 30, 35])  # steps of 9 (warm-up, not counted), 3, 2, 5
-    monkeypatch.setattr(devices.time, "perf_counter", lambda: next(ticks))
+    clock = iter([0, 1, 10, 13, 20, 22, 30, 35])  # steps of 1 (warm-up, not counted), 3, 2, 5
+    repeat = devices.timeit.repeat
+    monkeypatch.setattr(
+        devices.timeit, "repeat", lambda step, **k: repeat(step, timer=lambda: next(clock), **k)
+    )
     assert devices.probe() == 2

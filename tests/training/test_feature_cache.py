@@ -36,10 +36,10 @@ def frozen_net():
     return strategies.apply(tiny_backbone(), LAST)
 
 
-def stored(model=None, images=None, start: str = "stage3", **options) -> np.ndarray:
+def stored(model=None, images=None, start: str = "stage3") -> np.ndarray:
     """The activations of toy images in front of `start`, from the cache or computed now."""
     model, images = model or frozen_net(), images or inputs()
-    return feature_cache.activations(model, images, start, **options).images
+    return feature_cache.activations(model, images, start).images
 
 
 def nothing_is_computed(monkeypatch) -> None:
@@ -71,10 +71,7 @@ def test_weights_agree_with_and_without_it(strategy, monkeypatch, toy):
     """In full precision to float tolerance; in half precision to its three digits."""
     plain = fit(toy, strategy, RECIPE, cache_features=False).model.state_dict()
     half = fit(toy, strategy, RECIPE).model.state_dict()
-    kept = feature_cache.activations
-    monkeypatch.setattr(
-        feature_cache, "activations", lambda *a, **k: kept(*a, **k, dtype=np.float32)
-    )
+    monkeypatch.setattr(feature_cache, "STORED", np.float32)
     full = fit(toy, strategy, RECIPE).model.state_dict()
     for name, value in plain.items():
         assert torch.allclose(value, full[name], atol=1e-5), name
@@ -134,11 +131,12 @@ def test_damaged_weights_are_said_and_not_kept():
     ],
     ids=["weights", "statistics", "normalisation", "one pixel", "weights behind the boundary"],
 )
-def test_whatever_it_depends_on_makes_a_new_entry_and_nothing_else(change, matters):
+def test_whatever_it_depends_on_makes_a_new_entry_and_nothing_else(change, matters, monkeypatch):
+    monkeypatch.setattr(feature_cache, "STORED", np.float32)
     model, images = frozen_net(), inputs()
-    before = np.array(stored(model, images, dtype=np.float32))
+    before = np.array(stored(model, images))
     change(model, images)
-    after = stored(model, images, dtype=np.float32)
+    after = stored(model, images)
     assert len(entries()) == 1 + matters
     assert np.array_equal(before, after) != matters
 

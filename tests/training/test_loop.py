@@ -1,5 +1,6 @@
 import itertools
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -280,3 +281,13 @@ def test_certain_targets_are_the_labels_and_vague_ones_stay_above_their_entropy(
     run = fit(data, FAST, Recipe(epochs=6, batch_size=8), targets=0.5 * certain + 0.25)
     entropy = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
     assert entropy < losses(run)[-1] < math.log(2)
+
+
+def test_a_bar_is_drawn_by_the_main_thread_alone(toy, monkeypatch):
+    bars = []
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    monkeypatch.setattr(loop, "tqdm", lambda epochs, **options: bars.append(options) or epochs)
+    fit(toy, strategies.feature_extraction(), Recipe(epochs=1))
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(fit, toy, strategies.feature_extraction(), Recipe(epochs=1)).result()
+    assert [bar["disable"] for bar in bars] == [False, True]
