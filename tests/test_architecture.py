@@ -28,9 +28,9 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 # Code lines (no docstrings, comments, blank lines) that a room may have. An issue may raise one.
 CEILINGS = {
-    "errors": 20, "files": 110, "plots": 1130, "datasets": 980, "networks": 400, "training": 980,
-    "inspection": 710, "evidence": 1020, "practice": 680, "widgets": 370, "lab": 1770, "advise":
-    340, "__main__": 120, "measure": 700,
+    "errors": 20, "files": 180, "plots": 1100, "datasets": 1230, "networks": 500, "training": 970,
+    "inspection": 630, "evidence": 1010, "practice": 660, "widgets": 360, "lab": 1710, "advise":
+    320, "__main__": 150, "measure": 700,
 }  # fmt: skip
 
 

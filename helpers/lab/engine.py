@@ -296,7 +296,11 @@ class Lab:
 
 def concluded(race: Race) -> Race:
     """Return a finished race with its leader and the explanation."""
-    return replace(race, leader=leader(race.results), explanation=explain(race))
+    try:
+        return replace(race, leader=leader(race.results), explanation=explain(race))
+    except Exception as error:  # the scores stand, whatever is to be said of them
+        log.warning("a result could not be explained", exc_info=error)
+        return replace(race, explanation=(sentence_of(error),))
 
 
 def _stopped(lane: Lane) -> Lane:
