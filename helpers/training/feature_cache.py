@@ -112,6 +112,8 @@ def _blocks(
                 f"The activations behind {last} hold NaN or infinity: the weights of "
                 f"{model.name} are damaged. Load them again, or use 32-bit precision."
             )
-        with np.errstate(over="raise"):
+        with np.errstate(over="ignore"):
             stored = values.astype(dtype)
+        if not np.isfinite(stored).all():
+            raise FloatingPointError
         yield stored
