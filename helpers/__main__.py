@@ -31,8 +31,12 @@ def main(argv: list[str] | None = None) -> int:
         from helpers.lab import app
 
         return exit_code(lambda: app.serve(argv[1:]))
-    arguments = _parser().parse_args(argv)
-    return exit_code(lambda: arguments.run(arguments))
+
+    def work() -> None:
+        arguments = _parser().parse_args(argv)
+        arguments.run(arguments)
+
+    return exit_code(work)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,9 +70,9 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--fit", help="folder: crop (to a square) or pad (crop)")
     add("--accelerator", default="auto", help=f"{', '.join(devices.ACCELERATORS)} (%(default)s)")
     add("--precision", default="32-true", help=f"{', '.join(devices.PRECISIONS)} (%(default)s)")
-    add("--folder", type=Path, help="keep the state here; the same command then resumes")
-    add("--checkpoint", type=Path, help="write the trained weights here, as safetensors")
-    add("--results", type=Path, nargs="?", const=tables.RESULTS,
+    add("--folder", type=files.expanded, help="keep the state here; the same command then resumes")
+    add("--checkpoint", type=files.expanded, help="write the trained weights here, as safetensors")
+    add("--results", type=files.expanded, nargs="?", const=tables.RESULTS,
         help="add a row to this CSV (without a path: the course's own table)")  # fmt: skip
     add("--overwrite", action="store_true", help="replace the checkpoint if it is there already")
     parser.set_defaults(run=_train)
@@ -115,13 +119,19 @@ def _train(arguments: argparse.Namespace) -> None:
 
 
 def _check_targets(arguments: argparse.Namespace) -> None:
-    """Try what shall be written at the end, before hours of training."""
-    if arguments.checkpoint is not None:
+    """Try what shall be written, before hours of training."""
+    state = arguments.folder and arguments.folder / checkpoints.STATE
+    targets = [
+        target.resolve() for target in (arguments.checkpoint, arguments.results, state) if target
+    ]
+    if len(set(targets)) < len(targets):
+        raise CourseError(f"Two things cannot be written to {targets[0]}. Give different files.")
+    if arguments.checkpoint:
         files.check_target(arguments.checkpoint, overwrite=arguments.overwrite)
-    if arguments.results is not None:
+    if arguments.results:
         tables.check(arguments.results)
-    if arguments.folder is not None:
-        files.check_target(arguments.folder / checkpoints.STATE, overwrite=True)
+    if state:
+        files.check_target(state, overwrite=True)
 
 
 def _experiment(arguments: argparse.Namespace) -> experiments.Experiment:
@@ -165,18 +175,17 @@ def exit_code(work: Callable[[], object]) -> int:
     """
     try:
         work()
-        sys.stdout.flush()  # or a full disk behind it would show after the end
+        if sys.stdout:  # None where it was closed
+            sys.stdout.flush()  # or a full disk behind it would show after the end
     except (CourseError, OSError) as error:
         if isinstance(error, OSError) and not error.filename:  # the output itself
-            error = f"The output could not be shown ({error.strerror}); files are written."
+            error = f"The output could not be shown ({error.strerror})."
             sys.stdout = io.StringIO()  # or Python flushes the broken one once more at its end
         with contextlib.suppress(OSError):
             print(f"error: {files.shown(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(
-            "stopped; with --folder the same command goes on from the last epoch", file=sys.stderr
-        )
+        print("stopped", file=sys.stderr)
         return 130
     return 0
 

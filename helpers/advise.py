@@ -13,6 +13,7 @@ import os
 import re
 import shlex
 import subprocess
+import sys
 import time
 import warnings
 from collections import Counter
@@ -58,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--race", action="store_true", help="confirm it: train two or three arms on a sample")
     add("--race-images", type=int, default=RACE_IMAGES, metavar="N",
         help="training images of the race, at most (%(default)s)")  # fmt: skip
-    add("--report", type=Path, metavar="FILE", help="also write it as .html or .md")
+    add("--report", type=files.expanded, metavar="FILE", help="also write it as .html or .md")
     add("--overwrite", action="store_true", help="replace the report if it is there already")
     add("--group-pattern", default=os.environ.get("COURSE_GROUP_PATTERN") or None,
         help="expression for the part of a file name that is the group (patient)")  # fmt: skip
@@ -81,11 +82,13 @@ def run(arguments: argparse.Namespace) -> None:
             pattern=arguments.group_pattern, seed=arguments.seed,
         )  # fmt: skip
     text = report(facts)
-    if arguments.report:
-        page = arguments.report.suffix.lower() != ".md"
-        files.write_text(arguments.report, report(facts, page=True) if page else text)
-        text += f"\nreport: {files.shown(arguments.report)}"
-    print(text)
+    try:
+        if arguments.report:
+            page = arguments.report.suffix.lower() != ".md"
+            files.write_text(arguments.report, report(facts, page=True) if page else text)
+            text += f"\nreport: {files.shown(arguments.report)}"
+    finally:
+        print(text)
 
 
 def advise(
@@ -110,7 +113,7 @@ def advise(
     if not 0 <= seed < 2**32:
         raise CourseError(f"seed is {seed}; give a whole number from 0 to 4,294,967,295.")
     root = files.expanded(path)
-    print(f"looking at {files.shown(root)} ...")
+    print(f"looking at {files.shown(root)} ...", file=sys.stderr)
     found = look(root, pattern, seed)
     distances, similar = similarity.measure(found.images, seed=seed), recommend.similarities()
     n = len(found.index["train"])
@@ -118,7 +121,7 @@ def advise(
         n, similarity=distances.similarity, n_classes=len(found.listing.classes), similar=similar
     )
     names = list(dict.fromkeys(filter(None, [chosen.strategy, chosen.runner_up, BASELINE])))
-    print("timing a few training steps ...")
+    print("timing a few training steps ...", file=sys.stderr)
     per_image = seconds_per_image(found.images)
     seconds = [seconds_for(name, n, per_image) for name in names]
     text, points = recommend.sentences(chosen)
@@ -138,7 +141,9 @@ def advise(
     }  # fmt: skip
     if race_images:
         rough = sum(seconds_for(name, min(n, race_images), per_image) for name in names)
-        print(f"racing {len(names)} arms, about {max(1, round(rough / 60))} min ...")
+        print(
+            f"racing {len(names)} arms, about {max(1, round(rough / 60))} min ...", file=sys.stderr
+        )
         facts |= race(race_data(found, race_images, seed), names, seed)
     return facts
 

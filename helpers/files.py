@@ -88,10 +88,10 @@ def shown(text: object) -> str:
 
     Python keeps those bytes of a file name that are not UTF-8 as lone surrogates, which no
     encoder takes; here they become U+FFFD. So do control characters, with which a name could
-    steer a terminal; line feeds stay.
+    steer a terminal or turn its letters around; line feeds stay.
     """
     text = str(text).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", "\ufffd", text)
+    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", "\ufffd", text)
 
 
 @contextlib.contextmanager
@@ -165,6 +165,8 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 def _temporary(target: Path) -> Path:
     """Make an empty file beside `target`, and the folders above it; return its path."""
+    if (found := mode(target)) and not stat.S_ISREG(found):  # /dev/null would be replaced
+        raise CourseError(f"{target} is no ordinary file. Give the name of one.")
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name[:60]}.{secrets.token_hex(4)}.part")
     # Like any new file it may be read by whom the umask allows: a classroom shares a cache.

@@ -16,8 +16,8 @@ ROWS = np.arange(600, dtype=np.float16).reshape(100, 6)
 
 
 def test_a_name_is_shown_without_what_could_steer_a_terminal_or_stop_an_encoder():
-    assert files.shown("H\udcfcte \x1b[31mred\x1b[0m\r\n肺炎\x9b") == (
-        "H\ufffdte \ufffd[31mred\ufffd[0m\ufffd\n肺炎\ufffd"
+    assert files.shown("H\udcfcte \x1b[31mred\x1b[0m\r\n肺炎\x9b\u202egpj") == (
+        "H\ufffdte \ufffd[31mred\ufffd[0m\ufffd\n肺炎\ufffd\ufffdgpj"
     )
 
 
@@ -201,3 +201,15 @@ def test_an_undamaged_array_is_read_without_a_word(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         stored(tmp_path)
+
+
+def test_a_device_is_not_replaced_by_a_file(tmp_path):
+    pipe = tmp_path / "pipe.md"
+    os.mkfifo(pipe)
+    for write in (
+        lambda: files.check_target(pipe, overwrite=True),
+        lambda: files.write_text(pipe, "text"),
+    ):
+        with pytest.raises(CourseError, match=r"pipe\.md is no ordinary file"):
+            write()
+    assert not pipe.is_file()

@@ -56,7 +56,7 @@ def load(name: str | None = None, *, size: int = 128, **options) -> Dataset:
     CourseError
         When there is no such data set, or something is wrong with it: the message says what to do.
     """
-    name = name or default_name()
+    name = default_name() if name is None else name
     if not isinstance(size, Integral) or not 8 <= size <= LARGEST:
         raise CourseError(
             f"size is {size} pixels; ask for at least 8 and at most {LARGEST:,}, a whole number "

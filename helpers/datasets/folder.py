@@ -79,23 +79,14 @@ def load_folder(
     CourseError
         When the folder, its classes, an image, the pattern or an option cannot be used.
     """
-    if channels not in ("auto", 1, 3):
-        raise CourseError(f"channels is {channels!r}; it can be 'auto', 1 (gray) or 3 (colour).")
-    if fit not in ("crop", "pad"):
-        raise CourseError(f"fit is {fit!r}; it can be 'crop' or 'pad'.")
-    for fraction in (val_fraction, test_fraction):
-        if not 0 < fraction <= 0.5:
-            raise CourseError(
-                f"{fraction:g} is not a share to hold out; val_fraction and test_fraction must lie "
-                "in (0, 0.5], e.g. 0.2."
-            )
+    fractions = {"test": test_fraction, "val": val_fraction}
+    _check_options(channels, fit, fractions)
     root, about = files.expanded(path), about or {}
     listing, warnings = list_folder(root), []
     if list(listing.classes) != list(about.get("classes", listing.classes)):
         about, warnings = {}, [f"{root.name} has other classes than the known set of that name."]
-    pattern = group_pattern or about.get("group_pattern")
+    pattern = about.get("group_pattern") if group_pattern is None else group_pattern
     groups = group_codes(listing.files, pattern)
-    fractions = {"test": test_fraction, "val": val_fraction}
 
     def decode(index: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         parts = {part: [listing.files[row] for row in rows] for part, rows in index.items()}
@@ -103,8 +94,11 @@ def load_folder(
 
     first = cut(listing, groups, fractions, seed)
     images = decode(first)
-    if fit == "crop":
-        warnings += _cut_sentence(cut_away(root, listing.files))
+    if fit == "crop" and (shares := cut_away(root, listing.files)).mean() > CUT:
+        warnings.append(
+            f"The crop to a square cuts away {shares.mean():.0%} of an image on average, "
+            f"{shares.max():.0%} at most; fit='pad' (--fit pad) keeps all of it."
+        )
     copies = leaks.same_pixels(images, first)
     warnings += leaks.warnings_of(listing, groups, copies)
     if about.get("measured"):  # data/results was measured on this very split, copies and all
@@ -114,31 +108,32 @@ def load_folder(
     if index is not first:
         images = decode(index)
     n_copies = int(leaks.with_copies(copies)[listing.origin == "train"].sum())
+    usual = {"title": files.shown(root.resolve().name), "domain": "own images",
+             "source": "your folder", "terms": "yours to check"}  # fmt: skip
     card = Card(
         name=name or files.shown(f"folder:{root}"),
-        title=about.get("title", files.shown(root.resolve().name)),
-        domain=about.get("domain", "own images"),
         classes=listing.classes,
         channels=images["train"].shape[-1],
         size=size,
         split_rule=_split_rule(listing, index, n_copies, grouped=pattern is not None),
-        source=about.get("source", "your folder"),
-        terms=about.get("terms", "yours to check"),
         caveat=" ".join([about.get("caveat", ""), *warnings]).strip(),
         warnings=tuple(warnings),
+        **{fact: about.get(fact, said) for fact, said in usual.items()},
     )
     parts = {k: Split(images[k], listing.labels[r], together[r]) for k, r in index.items()}
     return Dataset(card, **parts)
 
 
-def _cut_sentence(shares: np.ndarray) -> list[str]:
-    """Say how much of the images the crop to a square cuts away, if it is much."""
-    if shares.mean() <= CUT:
-        return []
-    return [
-        f"The crop to a square cuts away {shares.mean():.0%} of an image on average, "
-        f"{shares.max():.0%} at most; fit='pad' (--fit pad) keeps all of it."
-    ]
+def _check_options(channels: object, fit: object, fractions: Mapping[str, float]) -> None:
+    if channels not in ("auto", 1, 3):
+        raise CourseError(f"channels is {channels!r}; it can be 'auto', 1 (gray) or 3 (colour).")
+    if fit not in ("crop", "pad"):
+        raise CourseError(f"fit is {fit!r}; it can be 'crop' or 'pad'.")
+    for part, fraction in fractions.items():
+        if not 0 < fraction <= 0.5:
+            raise CourseError(
+                f"{part}_fraction is {fraction:g}; a share to hold out must lie in (0, 0.5]."
+            )
 
 
 def group_codes(paths: Sequence[Path], pattern: str | None) -> np.ndarray:

@@ -74,6 +74,11 @@ def list_folder(root: Path) -> Listing:
     ]
     found, labels, origin = zip(*rows, strict=True)
     classes = tuple(files.shown(name) for name in sorted(by_class["train"]))
+    if len(set(classes)) < len(classes):
+        raise CourseError(
+            f"Two class folders in {folders['train']} differ in bytes that cannot be shown, among "
+            f"{', '.join(classes)}. Rename one."
+        )
     listing = Listing(folders, classes, list(found), np.array(labels), np.array(origin), skipped)
     needed = [part for part in PARTS if part == "train" or part not in folders]
     counts = np.bincount(listing.labels[listing.origin == "train"])
@@ -126,11 +131,9 @@ def _class_folders(
         if not found[part]:
             raise CourseError(f"{folder} has no class folders. {EXPECTED}.")
         if odd := sorted(found[part].keys() ^ found["train"].keys()):
-            like = len({name.casefold() for name in odd}) < len(odd)
-            hint = " Capital and small letters must agree, too: rename one." if like else ""
             raise CourseError(
                 f"{folders['train']} and {folder} must have the same class folders; only one of "
-                f"them has {', '.join(odd)}.{hint}"
+                f"them has {', '.join(odd)}."
             )
     train = folders["train"]
     if len(found["train"]) == 1:

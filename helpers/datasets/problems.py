@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from helpers.errors import CourseError
 
 # A name proves nothing: Pillow would hand an EPS that is called x.png to Ghostscript.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+
+IMAGE_DEPTH = 32997  # tag of a TIFF whose slices lie in one page
 
 # Kinds of files of which there are no pixels: of the last Pillow makes noise, no good even for an
 # overview.
@@ -50,11 +53,12 @@ def lost_content(file: Path, image: Image.Image) -> Problem | None:
     # Pillow opens 16-bit colour as plain RGB and drops the low byte. In a PNG only the raw mode
     # tells; the raw modes of a TIFF in planes do not.
     deep = max(tags.get(tiff.BITSPERSAMPLE, (1,))) > 8 or image.mode.startswith(("I", "F"))
-    deep |= any(";16" in str(tile.args) for tile in image.tile)
+    deep |= any(re.search(";16[A-Z]", str(tile.args)) for tile in image.tile)  # no BGR;16
     signed = 2 in tags.get(tiff.SAMPLEFORMAT, ())
     bands, samples = len(image.getbands()), tags.get(tiff.SAMPLESPERPIXEL, 1)
     # Behind the first photograph of a phone's JPEG (MPO) lie previews and depths of the same.
     pages = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    pages = max(pages, tags.get(IMAGE_DEPTH, 1))
     if samples > bands:
         kind, sentence = "more channels", (
             f"has {samples} channels, of which {bands} would be read. Save those you want to use "

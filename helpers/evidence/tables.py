@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import errno
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -43,11 +45,11 @@ def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         When the file is there but is not a table with these columns: other names, a row with more
         or fewer fields, a text where a number belongs.
     """
-    if not files.mode(path) or not os.path.getsize(path):
+    if not files.mode(path) or (path.is_file() and not os.path.getsize(path)):
         return pd.DataFrame(columns=list(columns))
     keep = "Put that right, or give another file; this one is left as it is."
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # Excel writes a mark in front
             header, *rows = csv.reader(file, strict=True)
         if header != list(columns):
             raise CourseError(
@@ -71,7 +73,10 @@ def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 def check(path: Path, columns: Sequence[str] = COLUMNS) -> None:
     """Try, before any work is done, whether `append` would work; raises what it would raise."""
     files.check_target(path, overwrite=True)
-    read(path, columns)
+    with _locked(path):
+        read(path, columns)
+        if path.exists():
+            path.open("ab").close()
 
 
 def append(rows: Sequence[Mapping], path: Path, columns: Sequence[str]) -> None:
@@ -84,26 +89,34 @@ def append(rows: Sequence[Mapping], path: Path, columns: Sequence[str]) -> None:
     CourseError
         When the file is another table (see `read`), is locked for a minute, or cannot be written.
     """
-    # Other users may lock it, too; what is in it does not matter.
-    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=WAIT, mode=0o666)
-    with files.writing(path):
+    with _locked(path):
+        read(path, columns)
+        _append(rows, path, columns)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a table, and say in one sentence what goes wrong meanwhile."""
+    lock = path.with_name(f".{path.name[:60]}.lock")
+    with files.writing(lock):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with lock:
-                read(path, columns)
-                _append(rows, path, columns)
+            # Other users may lock it, too; what is in it does not matter.
+            held = FileLock(lock, timeout=WAIT, mode=0o666).acquire()
         except Timeout as error:
             raise CourseError(
                 f"Another process has been holding {path} for {WAIT:.0f} s, so nothing was added. "
-                f"If there is none, delete {lock.lock_file}; then try again."
+                f"If there is none, delete {lock}; then try again."
             ) from error
+    with held, files.writing(path):
+        yield
 
 
 def _append(rows: Sequence[Mapping], path: Path, columns: Sequence[str]) -> None:
-    with path.open("a+b") as file:
+    with path.open("a+b", buffering=0) as file:  # a buffer would be written again on closing
         end = file.seek(0, os.SEEK_END)
         file.seek(max(end - 1, 0))
-        text = io.StringIO("" if file.read() in (b"", b"\n") else "\n", newline="")
+        text = io.StringIO("" if file.read(1) in (b"", b"\n") else "\n", newline="")
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         text.seek(0, os.SEEK_END)
         if not end:
@@ -111,9 +124,10 @@ def _append(rows: Sequence[Mapping], path: Path, columns: Sequence[str]) -> None
         for row in rows:
             cells = {name: row.get(name) for name in columns}
             writer.writerow({k: "" if pd.isna(v) else files.shown(v) for k, v in cells.items()})
+        content = text.getvalue().encode()
         try:
-            file.write(text.getvalue().encode())
-            file.flush()
+            if file.write(content) < len(content):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(file.fileno())
         except BaseException:
             file.truncate(end)  # no part of a row stays

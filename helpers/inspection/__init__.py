@@ -21,11 +21,3 @@ from helpers.inspection.gradcam import gradcam
 from helpers.inspection.maximise import maximise
 from helpers.inspection.patches import Places, strongest_patches, strongest_places
 from helpers.inspection.probes import probe, probe_parts
-
-__all__ = [
-    "Places", "agreement", "changed", "cka_per_part",
-    "compare", "defect_cut_away", "feature_maps", "flattened", "geometry", "gradcam", "kept_share",
-    "linear_cka", "maximise", "paste_defect", "pooled", "probe", "probe_parts", "random_crops",
-    "stem_filters", "stem_strengths", "strongest_patches",
-    "strongest_places",
-]  # fmt: skip

@@ -210,11 +210,13 @@ def _prefix(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], origin: s
 
 
 def _kind(tensors: Mapping[str, Tensor], name: str) -> str:
-    """Return shape and sort of number in words; "nothing" where there is no such tensor."""
+    """Return a tensor's shape and what is unusual of it; "nothing" where there is none."""
     if name not in tensors:
         return "nothing"
-    sort = "" if tensors[name].is_floating_point() else " in whole numbers"
-    return f"{tuple(tensors[name].shape)}{sort}"
+    tensor = tensors[name]
+    usual = tensor.is_floating_point() and tensor.layout == torch.strided and not tensor.is_meta
+    odd = "" if usual else f" ({tensor.dtype}, {tensor.layout}, {tensor.device})"
+    return f"{tuple(tensor.shape)}{odd}"
 
 
 def _problem(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:

@@ -52,14 +52,3 @@ from helpers.plots.transfer import (
     probe_curves,
     receptive_fields,
 )
-
-__all__ = [
-    "COLORS", "LABELS", "LiveCurves", "arm_curves", "as_jpeg", "before_after",
-    "channel_gallery", "channel_maps", "channel_study", "cka_per_stage",
-    "class_examples", "color_of", "confident_errors", "continued_curves", "cost_quality",
-    "crops_and_defect", "cut_away", "decision_map", "distances", "drift", "errors_grid",
-    "feature_maps", "foretold", "gains", "gap_by_n", "gray_auc", "gray_borders", "gray_drift",
-    "gray_kernels", "gray_logits", "gray_look", "intervals", "kept_predictions", "kernels",
-    "label_of", "learning_curves", "lesson_map", "notice", "probe_curves", "receptive_fields",
-    "results", "scores_by_part", "set_label", "strategy_map", "top_classes",
-]  # fmt: skip

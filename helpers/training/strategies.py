@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -46,11 +45,6 @@ class Phase:
     backbone_lr: float = 0.0
     decay: float = 1.0
     share: float = 1.0
-
-    def __post_init__(self) -> None:
-        for name in ("head_lr", "backbone_lr", "decay"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise CourseError(f"{name} = {getattr(self, name)}: give a number, 0 or more.")
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
 """Tables on disk."""
 
 import errno
+import io
 import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from filelock import FileLock
@@ -76,16 +78,63 @@ def test_an_empty_file_becomes_a_table_and_keeps_its_permissions(tmp_path):
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_where_a_row_does_not_fit_the_disk_the_table_stays_as_it_was(tmp_path, monkeypatch):
-    path = table(tmp_path, HEADER + "elpv,4\n")
+@pytest.mark.parametrize("written", [0, 3, None], ids=["nothing", "a part", "all but the flush"])
+def test_where_a_row_does_not_fit_the_disk_the_table_stays_as_it_was(
+    tmp_path, monkeypatch, written
+):
+    path, opened = table(tmp_path, HEADER + "elpv,4\n"), Path.open
+
+    class Full(io.FileIO):
+        def write(self, content):
+            return super().write(content[:written])
 
     def full(_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(os, "fsync", full)
+    if written is None:
+        monkeypatch.setattr(os, "fsync", full)
+    else:
+        monkeypatch.setattr(
+            Path, "open",
+            lambda self, mode="r", **how: Full(self, "a+") if "a" in mode
+            else opened(self, mode, **how),
+        )  # fmt: skip
     with pytest.raises(CourseError, match=r"rows\.csv cannot be written \(No space left"):
         tables.append([{"dataset": "elpv", "n": 5}], path, ("dataset", "n"))
     assert path.read_text() == HEADER + "elpv,4\n"
+
+
+def test_excels_mark_in_front_is_no_other_column(tmp_path):
+    path = table(tmp_path, b"\xef\xbb\xbf" + HEADER.encode() + b"elpv,4\r\n")
+    tables.append([{"dataset": "elpv", "n": 5}], path, ("dataset", "n"))
+    assert tables.read(path, ("dataset", "n"))["n"].tolist() == [4, 5]
+
+
+@pytest.mark.parametrize("which", ["rows.csv", ".rows.csv.lock"])
+def test_what_may_not_be_written_is_said_before_the_work(tmp_path, monkeypatch, which):
+    path, opened, os_opened = table(tmp_path, HEADER), Path.open, os.open
+
+    def denied(self, mode="r", **how):
+        if self.name == which and "a" in mode:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(self, mode, **how)
+
+    def os_denied(name, *how, **more):
+        if str(name).endswith(which) and which.endswith("lock"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return os_opened(name, *how, **more)
+
+    monkeypatch.setattr(Path, "open", denied)
+    monkeypatch.setattr(os, "open", os_denied)
+    with pytest.raises(CourseError, match=rf"{which} cannot be written \(Permission denied"):
+        tables.check(path, ("dataset", "n"))
+
+
+def test_a_name_as_long_as_a_name_may_be(tmp_path):
+    path = tmp_path / ("x" * 246 + ".csv")
+    tables.check(path, ("dataset", "n"))
+    tables.append([{"dataset": "elpv", "n": 5}], path, ("dataset", "n"))
+    assert len(tables.read(path, ("dataset", "n"))) == 1
 
 
 def test_a_held_lock_is_waited_for_and_then_named(tmp_path, monkeypatch):

@@ -169,7 +169,7 @@ def changed(**tensors: torch.Tensor | None) -> dict:
         (changed(bn_bias=None, stage1_0_weight=None), r"lack 'bn\.bias', 'stage1\.0\.weight'\."),
         (changed(stage1_3_weight=torch.ones(4)), r"have a surplus 'stage1\.3\.weight'"),
         (changed(conv_weight=torch.ones(4, 3, 3, 3)), r"'conv\.weight' is \(4, 3, 3, 3\)"),
-        (changed(conv_weight=torch.ones(4, 1, 3, 3, dtype=torch.int8)), "in whole numbers"),
+        (changed(conv_weight=torch.ones(4, 1, 3, 3, dtype=torch.int8)), "torch\\.int8"),
         (changed(bn_bias=torch.full((4,), torch.nan)), r"'bn\.bias' holds NaN or infinite"),
         (changed(bn_bias=torch.full((4,), 1e300, dtype=torch.double)), "holds NaN or infinite"),
         ({**below("q.", TRAINED), **below("k.", TRAINED)}, r"holds networks under .*k\.', .*q\.'"),

@@ -165,6 +165,41 @@ def test_a_target_that_cannot_be_written_is_said_before_training(
     assert (tmp_path / "taken").read_text() == "a;b\n1;2\n"
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--checkpoint", "x/same", "--results", "x/../x/same"],
+        ["--folder", "x", "--checkpoint", "x/state.pt"],
+    ],
+)
+def test_one_file_is_not_asked_for_twice(folder, tmp_path, monkeypatch, capsys, options):
+    monkeypatch.setattr(experiments, "measure", never)
+    monkeypatch.chdir(tmp_path)
+    assert train(folder, "--strategy", "scratch", *options) == 2
+    assert "Two things cannot be written to" in capsys.readouterr().err
+
+
+def test_the_home_folder_may_be_named_by_its_sign(folder, tmp_path, monkeypatch, quick):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    assert train(folder, "--strategy", "scratch", "--results=~/rows.csv") == 0
+    assert len(tables.read_rows(tmp_path / "home" / "rows.csv")) == 1
+
+
+@pytest.mark.parametrize("option", ["--dataset=", "--weights=", "--checkpoint=", "--results="])
+def test_an_empty_value_is_no_value(folder, capsys, monkeypatch, option):
+    monkeypatch.setattr(experiments.loop, "fit", never)
+    assert train(folder, "--strategy", "feature_extraction", option) == 2
+    assert "error: " in capsys.readouterr().err
+
+
+def test_a_closed_output_is_no_traceback(folder, tmp_path, monkeypatch, quick):
+    monkeypatch.setattr(sys, "stdout", None)
+    results = tmp_path / "rows.csv"
+    assert train(folder, "--strategy", "scratch", "--results", str(results)) == 0
+    assert len(tables.read_rows(results)) == 1
+
+
 @pytest.fixture
 def quick(monkeypatch):
     """A training that was finished before; only what comes after it is tested."""
@@ -246,7 +281,7 @@ def test_a_stop_by_hand_and_a_folder_that_is_gone_are_no_tracebacks(
 
     monkeypatch.setattr(experiments, "measure", stop)
     assert train(folder, "--strategy", "scratch") in (2, 130)
-    assert re.search("stopped; with --folder|error: .*gone", capsys.readouterr().err)
+    assert re.search("stopped|error: .*gone", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("strategy", ["feature_extraction", "lp_ft"])

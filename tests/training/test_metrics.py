@@ -52,7 +52,7 @@ def test_interval_covers_the_truth_about_95_times_in_100():
 @pytest.mark.parametrize(
     ("classes", "each", "shift"),
     [(2, (97, 3), 1), (2, (97, 3), 3), (2, (40, 8), 2), (2, (2, 2), 1), (20, 2, 1), (37, 2, 2),
-     (3, 3, 3)],
+     (3, 3, 3), (2, (100, 10), 3), (2, (10, 10), 3), (2, (30, 30), 3)],
 )  # fmt: skip
 def test_intervals_hold_with_rare_classes_and_few_images(classes, each, shift, monkeypatch):
     """The true AUC of N(shift, 1) against N(0, 1) is Phi(shift / sqrt 2)."""
@@ -68,7 +68,7 @@ def test_intervals_hold_with_rare_classes_and_few_images(classes, each, shift, m
         assert score.auc_lo < score.auc_hi
         assert 0 <= score.auc_lo <= score.auc <= score.auc_hi <= 1
         hits += score.auc_lo <= truth <= score.auc_hi
-    assert hits >= 36, "of 40"
+    assert hits >= 34, "of 40; the plain bootstrap has 32 or fewer in some"
 
 
 @pytest.mark.parametrize("n", [3, 40, 400])
@@ -85,6 +85,31 @@ def test_no_interval_of_images_that_are_all_told_apart_has_width_zero(n):
     assert worst.auc_hi == pytest.approx(1 - score.auc_lo)
     grouped = metrics.score(labels, sure, groups=labels)
     assert grouped.auc_lo == pytest.approx(1 / (1 + 1.96**2)), "one group a class is one pair"
+
+
+def test_an_estimate_lies_in_its_interval_and_that_has_a_width():
+    """Groups that hold both classes; groups that are all alike; 20 images a class, one constant."""
+    i = np.arange(24)
+    pairs = metrics.score(i % 2, two((i // 2) / 24 + (i % 2) / 100), i // 2)
+    same = metrics.score(np.tile([0, 0, 1, 1], 20), two(np.tile([0.1, 0.6, 0.4, 0.9], 20)),
+                         np.arange(80) // 4)  # fmt: skip
+    for score in (pairs, same):
+        assert score.auc_lo < score.auc < score.auc_hi
+        assert score.accuracy_lo < score.accuracy < score.accuracy_hi
+    labels = np.arange(40) % 2
+    lost = metrics.auc_difference(labels, two(labels * 1.0), two(np.full(40, 0.5)))
+    assert lost.mean == -0.5
+    assert lost.lo < lost.mean < lost.hi
+
+
+def two(scores: np.ndarray) -> np.ndarray:
+    return np.stack([1 - scores, scores], axis=1)
+
+
+def test_the_same_order_of_the_images_is_no_difference_whatever_the_probabilities():
+    labels, before = np.arange(60) % 2, scores(np.arange(60) % 2, 1.0, 0)
+    after = two(before[:, 1] ** 3)
+    assert metrics.auc_difference(labels, before, after) == (0, 0, 0)
 
 
 def test_a_difference_on_few_images_has_a_width_too():
