@@ -42,8 +42,8 @@ def test_every_make_target_named_exists(target):
 def test_every_data_set_has_a_card_with_terms_and_checksums():
     for name, info in MEDMNIST.items():
         assert f"`{name}`" in DATA
-        assert info.terms in DATA
-        assert all(checksum in DATA for checksum in info.md5)
+        assert info["terms"] in DATA
+        assert all(checksum in DATA for checksum in info["md5"])
     assert "`elpv`" in DATA
 
 
