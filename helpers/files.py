@@ -23,9 +23,11 @@ from helpers.errors import CourseError
 def resource(name: str) -> Path:
     """Return where a file or folder of the course's own data/ lies, e.g. ``"results"``.
 
-    Everything under data/ is found through this function and no other way.
+    Everything under data/ is found through this function and no other way. In the repository it
+    lies beside the package, in an installed one inside it.
     """
-    return Path(__file__).parents[1] / "data" / name
+    inside, beside = Path(__file__).parent / "data", Path(__file__).parents[1] / "data"
+    return (inside if inside.is_dir() else beside) / name
 
 
 def folder(*parts: str) -> Path:

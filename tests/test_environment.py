@@ -1,9 +1,10 @@
 """The lists of dependencies agree: pyproject.toml, constraints.txt, environment.yml."""
 
 import ast
+import contextlib
 import sys
 import tomllib
-from importlib.metadata import packages_distributions
+from importlib.metadata import PackageNotFoundError, metadata, packages_distributions
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,14 @@ DISTRIBUTIONS = packages_distributions()  # name of an import -> names of what i
 def test_every_dependency_is_pinned_to_a_version_it_allows(requirement):
     assert requirement.name.lower() in PINS
     assert requirement.specifier.contains(PINS[requirement.name.lower()])
+
+
+@pytest.mark.parametrize("name", PINS)
+def test_a_pin_allows_every_python_that_readme_promises(name):
+    """Debian 12 has 3.11.2, and a pin that asks for 3.11.5 keeps the course from installing."""
+    with contextlib.suppress(PackageNotFoundError):  # of another system
+        allowed = SpecifierSet(metadata(name).get("Requires-Python") or "")
+        assert all(allowed.contains(python) for python in ("3.11.0", "3.12.0", "3.13.0"))
 
 
 def test_conda_installs_the_same_list():

@@ -194,16 +194,6 @@ def test_a_kernel_ends_once_no_page_has_it_and_it_says_nothing(minutes, pages, e
     assert 0 < manager.cull_interval <= 60
 
 
-def test_the_name_of_the_data_folder_is_no_shell_command(tmp_path):
-    rule = subprocess.run(
-        ["make", "--dry-run", "record", f"VENV={tmp_path}", f"READY={ROOT / 'Makefile'}"], cwd=ROOT,
-        env=os.environ | {"COURSE_DATA_DIR": '"; touch owned; $(touch owned) `touch owned` "'},
-        capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    assert "chest_xray" in rule
-    assert "owned" not in rule
-
-
 @pytest.mark.parametrize(("before", "after"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
 def test_waiting_threads_leave_the_processor_to_others(before, after, monkeypatch):
     """It is set for the kernel, which inherits it, unless the user has chosen otherwise."""
