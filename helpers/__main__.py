@@ -31,12 +31,7 @@ def main(argv: list[str] | None = None) -> int:
         from helpers.lab import app
 
         return exit_code(lambda: app.serve(argv[1:]))
-
-    def work() -> None:
-        arguments = _parser().parse_args(argv)
-        arguments.run(arguments)
-
-    return exit_code(work)
+    return exit_code(lambda: (given := _parser().parse_args(argv)).run(given))
 
 
 def _parser() -> argparse.ArgumentParser:

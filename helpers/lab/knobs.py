@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import ipywidgets as widgets
@@ -38,7 +39,10 @@ def number(text: str, kind: type[float], where: str) -> float | None:
         When it is no such number. A comma is not taken for a point: it may part thousands.
     """
     try:
-        return kind(text) if text.strip() or kind is int else None
+        value = kind(text) if text.strip() or kind is int else None
+        if kind is float and value is not None and not 0 <= value < math.inf:
+            raise ValueError
+        return value
     except ValueError:
         ask = {int: "a whole number such as 400", float: "a rate such as 0.003, or leave it empty"}
         raise CourseError(

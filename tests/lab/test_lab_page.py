@@ -118,7 +118,8 @@ def test_what_cannot_be_is_a_sentence_in_the_page(board, tmp_path):
     assert text(board, "network") == ""
 
 
-NUMBERS = [("arm", "head_lr", "0,003"), ("arm", "backbone_lr", "1e"), ("arm", "decay", "half"),
+NUMBERS = [("arm", "head_lr", "0,003"), ("arm", "head_lr", "-1"), ("arm", "decay", "inf"),
+           ("arm", "backbone_lr", "1e"), ("arm", "decay", "half"),
            ("setup", "n", "1,000"), ("setup", "epochs", "2.7"), ("setup", "seed", "")]  # fmt: skip
 
 
