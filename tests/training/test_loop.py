@@ -128,6 +128,18 @@ def test_a_damaged_saved_run_is_said(toy, tmp_path):
         fit(toy, folder=tmp_path)
 
 
+def test_a_state_that_does_not_fit_the_disk_ends_no_training(toy, tmp_path, monkeypatch):
+    def full(_state, _path):
+        raise RuntimeError("No space left on device")
+
+    plain = fit(toy)
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.warns(UserWarning, match=r"state\.pt cannot be written \(No space left.*goes on"):
+        run = fit(toy, folder=tmp_path)
+    assert losses(run) == losses(plain)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_mean_of_the_last_epochs_is_their_mean(toy):
     states, model = [], build()
 
@@ -222,7 +234,9 @@ def test_rates_warm_up_and_fall_to_a_fraction_of_each_groups_own(toy, monkeypatc
     assert run.history[-1]["lr"] == recorded[-1][-1], "the rate of the last step, not of the next"
 
 
-def test_no_image_is_left_out_and_no_batch_is_tiny():
+@pytest.mark.parametrize(("batch_size", "least"), [(8, 6), (2, 2), (3, 2)])
+def test_no_image_is_left_out_and_no_batch_is_tiny(batch_size, least):
+    """Of a single image BatchNorm has no statistics, and training would end in an error."""
     data, seen = make_dataset(n=25), []
     data.train.images[:, 0, 0, 0] = np.arange(25)  # a mark on every image
 
@@ -230,9 +244,9 @@ def test_no_image_is_left_out_and_no_batch_is_tiny():
         seen.append(images[:, 0, 0, 0].tolist())
         return images
 
-    fit(data, recipe=Recipe(epochs=1, batch_size=8), augment=look)
+    fit(data, recipe=Recipe(epochs=1, batch_size=batch_size), augment=look)
     assert sorted(mark for marks in seen for mark in marks) == list(range(25))
-    assert min(map(len, seen)) >= 6
+    assert min(map(len, seen)) >= least
 
 
 def test_class_weights_are_scikit_learns_and_1_for_a_class_without_an_image():
@@ -254,6 +268,11 @@ def test_every_phase_gets_an_epoch(share, epochs, ends):
     [
         ({"epochs": 0}, "at least one epoch and two images"),
         ({"batch_size": 1}, "at least one epoch and two images"),
+        ({"clip": -1.0}, r"clip = -1\.0 must be a number above 0"),
+        ({"clip": math.nan}, "clip = nan must be a number above 0"),
+        ({"warmup": 1.5}, r"warmup = 1\.5 .* shares from 0 to 1"),
+        ({"floor": -0.1}, r"floor = -0\.1 are shares from 0 to 1"),
+        ({"patience": 0}, "patience = 0: give 1 or more epochs"),
         ({"average": -1}, "average = "),
         ({"average": 5}, "average = "),
         ({"average": 2, "patience": 1}, "average = "),
