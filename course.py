@@ -240,6 +240,7 @@ def clean(environment: Environment, rest: list[str]) -> int:
 
 
 COMMANDS = (
+    install,
     lab,
     app,
     test,
