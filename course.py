@@ -88,7 +88,8 @@ class Environment:
         settings = self.folder / "share" / "jupyter" / "lab" / "settings"
         settings.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "docs" / "lab_settings.json", settings / "overrides.json")
-        file.write_text(text)
+        for installed in {"", extra}:  # a list holds the course, too
+            self.stamp(installed)[0].write_text(text)
 
     def _install(self, uv: str | None, what: list[str]) -> None:
         pip = [uv, "pip", "install", "--python", self.python] if uv else [

@@ -59,6 +59,13 @@ def test_the_tools_of_the_tests_come_with_the_tests(tmp_path, calls):
     assert calls[-1][-3:] == ["tests", "-k", "gray"]
 
 
+def test_after_the_tests_the_course_is_there(tmp_path, calls):
+    run(tmp_path, "unit")
+    calls.clear()
+    run(tmp_path, "lab")
+    assert installed(calls) == []
+
+
 def test_what_was_installed_for_other_lists_is_brought_up_to_date(tmp_path, calls):
     run(tmp_path, "lab")
     (tmp_path / "env" / ".ready").write_text("another digest")
