@@ -167,7 +167,7 @@ def unit(environment: Environment, rest: list[str]) -> int:
 
 def nbval(environment: Environment, rest: list[str]) -> int:
     """Run every notebook again and compare each cell's text with what is stored."""
-    return pytest(environment, [*NBVAL, "--durations=5", *notebook_files(), *rest])
+    return pytest(environment, [*NBVAL, "--durations=5", *(rest or notebook_files())])
 
 
 def pytest(environment: Environment, words: list[str]) -> int:

@@ -116,11 +116,9 @@ def _train(arguments: argparse.Namespace) -> None:
 def _check_targets(arguments: argparse.Namespace) -> None:
     """Try what shall be written, before hours of training."""
     state = arguments.folder and arguments.folder / checkpoints.STATE
-    targets = [
-        target.resolve() for target in (arguments.checkpoint, arguments.results, state) if target
-    ]
-    if len(set(targets)) < len(targets):
-        raise CourseError(f"Two things cannot be written to {targets[0]}. Give different files.")
+    given = [path.resolve() for path in (arguments.checkpoint, arguments.results, state) if path]
+    if len(set(given)) < len(given):
+        raise CourseError(f"Two things cannot be written to {given[0]}. Give different files.")
     if arguments.checkpoint:
         files.check_target(arguments.checkpoint, overwrite=arguments.overwrite)
     if arguments.results:

@@ -140,10 +140,8 @@ def advise(
         "command": next_command(chosen, root, pattern),
     }  # fmt: skip
     if race_images:
-        rough = sum(seconds_for(name, min(n, race_images), per_image) for name in names)
-        print(
-            f"racing {len(names)} arms, about {max(1, round(rough / 60))} min ...", file=sys.stderr
-        )
+        rough = sum(seconds_for(name, min(n, race_images), per_image) for name in names) / 60
+        print(f"racing {len(names)} arms, about {max(1, round(rough))} min ...", file=sys.stderr)
         facts |= race(race_data(found, race_images, seed), names, seed)
     return facts
 

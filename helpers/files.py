@@ -13,11 +13,14 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import platformdirs
 
 from helpers.errors import CourseError
+
+CHECKSUM = 4  # bytes of CRC-32 behind a stored array
 
 
 def resource(name: str) -> Path:
@@ -191,16 +194,14 @@ def digest(*things: object) -> str:
     return sha.hexdigest()[:16]
 
 
-def array(
-    path: Path, make: Callable[[], np.ndarray], shape: tuple[int, ...] | None = None
-) -> np.ndarray:
+def array(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
     """Return the array stored at `path`, memory-mapped; make and store it first if missing.
 
-    A file that is damaged or has another `shape` is made again, with one warning. When the cache
-    cannot be written (read-only folder, full disk) the array is returned all the same.
+    A damaged file is made again, with one warning. When the cache cannot be written (read-only
+    folder, full disk) the array is returned all the same.
     """
     stored = read_array(path)
-    if stored is not None and shape in (None, stored.shape):
+    if stored is not None:
         return stored
     value = make()
     return write_array(path, lambda: [value], len(value))
@@ -212,18 +213,17 @@ def read_array(path: Path) -> np.ndarray | None:
     A damaged file is removed, with one warning.
     """
     try:
-        values = np.load(path, mmap_mode="r")
-        checksum = 0
-        for row in range(0, len(values), 32):
-            checksum = zlib.crc32(np.ascontiguousarray(values[row : row + 32]), checksum)
         with path.open("rb") as file:
-            file.seek(-4, os.SEEK_END)
-            if file.read() != checksum.to_bytes(4, "little"):
+            if _checksum(file, os.path.getsize(path) - CHECKSUM) != file.read():
                 raise ValueError("another checksum")
+        values = np.load(path, mmap_mode="r")
     except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
     except Exception:  # a damaged header raises a dozen different types
-        warnings.warn(f"{path.name} in the cache was damaged; it is made again.", stacklevel=3)
+        warnings.warn(
+            f"{path.name} in the cache was damaged or of an older course; it is made again.",
+            stacklevel=3,
+        )
         remove(path)
         return None
     touch(path)
@@ -241,19 +241,19 @@ def write_array(path: Path, blocks: Callable[[], Iterable[np.ndarray]], n: int) 
     CourseError
         When ``COURSE_CACHE_GB`` is no size.
     """
-    limit, checksum, header = cache_limit(), 0, None
+    limit, header = cache_limit(), None
     try:
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
+        with atomic_path(path) as temporary, temporary.open("w+b") as file:
             for block in blocks():
                 if header is None:
                     header = {"descr": np.lib.format.dtype_to_descr(block.dtype),
                               "fortran_order": False, "shape": (n, *block.shape[1:])}  # fmt: skip
                     np.lib.format.write_array_header_1_0(file, header)
                 # np.save would leave the last part to C, whose error on a full disk is lost.
-                content = np.ascontiguousarray(block)
-                checksum = zlib.crc32(content, checksum)
-                file.write(content)
-            file.write(checksum.to_bytes(4, "little"))
+                file.write(np.ascontiguousarray(block))
+            size = file.tell()
+            file.seek(0)
+            file.write(_checksum(file, size))
         drop_oldest(path.parent, limit, keep=path)
         return np.load(path, mmap_mode="r")
     except OSError as error:
@@ -264,6 +264,15 @@ def write_array(path: Path, blocks: Callable[[], Iterable[np.ndarray]], n: int) 
         )
         made = list(blocks())
         return made[0] if len(made) == 1 else np.concatenate(made)
+
+
+def _checksum(file: BinaryIO, size: int) -> bytes:
+    """Return the CRC-32 of the next `size` bytes: of the header, too, where one bit may turn the
+    order of the bytes of every number."""
+    checksum = 0
+    for start in range(0, size, 2**20):
+        checksum = zlib.crc32(file.read(min(2**20, size - start)), checksum)
+    return checksum.to_bytes(CHECKSUM, "little")
 
 
 def cache_limit() -> float:

@@ -88,7 +88,7 @@ def test_a_good_target_leaves_nothing_behind(tmp_path):
     assert (tmp_path / "old.md").read_text() == "mine"
 
 
-def stored(tmp_path, shape=None):
+def stored(tmp_path):
     """Return the stored rows, and how often they had to be made."""
     made = []
 
@@ -96,7 +96,7 @@ def stored(tmp_path, shape=None):
         made.append(1)
         return ROWS
 
-    return files.array(tmp_path / "cache" / "rows.npy", make, shape), len(made)
+    return files.array(tmp_path / "cache" / "rows.npy", make), len(made)
 
 
 def test_an_array_is_made_once(tmp_path):
@@ -104,18 +104,19 @@ def test_an_array_is_made_once(tmp_path):
         found, made = stored(tmp_path)
         assert np.array_equal(found, ROWS)
         assert made == expected
-    _, made = stored(tmp_path, shape=(100, 6))
-    assert made == 0
 
 
-@pytest.mark.parametrize("where", [0, 4, 9, 60, 300, -6, -1])
+@pytest.mark.parametrize("where", [0, 4, 9, 60, 300, -6, -1, "byte order"])
 def test_an_array_with_a_flipped_bit_is_made_again(tmp_path, where):
     stored(tmp_path)
     path = tmp_path / "cache" / "rows.npy"
     content = bytearray(path.read_bytes())
-    content[where] ^= 4
+    if where == "byte order":  # "<f2" and ">f2" differ in one bit, and in every number
+        content[content.index(b"<")] ^= 2
+    else:
+        content[where] ^= 4
     path.write_bytes(content)
-    with pytest.warns(UserWarning, match=r"rows\.npy in the cache was damaged; it is made again"):
+    with pytest.warns(UserWarning, match=r"rows\.npy in the cache was damaged.*; it is made again"):
         found, made = stored(tmp_path)
     assert made == 1
     assert np.array_equal(found, ROWS)
@@ -131,13 +132,12 @@ def test_a_cut_array_is_made_again(tmp_path, keep):
         assert stored(tmp_path)[1] == 1
 
 
-def test_an_array_of_zeros_or_of_another_shape_is_made_again(tmp_path):
+def test_an_array_of_zeros_is_made_again(tmp_path):
     stored(tmp_path)
     path = tmp_path / "cache" / "rows.npy"
     path.write_bytes(bytes(path.stat().st_size))
     with pytest.warns(UserWarning, match="made again"):
         assert stored(tmp_path)[1] == 1
-    assert stored(tmp_path, shape=(100, 7))[1] == 1
 
 
 class Full:
@@ -152,6 +152,9 @@ class Full:
             raise OSError(errno.ENOSPC, "No space left on device")
         self.room -= size
         return self.file.write(content)
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
 
     def __enter__(self):
         return self

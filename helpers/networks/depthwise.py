@@ -11,9 +11,9 @@ class TallDepthwise(nn.Conv2d):
     """A depthwise convolution that pads an image lower than its kernel before it convolves.
 
     In the last stages the image is 3 or 4 pixels high and the kernel 5. For these oneDNN has no
-    quick routine for the gradient of the weights: it takes three times as long as for an image
-    that is as high as the kernel (``benchmarks/training_step.py``). So some of the rows of zeros
-    that the convolution would add anyway are added first; output and gradient stay the same.
+    quick routine for the gradient of the weights, as it has for an image that is as high as the
+    kernel (``benchmarks/training_step.py`` times both). So some of the rows of zeros that the
+    convolution would add anyway are added first; output and gradient stay the same.
     """
 
     def forward(self, x: Tensor) -> Tensor:

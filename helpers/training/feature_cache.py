@@ -20,7 +20,7 @@ from helpers.networks.backbones import Backbone
 from helpers.training import devices, predict
 from helpers.training.predict import EVAL_BATCH, Inputs
 
-FORMAT = 1  # raise it when stored entries would mean something else
+FORMAT = 2  # raise it when stored entries would mean something else
 # Half precision halves the disk and is exact to 3 digits; when a value does not fit it, float32 is
 # used.
 STORED = np.float16
