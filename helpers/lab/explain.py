@@ -72,10 +72,14 @@ def below_the_baseline(race: Race) -> str:
     share = race.baseline["accuracy"] if race.baseline else 0.0
     low = [f"{label} ({result.accuracy:.1%})" for label, result in race.results.items()
            if result.accuracy <= share]  # fmt: skip
-    return "" if not low else (
-        f"Right no more often than {race.baseline['arm']} ({share:.1%}): {', '.join(low)}. AUC "
-        "asks for the order of the images alone; before use, choose a threshold on the validation "
-        "images."
+    return (
+        ""
+        if not low
+        else (
+            f"Right no more often than {race.baseline['arm']} ({share:.1%}): {', '.join(low)}. AUC "
+            "asks for the order of the images alone; before use, choose a threshold on the validation "
+            "images."
+        )
     )
 
 
