@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from PIL import Image
 from helpers import files
 from helpers.lab.race import Kept, Result
 from helpers.plots.strategies import short, strength
-from helpers.plots.style import ACCENT, FROZEN, color_of, ink_on
+from helpers.plots.style import ACCENT, FROZEN, INK, color_of, ink_on
 
 STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
 
@@ -115,8 +116,8 @@ def _chart(
     ]
     ends = []
     for letter, arm, dash in dashed(arms):
-        points = [(x(row["epoch"]), y(row[key])) for row in arm["history"]
-                  if math.isfinite(row[key])]  # fmt: skip
+        rows = [row for row in arm["history"] if math.isfinite(row[key])]
+        points = [(x(row["epoch"]), y(row[key])) for row in rows]
         color, path = color_of(arm["strategy"]), " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
         for look in ('class="lab-edge"', f'stroke="{color}" stroke-width="3"'):
             parts.append(
@@ -125,12 +126,16 @@ def _chart(
             )
         parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3.5" fill="{color}" class="lab-dot"/>'
                   for a, b in points]  # fmt: skip
-        ends += [(points[-1][1], points[-1][0], letter)] if points else []
-    at = -math.inf
-    for down, across, letter in sorted(ends):
-        at = max(down, at + APART)  # below the one above
-        place = f'x="{across + 9:.1f}" y="{at + 5:.1f}"'
-        parts.append(f'<text {place} class="lab-title">{letter}</text>')
+        ends += [[points[-1][1], points[-1][0], letter]] if points else []
+    ends.sort()
+    for (above, *_), end in itertools.pairwise(ends):
+        end[0] = max(end[0], above + APART)
+    floor = HEIGHT - BOTTOM
+    for end in reversed(ends):
+        end[0] = min(end[0], floor)
+        floor = end[0] - APART
+    parts += [f'<text x="{across + 9:.1f}" y="{down + 5:.1f}" class="lab-title">{letter}</text>'
+              for down, across, letter in ends]  # fmt: skip
     label = f"{title} by epoch: " + "; ".join(
         f"{arm['arm']} {arm['history'][-1][key]:.2f}" for arm in arms if arm["history"]
     )
@@ -157,13 +162,12 @@ def table(arms: Sequence[Mapping]) -> str:
     rows = "".join(_row(arm, *keys.get(id(arm), ("", "")), axis) for arm in arms)
     ready = any(arm.get("features_known") for arm in arms)
     star = "* The frozen part had been computed before: these seconds do not hold it." * ready
-    return (
-        '<table class="lab-table"><thead><tr><th scope="col">arm</th><th scope="col">state</th>'
-        f'<th scope="col">test AUC, 95 % interval{_scale(axis)}</th><th scope="col">AUC</th>'
-        '<th scope="col" class="number">accuracy</th><th scope="col" class="number">trainable</th>'
-        f'<th scope="col" class="number">seconds</th></tr></thead><tbody>{rows}</tbody></table>'
-        + remark(star)
-    )
+    heads = ("arm", "state", f"test AUC, 95 % interval{_scale(axis)}", "AUC", "accuracy",
+             "trainable", "seconds")  # fmt: skip
+    head = "".join(f'<th scope="col" class="{"number" * (k > 2)}">{text}</th>'
+                   for k, text in enumerate(heads))  # fmt: skip
+    below = f"<tbody>{rows}</tbody></table>{remark(star)}"
+    return f'<table class="lab-table"><thead><tr>{head}</tr></thead>{below}'
 
 
 def _scale(axis: tuple[float, float], drawn: str = "", alt: str = "") -> str:
@@ -184,7 +188,7 @@ def _place(value: float, axis: tuple[float, float]) -> str:
 
 
 def _row(arm: Mapping, letter: str, dash: str, axis: tuple[float, float]) -> str:
-    color = color_of(arm["strategy"])
+    color = color_of(arm["strategy"]) if letter else INK
     who = named(letter, arm, dash) if letter else f"<span>{safe(arm['arm'])}</span>"
     begin = (
         f'<tr><th scope="row" class="lab-arm">{who}</th><td><span class="lab-badge '

@@ -69,17 +69,14 @@ def _shown(value: Interval) -> str:
 
 def below_the_baseline(race: Race) -> str:
     """Name the arms that are right no more often than the commoner class alone would be."""
-    share = race.baseline["accuracy"] if race.baseline else 0.0
+    share = race.baseline["accuracy"] if race.baseline else -1.0
     low = [f"{label} ({result.accuracy:.1%})" for label, result in race.results.items()
            if result.accuracy <= share]  # fmt: skip
+    if not low:
+        return ""
     return (
-        ""
-        if not low
-        else (
-            f"Right no more often than {race.baseline['arm']} ({share:.1%}): {', '.join(low)}. AUC "
-            "asks for the order of the images alone; before use, choose a threshold on the validation "
-            "images."
-        )
+        f"Right no more often than {race.baseline['arm']} ({share:.1%}): {', '.join(low)}. AUC "
+        "asks for the order of the images alone; before use, choose a threshold on validation."
     )
 
 

@@ -20,10 +20,7 @@ REDRAW_SECONDS = 0.3  # while a race runs
 
 OWN = "your own setup"
 
-KEYS = (
-    "Keys: Tab moves on, Enter presses a button. In the page of make app PageDown and the right "
-    "arrow go to the next step, PageUp and the left arrow back."
-)
+KEYS = "Keys: Tab and Enter; in make app PageDown, PageUp and the arrows change the step."
 
 # The parts of the page, from the top.
 ORDER = ("step", "question", "guess", "start", "outcome", "table", "explanation", "look", "curves",

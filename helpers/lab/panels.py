@@ -129,7 +129,8 @@ class Pictures:
         sources = {row["source"] for row in rows}
         arms = [row for row in rows if row["strategy"] != "baseline"]
         legend = "; ".join(f"{k}: {words}" for k, words in SOURCE_WORDS.items() if k in sources)
-        self.boxes["table"].value = drawings.table(rows) + remark(legend) + remark(caveat, "caveat")
+        below = remark(legend, "quiet lab-legend") + remark(caveat, "caveat")
+        self.boxes["table"].value = drawings.table(rows) + below
         bare = [r["arm"] for r in arms if r["source"] == "stored" and not r["history"]]
         all_bare = len(bare) == len(arms)
         which = "these arms" if all_bare else ", ".join(bare)
@@ -159,7 +160,8 @@ class Pictures:
             )
         said = "".join(f"<p>{safe(sentence)}</p>" for sentence in sentences)
         look_at = lab.current.look_at
-        return f"<h3>Explain this result</h3>{said}{remark(look_at and f'Look: {look_at}')}"
+        look = remark(look_at and f"Look: {look_at}", "quiet lab-look")
+        return f"<h3>Explain this result</h3>{said}{look}"
 
     def _errors(self) -> str:
         """Return the errors of the arm with the best AUC, clear or not, or why there are none."""

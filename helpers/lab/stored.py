@@ -91,9 +91,8 @@ def baseline_row(labels: np.ndarray, classes: list[str] | tuple[str, ...]) -> di
     It orders no image before another: its AUC is .5.
     """
     counts = np.bincount(labels)
-    return {
-        "arm": f"always {classes[counts.argmax()]!r}", "strategy": "baseline", "words": "baseline",
-        "source": "baseline", "share": 1.0, "note": "", "history": [], "auc": 0.5, "auc_lo": 0.5,
-        "auc_hi": 0.5, "accuracy": float(counts.max() / counts.sum()), "trainable": 0,
-        "seconds": 0.0,
-    }  # fmt: skip
+    name, share = f"always {classes[counts.argmax()]!r}", float(counts.max() / counts.sum())
+    same = dict.fromkeys(("strategy", "words", "source"), "baseline")
+    scores = dict.fromkeys(("auc", "auc_lo", "auc_hi"), 0.5)
+    return {"arm": name, "history": [], "accuracy": share, "trainable": 0, "seconds": 0.0,
+            **same, **scores}  # fmt: skip

@@ -74,7 +74,7 @@ EVEN, BEHIND, AHEAD, FAR = result(1.0, 0), result(1.0, 7), result(2.0, 1), resul
          ["No clear winner: full fine-tune is ahead", "includes 0 on the same 300 test images",
           "!Take", "!ecommend"]),
         ([(PROBE, result(0.2, 1)), (PARTIAL, BEHIND), (FULL, EVEN), (MEAN, result(1.0, 3))], NONE,
-         ["Not told apart from it either: ", "Clearly behind: feature extraction."]),
+         ["Not told apart from it either: ", "Clearly behind: feature extraction"]),
         # A row of scores has no predictions to pair.
         ([(PROBE, row_only(1.0)), (FULL, result(1.02))], NONE, ["wider than a paired one"]),
     ],

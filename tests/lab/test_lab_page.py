@@ -131,7 +131,7 @@ NUMBERS = [("arm", "head_lr", "0,003"), ("arm", "head_lr", "-1"), ("arm", "decay
 @pytest.mark.parametrize("prepared", [True, False])
 def test_what_is_no_number_bars_race_until_it_is_one(tiny, of, name, typed, prepared):
     board = page.StrategyLab(Lab(None if prepared else TWO))
-    before, owner = board.lab.setup, board.setup if of == "setup" else board.setup.arms.children[1]
+    before, owner = board.lab.setup, board.setup if of == "setup" else board.setup.arms.children[-1]
     field = getattr(owner, name)
     whole, field.value = field.value, typed
     assert field.value == typed, "what was typed stays, to be put right"
@@ -301,9 +301,9 @@ def test_a_reload_comes_back(board, tiny):
     again.restore(where)
     assert again.lab.wait(30)
     assert again.where == where
-    assert text(again, "table") == first.replace(">live<", ">earlier<").replace(
-        "live: trained just now", "earlier: the very same run, trained on this machine before"
-    )
+    scores = r"<td class=\"number\">[^<]+"
+    assert re.findall(scores, text(again, "table")) == re.findall(scores, first)
+    assert text(again, "table").count(">earlier<") == 2
     assert again.lab.guess == NONE
     again.restore("race=gone&step=9&guess=nobody&presenter=1")
     assert "prepared race" in again.start.message.value
