@@ -53,7 +53,7 @@ def outcome(race: Race) -> str:
             f"No clear winner: {first} is ahead of {other} by {_shown(ahead)}, which includes 0"
             f"{where}.{also}{last}"
         )
-    return f"Clear winner: {first}, ahead of {other} by {_shown(ahead)}{where}."
+    return f"Clear winner of this race: {first}, ahead of {other} by {_shown(ahead)}{where}."
 
 
 def told_apart(results: Mapping[str, Result]) -> tuple[list[str], list[str]]:
@@ -168,15 +168,15 @@ def recommendation(race: Race, found: Evidence | None) -> str:
     label = labels.get(advice.strategy)
     beaten_by = [other for other in results if label not in (None, other)
                  and difference(results[other], results[label]).lo > 0]  # fmt: skip
-    beside = "this race, one run of each arm, does not speak against it"
+    beside = "This race, one run of each arm, does not speak against it."
     if label is None:
-        beside = "that arm was not in this race"
+        beside = "That arm was not in this race."
     elif beaten_by:
-        beside = f"here {' and '.join(beaten_by)} clearly beat it, in one run: try other seeds"
+        beside = f"Here {' and '.join(beaten_by)} clearly beat it, in one run: try other seeds."
     headline = getattr(advice, "headline", label_of(advice.strategy))
     return (
-        f"Recommended: {headline}. So says the decision table, from runs with three seeds, "
-        f"{where} ({advice.confidence} confidence); {beside}."
+        f"Recommended by the decision table, from runs with three seeds {where}: {headline} "
+        f"({advice.confidence} confidence). {beside}"
     )
 
 

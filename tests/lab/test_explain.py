@@ -68,7 +68,7 @@ EVEN, BEHIND, AHEAD, FAR = result(1.0, 0), result(1.0, 7), result(2.0, 1), resul
     ("arms", "leads", "words"),
     [
         ([(PROBE, FAR), (FULL, AHEAD)], "full fine-tune",
-         ["Clear winner: full fine-tune, ahead of feature extraction by",
+         ["Clear winner of this race: full fine-tune, ahead of feature extraction by",
           "on the same 300 test images"]),
         ([(PROBE, BEHIND), (FULL, EVEN)], NONE,
          ["No clear winner: full fine-tune is ahead", "includes 0 on the same 300 test images",
@@ -148,8 +148,8 @@ def grid(winner: str) -> Evidence:
         (FULL, {}, "full_finetune", "full fine-tune"),
         (FULL, {}, "full_finetune", "at n = 200 on elpv"),
         (FULL, {}, "full_finetune", "does not speak against it"),
-        (FULL, {}, "feature_extraction", "here full fine-tune clearly beat it, in one run"),
-        (Arm("scratch"), {}, "full_finetune", "that arm was not in this race"),
+        (FULL, {}, "feature_extraction", "Here full fine-tune clearly beat it, in one run"),
+        (Arm("scratch"), {}, "full_finetune", "That arm was not in this race"),
         # Where the table says nothing this race does.
         (FULL, {"backbone": "resnet18"}, "full_finetune", "full fine-tune. It is one run"),
         (MOVES, {}, "full_finetune", "BN moves. It is one run"),
@@ -158,7 +158,7 @@ def grid(winner: str) -> Evidence:
 def test_one_arm_is_recommended(arm, changes, wins, says):
     said = recommendation(race((PROBE, FAR), (arm, AHEAD), **changes), grid(wins))
     assert says in said
-    assert said.startswith("Recommended: ")
+    assert said.startswith("Recommended")
     assert said.count("ecommend") == 1
 
 
