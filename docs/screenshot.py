@@ -34,7 +34,7 @@ def main() -> None:
         page.goto(url)
         page.get_by_text("guess first", exact=True).click(timeout=120_000)
         page.get_by_role("button", name="Race", exact=True).click()
-        expect(page.get_by_text("Done.")).to_be_visible(timeout=600_000)
+        expect(page.locator(".lab-status").get_by_text("Done.")).to_be_visible(timeout=600_000)
         page.mouse.move(0, 0)
         page.wait_for_timeout(1000)
         shot = Image.open(io.BytesIO(page.screenshot()))

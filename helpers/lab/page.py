@@ -99,6 +99,7 @@ class StrategyLab(widgets.VBox):
         self.presenter.value = asked.get("presenter") == "1"
         self.step.value = {name[0]: name for name in STEPS}.get(asked.get("step"), self.step.value)
         if asked.get("raced"):
+            self.predict_first.value &= self.lab.guess is not None  # without one it was off
             self.lab.race()
 
     @property

@@ -305,6 +305,10 @@ def test_a_reload_comes_back(board, tiny):
     assert re.findall(scores, text(again, "table")) == re.findall(scores, first)
     assert text(again, "table").count(">earlier<") == 2
     assert again.lab.guess == NONE
+    unasked = page.StrategyLab()
+    unasked.restore("race=The+BN+trap&raced=1")
+    assert unasked.lab.wait(30)
+    assert unasked.lab.phase == "done"
     again.restore("race=gone&step=9&guess=nobody&presenter=1")
     assert "prepared race" in again.start.message.value
     assert again.step.value == "3 race"
