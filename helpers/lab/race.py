@@ -246,8 +246,7 @@ def _bare(backbone: str, channels: int, n_classes: int) -> Backbone:
     """Return a network of shapes only."""
     with torch.device("meta"):
         model = backbones.load(backbone, weights=None)
-        stem = model.stem_conv
-        stem.weight = torch.nn.Parameter(stem.weight[:, :channels])
+        model.stem_conv.weight = torch.nn.Parameter(model.stem_conv.weight[:, :channels])
         model.replace_head(backbones.linear_head(model.n_features, n_classes))
     return model
 

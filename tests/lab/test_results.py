@@ -16,6 +16,7 @@ from helpers.lab.races import PREPARED
 from helpers.lab.setup import Arm, Setup
 from helpers.networks import backbones
 from helpers.training import experiments, metrics
+from measure import races
 from tests.conftest import make_dataset
 from tests.lab.conftest import TWO, run
 
@@ -187,6 +188,20 @@ def test_a_random_start_is_clearly_behind_in_the_first_prepared_race(private_cac
     assert lab.current.baseline["arm"] == "always 'intact'"
     assert round(lab.current.baseline["accuracy"], 4) == 0.6875
     assert scratch.accuracy < 0.6875 < min(probe.accuracy, full.accuracy)
+
+
+def test_whole_runs_are_measured_and_read_back(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(races, "PREPARED", (replace(PREPARED[0], setup=TWO),))
+    assert races.make(tmp_path / "races.json") == 2
+    monkeypatch.setattr(stored, "RACES", tmp_path / "races.json")
+    stored.whole_runs.cache_clear()
+    try:
+        for arm in TWO.arms:
+            result, history = stored.find(TWO, arm, table())
+            assert result.score.n == len(make_dataset().test)
+            assert (result.n_train, len(history)) == (16, 2)
+    finally:
+        stored.whole_runs.cache_clear()
 
 
 def test_seconds_without_the_frozen_part_are_marked(bench):
