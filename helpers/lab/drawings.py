@@ -163,7 +163,7 @@ def table(arms: Sequence[Mapping]) -> str:
     ready = any(arm.get("features_known") for arm in arms)
     star = "* The frozen part had been computed before: these seconds do not hold it." * ready
     heads = ("arm", "state", f"test AUC, 95 % interval{_scale(axis)}", "AUC", "accuracy",
-             "trainable", "seconds")  # fmt: skip
+             "seconds", "trainable")  # fmt: skip
     head = "".join(f'<th scope="col" class="{"number" * (k > 2)}">{text}</th>'
                    for k, text in enumerate(heads))  # fmt: skip
     below = f"<tbody>{rows}</tbody></table>{remark(star)}"
@@ -201,7 +201,7 @@ def _row(arm: Mapping, letter: str, dash: str, axis: tuple[float, float]) -> str
             f'background:{color}"></div></div>'
         )
         note = f'<span class="lab-note">{safe(arm["note"])}</span>' if arm["note"] else bar
-        return f'{begin}<td colspan="5">{note}</td></tr>'
+        return f'{begin}<td colspan="4">{note}</td><td></td></tr>'
     auc, lo, hi = (arm[key] for key in ("auc", "auc_lo", "auc_hi"))
     text = f"{auc:.3f} <small>[{lo:.3f}, {hi:.3f}]</small>" if lo < hi else f"{auc:.3f}"
     line = f'<line x1="{_place(lo, axis)}" x2="{_place(hi, axis)}" y1="50%" y2="50%"'
@@ -209,8 +209,9 @@ def _row(arm: Mapping, letter: str, dash: str, axis: tuple[float, float]) -> str
         f'{line} class="lab-edge"/>{line} stroke="{color}" stroke-width="5"/>'
         f'<circle cx="{_place(auc, axis)}" cy="50%" r="0.4em" fill="{color}" class="lab-dot"/>'
     )
-    numbers = (text, f"{arm['accuracy']:.1%}", f"{arm['trainable']:,}",
-               f"{arm['seconds']:.1f}" + "*" * bool(arm.get("features_known")))  # fmt: skip
+    star = "*" * bool(arm.get("features_known"))
+    numbers = (text, f"{arm['accuracy']:.1%}", f"{arm['seconds']:.1f}{star}",
+               f"{arm['trainable']:,}")  # fmt: skip
     return (
         f"{begin}<td>{_scale(axis, drawn=drawn, alt=f'{auc:.2f}, from {lo:.2f} to {hi:.2f}')}</td>"
         + "".join(f'<td class="number">{text}</td>' for text in numbers)

@@ -20,7 +20,7 @@ REDRAW_SECONDS = 0.3  # while a race runs
 
 OWN = "your own setup"
 
-KEYS = "Keys: Tab and Enter; in make app PageDown, PageUp and the arrows change the step."
+KEYS = "Large type, step by step. In make app PageDown, PageUp and the arrows change the step."
 
 # The parts of the page, from the top.
 ORDER = ("step", "question", "guess", "start", "outcome", "table", "explanation", "look", "curves",
@@ -56,11 +56,10 @@ class StrategyLab(widgets.VBox):
         self.guess, self.start = GuessPanel(self.lab), StartPanel(self.lab)
         self.pictures, self.kept = Pictures(self.lab), KeptPanel(self.lab)
         self.address = widgets.HTML()
-        keys = widgets.HTML(f'<small class="lab-quiet lab-keys">{KEYS}</small>')
         self.parts = {
             **self.pictures.boxes, "setup": self.setup, "guess": self.guess, "start": self.start,
             "kept": self.kept, "look": self.look,
-            "step": widgets.VBox([self.step, keys]),
+            "step": self.step,
         }  # fmt: skip
         header = widgets.HBox([
             widgets.HTML("<h1>Strategy lab</h1>"), self.prepared, self.predict_first, self.presenter
@@ -122,7 +121,7 @@ class StrategyLab(widgets.VBox):
             widgets.Checkbox(description=words, indent=False, layout={"width": "auto"})
             for words in ("guess first", "presenter")
         )
-        self.predict_first.value = self.lab.predict_first
+        self.predict_first.value, self.presenter.tooltip = self.lab.predict_first, KEYS
         self.look = widgets.ToggleButtons(options=tuple(LOOKS))
         self.step = widgets.ToggleButtons(options=tuple(STEPS))
         self.step.add_class("lab-steps")
@@ -173,11 +172,10 @@ class StrategyLab(widgets.VBox):
         else:
             shown = {*ALWAYS, LOOKS[self.look.value]}
             self.remove_class("lab-presenter")
-        # Where Race stands, what it waits for stands, too.
-        if self.lab.predict_first and "start" in shown and self.lab.guess is None:
-            shown.add("guess")
-        elif not self.lab.predict_first:
+        if not self.lab.predict_first:
             shown.discard("guess")
+        elif self.presenter.value and self.lab.guess is None and "start" in shown:
+            shown = shown - {"curves"} | {"guess"}  # what Race waits for; nothing is drawn yet
         self.address.value = f'<i class="lab-address" data-query="{drawings.safe(self.where)}"></i>'
         for name, part in self.parts.items():
             part.layout.display = "" if name in shown else "none"
