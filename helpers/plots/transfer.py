@@ -108,7 +108,7 @@ def probe_curves(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
         or ``"random"``) and ``seed``.
     titles : dataset -> title of its panel; these are drawn, in this order.
     """
-    figure, row = layout.panels(len(titles), 6.6, 4.6, sharey=True)
+    figure, row = layout.panels(len(titles), min(6.6, 14 / len(titles)), 4.6, sharey=True)
     for axes, (dataset, title) in zip(row, titles.items(), strict=True):
         here = table[table["dataset"] == dataset]
         seeds = here["seed"].nunique()
@@ -121,7 +121,7 @@ def probe_curves(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
             if rows["seed"].nunique() > 1:
                 axes.plot(rows["depth"], rows["auc"], marker, color=color, ms=4, alpha=0.5)
         _depth_axis(axes, here)
-        note = f"n = {here['n_train'].max()} to train, {here['n_test'].max()} to test, {seeds} seed"
+        note = f"{here['n_train'].max()} to train, {here['n_test'].max()} to test, {seeds} seed"
         axes.set(title=title, xlabel=note + "s" * (seeds != 1))
     row[0].set_ylabel("test AUC of a linear probe\n(95 % bootstrap interval)")
     row[0].legend(loc="upper left")
@@ -174,25 +174,56 @@ def gap_by_n(gaps: Mapping[str, pd.DataFrame]) -> Figure:
         hollow, without an interval. Empty tables are named in the legend as not measured.
     """
     figure, axes = plt.subplots(figsize=(9, 5))
-    axes.axhline(0, color=INK, lw=1)
-    for k, (title, table) in enumerate(gaps.items()):
-        color, marker = set_look(title, k)
-        label = title + ("" if len(table) else ": not all arms yet")
-        x = table.index.to_numpy(float) * 1.04 ** layout.beside(k, len(gaps), 1)
-        axes.plot(x, table["gap"], color=color, marker=marker, ms=8, label=label)
-        alone = table["lo"].isna().to_numpy()
-        axes.plot(x[alone], table["gap"][alone], marker, color=color, mfc="white", ms=8)
-        ends = table[["lo", "hi"]].to_numpy(float)[~alone].T
-        axes.vlines(x[~alone], *ends, color=color, lw=3, alpha=0.45)
+    places = [
+        table.index.to_numpy(float) * 1.04 ** layout.beside(k, len(gaps), 1)
+        for k, table in enumerate(gaps.values())
+    ]
+    hollow = _gaps(axes, gaps, places)
     if sizes := {n for table in gaps.values() for n in table.index}:
         layout.size_axis(axes, sizes, ratio=1.2)  # no label for 194 beside 200
         axes.minorticks_off()
-    axes.set(xlabel="training images (hollow: one seed, no interval)")
+    axes.set(xlabel="training images" + " (hollow: one seed, no interval)" * hollow)
     axes.set_ylabel("test AUC: full fine-tune minus scratch\n(its better budget), 95 % interval")
     axes.set_title("above 0: pretraining helps", loc="left")
     axes.grid(axis="y", color=FROZEN)
     layout.legend_outside(figure, "lower center", ncols=2)
     return figure
+
+
+@draws
+def gap_by_part(gaps: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw how far pretrained probes are ahead of random ones at each part, a line per data set.
+
+    Parameters
+    ----------
+    gaps : title -> table of `helpers.evidence.probes.gains_by_part`.
+    """
+    figure, axes = plt.subplots(figsize=(9, 4.6))
+    parts = next(iter(gaps.values())).index
+    places = [np.arange(len(parts)) + layout.beside(k, len(gaps), 0.1) for k in range(len(gaps))]
+    _gaps(axes, gaps, places)
+    axes.set_xticks(range(len(parts)), parts)
+    axes.set_ylabel("AUC of a probe: pretrained minus random,\n95 % interval of the difference")
+    axes.set_title("above 0: pretraining helps", loc="left")
+    axes.grid(axis="y", color=FROZEN)
+    layout.legend_outside(figure, "lower center", ncols=len(gaps))
+    return figure
+
+
+def _gaps(axes: Axes, gaps: Mapping[str, pd.DataFrame], places: Sequence[np.ndarray]) -> bool:
+    """Draw a line with intervals per table, hollow where there is none; tell whether any is."""
+    axes.axhline(0, color=INK, lw=1)
+    hollow = False
+    for k, (title, table) in enumerate(gaps.items()):
+        color, marker = set_look(title, k)
+        label, x = title + ("" if len(table) else ": not all arms yet"), places[k]
+        axes.plot(x, table["gap"], color=color, marker=marker, ms=8, label=label)
+        alone = table["lo"].isna().to_numpy()
+        axes.plot(x[alone], table["gap"][alone], marker, color=color, mfc="white", ms=8)
+        ends = table[["lo", "hi"]].to_numpy(float)[~alone].T
+        axes.vlines(x[~alone], *ends, color=color, lw=3, alpha=0.45)
+        hollow |= bool(alone.any())
+    return hollow
 
 
 @draws

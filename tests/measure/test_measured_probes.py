@@ -8,8 +8,8 @@ from measure.probes import N_TRAIN, Cell
 
 
 def test_the_cells_are_those_of_the_stored_tables():
-    assert len(probes.cells()) == 2 * 3 * 2
-    assert len(cka.cells()) == 3 * 3
+    assert len(probes.cells()) == 3 * 3
+    assert len(cka.cells()) == 4 * 3
     assert not runner.missing(probes.TABLE, probes.cells())
     assert not runner.missing(cka.TABLE, cka.cells())
 
