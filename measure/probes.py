@@ -12,10 +12,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from helpers import datasets
 from helpers.datasets import Card, Dataset
 from helpers.evidence.probes import PROBE_COLUMNS, PROBES
-from helpers.inspection import gains, probe_parts
+from helpers.inspection import probe_parts
 from helpers.networks import backbones
 from helpers.networks.backbones import Backbone
 from helpers.training import experiments, predict
+from measure import reference
 from measure.runner import Table
 
 N_TRAIN, IMAGE_SIZE, BACKBONE = 400, 96, "efficientnet_lite0"
@@ -69,10 +70,12 @@ def measure(cell: Cell) -> list[dict]:
     }
     found = {name: probe_parts(model, data) for name, model in models.items()}
     for name in list(models)[1:]:
-        found[name] = pd.concat([found[name], gains(found["imagenet"], found[name], data)], axis=1)
+        pairs = zip(found["imagenet"]["score"], found[name]["score"], strict=True)
+        gains = [reference.difference(trained, data, other.probabilities, "gain")
+                 for trained, other in pairs]  # fmt: skip
+        found[name] = found[name].join(pd.DataFrame(gains))
     rows = pd.concat([table.assign(weights=name) for name, table in found.items()])
-    decimals = dict.fromkeys(("auc", "auc_lo", "auc_hi", "gain", "gain_lo", "gain_hi"), 4)
-    return rows.round(decimals).assign(
+    return rows.round({"auc": 4, "auc_lo": 4, "auc_hi": 4}).assign(
         **cell._asdict(), domain=data.card.domain, backbone=BACKBONE, image_size=IMAGE_SIZE,
         versions=experiments.versions(),
     ).to_dict("records")  # fmt: skip

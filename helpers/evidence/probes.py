@@ -16,8 +16,8 @@ CKA = tables.FOLDER / "cka.csv"
 
 PROBE_COLUMNS = (
     "dataset", "domain", "n_train", "n_val", "n_test", "backbone", "image_size", "weights", "seed",
-    "part", "depth", "channels", "auc", "auc_lo", "auc_hi", "gain", "gain_lo", "gain_hi", "strength",
-    "versions",
+    "part", "depth", "channels", "auc", "auc_lo", "auc_hi",
+    "gain", "gain_lo", "gain_hi", "strength", "versions",
 )  # fmt: skip
 
 CKA_COLUMNS = (

@@ -20,4 +20,4 @@ from helpers.inspection.filters import stem_filters, stem_strengths
 from helpers.inspection.gradcam import gradcam
 from helpers.inspection.maximise import maximise
 from helpers.inspection.patches import Places, strongest_patches, strongest_places
-from helpers.inspection.probes import gains, probe, probe_parts
+from helpers.inspection.probes import probe, probe_parts

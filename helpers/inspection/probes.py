@@ -97,22 +97,3 @@ def probe_parts(
             "score": fitted.score,
         })  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def gains(pretrained: pd.DataFrame, other: pd.DataFrame, data: Dataset) -> pd.DataFrame:
-    """Return how far each part's pretrained probe is above another network's, on the same images.
-
-    Parameters
-    ----------
-    pretrained, other : tables of `probe_parts`, both from `data`.
-
-    Returns
-    -------
-    A row per part: ``gain, gain_lo, gain_hi``, with the paired 95 % bootstrap of
-    `helpers.training.metrics.auc_difference`.
-    """
-    rows = [
-        metrics.auc_difference(new.labels, old.probabilities, new.probabilities, data.test.groups)
-        for new, old in zip(pretrained["score"], other["score"], strict=True)
-    ]
-    return pd.DataFrame(rows).set_axis(["gain", "gain_lo", "gain_hi"], axis=1)

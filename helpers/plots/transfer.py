@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -173,20 +173,13 @@ def gap_by_n(gaps: Mapping[str, pd.DataFrame]) -> Figure:
     gaps : title -> table of `helpers.evidence.verdicts.gap_by_n`; one seed alone is drawn
         hollow, without an interval. Empty tables are named in the legend as not measured.
     """
-    figure, axes = plt.subplots(figsize=(9, 5))
-    places = [
-        table.index.to_numpy(float) * 1.04 ** layout.beside(k, len(gaps), 1)
-        for k, table in enumerate(gaps.values())
-    ]
-    hollow = _gaps(axes, gaps, places)
+    what = "test AUC: full fine-tune minus scratch\n(its better budget), 95 % interval"
+    figure, hollow = _gaps(gaps, lambda n, k: n.to_numpy(float) * 1.04**k, what)
+    axes = figure.axes[0]
     if sizes := {n for table in gaps.values() for n in table.index}:
         layout.size_axis(axes, sizes, ratio=1.2)  # no label for 194 beside 200
         axes.minorticks_off()
     axes.set(xlabel="training images" + " (hollow: one seed, no interval)" * hollow)
-    axes.set_ylabel("test AUC: full fine-tune minus scratch\n(its better budget), 95 % interval")
-    axes.set_title("above 0: pretraining helps", loc="left")
-    axes.grid(axis="y", color=FROZEN)
-    layout.legend_outside(figure, "lower center", ncols=2)
     return figure
 
 
@@ -198,32 +191,31 @@ def gap_by_part(gaps: Mapping[str, pd.DataFrame]) -> Figure:
     ----------
     gaps : title -> table of `helpers.evidence.probes.gains_by_part`.
     """
-    figure, axes = plt.subplots(figsize=(9, 4.6))
+    what = "AUC of a probe: pretrained minus\nrandom, 95 % interval of the difference"
+    figure, _ = _gaps(gaps, lambda parts, k: np.arange(len(parts)) + 0.1 * k, what)
     parts = next(iter(gaps.values())).index
-    places = [np.arange(len(parts)) + layout.beside(k, len(gaps), 0.1) for k in range(len(gaps))]
-    _gaps(axes, gaps, places)
-    axes.set_xticks(range(len(parts)), parts)
-    axes.set_ylabel("AUC of a probe: pretrained minus random,\n95 % interval of the difference")
-    axes.set_title("above 0: pretraining helps", loc="left")
-    axes.grid(axis="y", color=FROZEN)
-    layout.legend_outside(figure, "lower center", ncols=len(gaps))
+    figure.axes[0].set_xticks(range(len(parts)), parts)
     return figure
 
 
-def _gaps(axes: Axes, gaps: Mapping[str, pd.DataFrame], places: Sequence[np.ndarray]) -> bool:
-    """Draw a line with intervals per table, hollow where there is none; tell whether any is."""
+def _gaps(gaps: Mapping[str, pd.DataFrame], place: Callable, ylabel: str) -> tuple[Figure, bool]:
+    """Draw a line with intervals per table of ``gap, lo, hi``; also tell whether any is hollow."""
+    figure, axes = plt.subplots(figsize=(9, 5))
     axes.axhline(0, color=INK, lw=1)
-    hollow = False
     for k, (title, table) in enumerate(gaps.items()):
         color, marker = set_look(title, k)
-        label, x = title + ("" if len(table) else ": not all arms yet"), places[k]
+        label = title + ("" if len(table) else ": not all arms yet")
+        x = place(table.index, layout.beside(k, len(gaps), 1))
         axes.plot(x, table["gap"], color=color, marker=marker, ms=8, label=label)
         alone = table["lo"].isna().to_numpy()
         axes.plot(x[alone], table["gap"][alone], marker, color=color, mfc="white", ms=8)
         ends = table[["lo", "hi"]].to_numpy(float)[~alone].T
         axes.vlines(x[~alone], *ends, color=color, lw=3, alpha=0.45)
-        hollow |= bool(alone.any())
-    return hollow
+    axes.set_ylabel(ylabel)
+    axes.set_title("above 0: pretraining helps", loc="left")
+    axes.grid(axis="y", color=FROZEN)
+    layout.legend_outside(figure, "lower center", ncols=2)
+    return figure, any(table["lo"].isna().any() for table in gaps.values())
 
 
 @draws

@@ -132,6 +132,22 @@ def test_gaps_are_drawn_with_what_is_missing_named():
     assert plots.gap_by_n({"flowers": gaps()}).legends
 
 
+def test_gaps_by_part_are_drawn_with_their_intervals():
+    table = pd.DataFrame({"gap": [0.0, 0.1], "lo": [-0.1, 0.05], "hi": [0.1, 0.15]},
+                         index=["stem", "stage1"])  # fmt: skip
+    axes = plots.gap_by_part({"solar cells": table}).axes[0]
+    assert lines(axes)["solar cells"][1] == [0.0, 0.1]
+    bars = [list(segment[:, 1]) for segment in axes.collections[0].get_segments()]
+    assert bars == [[-0.1, 0.1], [0.05, 0.15]]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["stem", "stage1"]
+
+
+def test_hollow_markers_are_explained_only_where_there_are_any():
+    one, three = gaps((50, 0.1, np.nan, np.nan, 1)), gaps((50, 0.1, 0.0, 0.2, 3))
+    found = [plots.gap_by_n({"a": table}).axes[0].get_xlabel() for table in (one, three)]
+    assert ["hollow" in label for label in found] == [True, False]
+
+
 def test_a_figure_can_be_a_small_jpeg():
     figure = plots.channel_gallery({"stage1": {0: RNG.random((64, 64, 3))}})
     picture = plots.as_jpeg(figure, dpi=60)
