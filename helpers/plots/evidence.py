@@ -111,7 +111,8 @@ def _set_panels(
         axes.set_title(set_label(name, "\n").replace(name, style.SET_TITLES.get(name, name)))
         axes.grid(axis="y", color=style.FROZEN)
     seeds = "/".join(str(k) for k in sorted(set(arms["seeds"]), reverse=True))
-    row[0].set_ylabel(f"test AUC, mean of {seeds} seeds,\n95 % t-interval")
+    cut = " (cut at 1)" * bool(arms["hi"].max() > 1)
+    row[0].set_ylabel(f"test AUC, mean of {seeds} seeds,\n95 % t-interval{cut}")
     lowest = arms[["auc", "lo"]].min(axis=None)
     row[0].set_ylim(max(0, lowest - 0.03), 1.0)  # no AUC is above 1
     handles = [Line2D([], [], ms=9, label=label_of(arm), **look_of(arm))
