@@ -78,7 +78,8 @@ def measure(cell: Cell) -> list[dict]:
     )  # fmt: skip
     if cell == plain and cell.n_train == max(SIZES):
         add_agreement(cell, outcome)
-    row = outcome.row() | cell._asdict() | reference.difference(outcome, without, "gain")
+    gain = reference.difference(outcome.score, outcome.data, without, "gain")
+    row = outcome.row() | cell._asdict() | gain
     row |= {"n_test": outcome.score.n, "train_seconds": round(outcome.run.processor_seconds, 1)}
     return [{name: row[name] for name in COLUMNS}]
 

@@ -101,7 +101,7 @@ def test_the_imagenet_caveat_stands_wherever_hymenoptera_does():
     labels = plots.decision_map(evidence.cells).axes[0].get_yticklabels()
     assert "hymenoptera\ntoy\ndrawn from ImageNet" in [t.get_text() for t in labels]
     titles = [axes.get_title() for axes in plots.arm_curves(evidence.arms).axes]
-    assert titles == ["far", "hymenoptera\n(drawn from ImageNet)"]
+    assert titles == ["far", "ants and bees\n(drawn from ImageNet)"]
 
 
 def test_continued_curves_are_dashed_and_end_before_what_others_published(grid):
