@@ -191,7 +191,7 @@ def test_the_others_are_behind_the_favourite_by_the_auc_difference_over_groups(f
     lead = raced["behind"]["feature extraction"]
     assert lead.mean == lead.hi == 1
     assert 0 < lead.lo < 1, "a handful of images is no certainty"
-    assert raced["favourite"] == "partial fine-tuning of the last two stages"
+    assert raced["favourite"] == "partial fine-tune"
     assert np.array_equal(given[0], data.test.groups)
     assert len(np.unique(given[0])) < len(data.test), "two images of a patient"
 

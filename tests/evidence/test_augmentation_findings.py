@@ -28,7 +28,7 @@ def test_findings_count_both_the_seeds_and_the_test_images():
     }
     runs = toy_runs({"none": [(0, 0, 0)] * 6, **bars})
     table = augmentation.findings(runs).set_index("policy")
-    assert table["verdict"].to_dict() == {
+    assert table["effect"].to_dict() == {
         "natural": "helps", "dihedral": "not distinguishable",
         "radiograph": "not distinguishable", "too_strong": "hurts",
     }  # fmt: skip
@@ -44,7 +44,7 @@ def test_findings_count_both_the_seeds_and_the_test_images():
 
 def test_findings_judge_nothing_before_every_seed_is_measured():
     runs = toy_runs({"none": [(0, 0, 0)] * 6, "natural": [(0.03, 0.01, 0.05)] * 5})
-    assert augmentation.findings(runs)["verdict"].tolist() == ["unfinished"]
+    assert augmentation.findings(runs)["effect"].tolist() == ["unfinished"]
     empty = tables.read(augmentation.RESULTS.with_name("no such table.csv"), COLUMNS)
     assert augmentation.findings(empty).empty
 

@@ -44,7 +44,7 @@ def test_every_knob_redraws(advisor):
 
 def test_what_a_gain_is_worth_changes_the_choice():
     means = {"feature_extraction": 0.80, "full_finetune": 0.815}
-    advisor = Advisor(found(rows("far", 400, means, noise=0.03)), SIMILAR)
+    advisor = Advisor(found(rows("far", 400, means, noise=0.001)), SIMILAR)
     assert advisor.advice.strategy == "full_finetune"
     advisor.worth.value = 0.02
     assert advisor.advice.strategy == "feature_extraction"
