@@ -63,7 +63,7 @@ def _write_cell(axes: Axes, x: int, y: int, cell, n_arms: int, size: str) -> Non
     else:
         _box(axes, x, y, fc="none", ec=_pale(color, 0.5), hatch="//", lw=1.5)
         # Hatching behind letters is hard to read, so the writing gets a calm ground.
-        axes.add_patch(Rectangle((x - 0.46, y - 0.34), 0.92, 0.68, fc=_pale(color), ec="none"))
+        axes.add_patch(Rectangle((x - 0.46, y - 0.42), 0.92, 0.84, fc=_pale(color), ec="none"))
     lines = [_margin(cell.margin, cell.margin_lo, cell.margin_hi), size]
     lines += [f"{n_arms - len(cell.missing)} of {n_arms} arms so far"] if cell.missing else []
     _write(axes, x, y, label_of(cell.winner), "\n".join(filter(None, lines)))
@@ -116,7 +116,7 @@ def _board(
     found = {_column(table, row.dataset, row.n) for row in table.itertuples()}
     columns = sorted(found, key=lambda column: np.inf if column == "all" else int(column))
     names = list(dict.fromkeys(table["dataset"]))
-    figure, axes = plt.subplots(figsize=(1.8 + 2.1 * len(columns), 1.6 + 1.1 * len(names)))
+    figure, axes = plt.subplots(figsize=(1.8 + 2.25 * len(columns), 1.6 + 1.1 * len(names)))
     for x, y in np.ndindex(len(columns), len(names)):
         _box(axes, x, y, fc="white", ec=RIM)
     axes.set_xticks(range(len(columns)), [c if c == "all" else f"{int(c):,}" for c in columns])
