@@ -27,7 +27,7 @@ COLUMNS = (
 )  # fmt: skip
 
 AGREEMENT_COLUMNS = (*KEY, "n_images", "draws", "agreement", "agreement_lo", "agreement_hi",
-                     "versions")  # fmt: skip
+                     "commoner", "versions")  # fmt: skip
 
 DATASETS = ("elpv", "chest_xray")
 
@@ -70,9 +70,13 @@ def findings(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def kept_predictions(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the agreement per data set and policy, mean over seeds, as the plot takes it."""
+    """Return the agreement per data set and policy, mean over seeds, as the plot takes it.
+
+    ``commoner``: the share of the answer that the networks give more often to unchanged images.
+    """
     rows = rows[rows["policy"] != "none"]
-    names = {"agreement": "value", "agreement_lo": "lo", "agreement_hi": "hi", "n_images": "n"}
+    names = {"agreement": "value", "agreement_lo": "lo", "agreement_hi": "hi", "n_images": "n",
+             "commoner": "commoner"}  # fmt: skip
     means = rows.groupby(["dataset", "policy"], sort=False)[list(names)].mean()
     return means.rename(columns=names).astype({"n": int}).reset_index()
 

@@ -52,12 +52,14 @@ def test_findings_judge_nothing_before_every_seed_is_measured():
 def test_kept_predictions_are_means_over_seeds():
     rows = pd.DataFrame([
         {"dataset": "elpv", "policy": policy, "agreement": a, "agreement_lo": a - 0.1,
-         "agreement_hi": a + 0.1, "n_images": 300}
+         "agreement_hi": a + 0.1, "n_images": 300, "commoner": 0.7}
         for policy, a in (("none", 1.0), ("natural", 0.8), ("natural", 0.6))
     ])  # fmt: skip
     table = augmentation.kept_predictions(rows)
     assert list(table["policy"]) == ["natural"]
-    assert table.loc[0, ["value", "lo", "hi", "n"]].tolist() == pytest.approx([0.7, 0.6, 0.8, 300])
+    assert table.loc[0, ["value", "lo", "hi", "n", "commoner"]].tolist() == pytest.approx(
+        [0.7, 0.6, 0.8, 300, 0.7]
+    )
 
 
 def test_one_line_says_what_was_measured_of_a_policy():
