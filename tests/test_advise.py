@@ -100,7 +100,7 @@ def test_it_counts_measures_and_recommends(folder, tmp_path, capsys):
     for fact in (
         "40 images by their names, 2 classes", "24 train, 6 val, 10 test",
         "Always saying dark would be right for 50.0%", "all 40 x 36 pixels",
-        "the content is gray", "24 of 24 are smaller than 96 pixels", "Recommended",
+        "the content is gray", "24 of 24 are smaller than 96 pixels", "For 24 training images",
         "Confidence:", "What would change it", "on this machine",
         "Every image counts as a patient or part of its own",
     ):  # fmt: skip

@@ -318,9 +318,9 @@ def sentences(advice: Recommendation) -> tuple[list[str], list[str]]:
     text : sentences to stand as paragraphs; the last one announces the points.
     points : what would change the choice, then what others published.
     """
-    word = "Recommended as an extrapolation" if advice.extrapolated else "Recommended"
+    kind = ", an extrapolation" if advice.extrapolated else ""
     text = [
-        f"{word} for {advice.n:,} training images: {advice.headline}. {advice.why}",
+        f"For {advice.n:,} training images{kind}: {advice.headline}. {advice.why}",
         f"Confidence: {advice.confidence}. {' '.join(advice.doubts)}".strip(),
         "What would change it:",
     ]

@@ -63,7 +63,7 @@ def _write_cell(axes: Axes, x: int, y: int, cell, n_arms: int, size: str) -> Non
     else:
         _box(axes, x, y, fc="none", ec=_pale(color, 0.5), hatch="//", lw=1.5)
         # Hatching behind letters is hard to read, so the writing gets a calm ground.
-        axes.add_patch(Rectangle((x - 0.46, y - 0.42), 0.92, 0.84, fc=_pale(color), ec="none"))
+        axes.add_patch(Rectangle((x - 0.455, y - 0.38), 0.91, 0.76, fc=_pale(color), ec="none"))
     lines = [_margin(cell.margin, cell.margin_lo, cell.margin_hi), size]
     lines += [f"{n_arms - len(cell.missing)} of {n_arms} arms so far"] if cell.missing else []
     _write(axes, x, y, label_of(cell.winner), "\n".join(filter(None, lines)))

@@ -15,7 +15,7 @@ def advisor() -> Advisor:
 
 def test_it_shows_advice_and_curves_at_once_and_the_rows_behind_them(advisor):
     assert advisor.advice.n == 400
-    for words in ("Recommended", "Confidence", "What would change it"):
+    for words in ("For 400 training images", "Confidence", "What would change it"):
         assert words in advisor.text.value
     assert picture(advisor.curves)
     assert repr(advisor) == "Advisor(run the notebook to use it)"
