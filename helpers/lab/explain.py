@@ -13,7 +13,6 @@ from helpers.evidence import grid, verdicts
 from helpers.evidence.recommend import recommend
 from helpers.evidence.verdicts import Evidence
 from helpers.lab.race import Race, Result, cost
-from helpers.plots import label_of
 from helpers.training.metrics import Interval, auc_difference
 
 FEW_TESTED = 100  # test images below which an interval says little
@@ -173,9 +172,8 @@ def recommendation(race: Race, found: Evidence | None) -> str:
         beside = "That arm was not in this race."
     elif beaten_by:
         beside = f"Here {' and '.join(beaten_by)} clearly beat it, in one run: try other seeds."
-    headline = getattr(advice, "headline", label_of(advice.strategy))
     return (
-        f"Recommended by the decision table, from runs with three seeds {where}: {headline} "
+        f"Recommended by the decision table, from runs with three seeds {where}: {advice.headline} "
         f"({advice.confidence} confidence). {beside}"
     )
 

@@ -48,6 +48,7 @@ from helpers.plots.transfer import (
     channel_study,
     cka_per_stage,
     gap_by_n,
+    gap_by_part,
     kernels,
     probe_curves,
     receptive_fields,
