@@ -3,11 +3,13 @@
 ``python -m benchmarks.install`` clones the course into a folder of its own, installs it there with
 no cache of earlier downloads, and runs notebook 00 up to its first picture. Options go to
 course.py: ``--cpu`` for PyTorch without GPU libraries, ``--wheels FOLDER`` for an install without a
-network. The row goes into ``benchmarks/install.json``, one for each set of options.
+network. The row goes into ``benchmarks/install.json``, one for each installer and set of options,
+and into the table of ``docs/install.md``.
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "install.json"
+PAGE = ROOT / "docs" / "install.md"
 GPU = ("nvidia", "triton", "cuda")  # folders of site-packages that only a GPU uses
 
 
@@ -63,6 +66,7 @@ def measure(options: list[str]) -> dict:
         packages = next((course / ".venv").rglob("site-packages"))
         gpu = sum(size(path) for path in packages.iterdir() if path.name.startswith(GPU))
         return {
+            "installer": "uv" if shutil.which("uv") and "--wheels" not in options else "pip",
             "options": " ".join(option.split("/")[-1] for option in options),
             "python": sys.version.split()[0],
             "install_seconds": round(installed - start),
@@ -76,9 +80,32 @@ def main() -> None:
     """Measure, and replace the row of the same options."""
     row = measure(sys.argv[1:])
     kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
-    rows = [old for old in kept if old["options"] != row["options"]] + [row]
+    rows = [
+        old for old in kept
+        if (old["installer"], old["options"]) != (row["installer"], row["options"])
+    ]  # fmt: skip
+    rows.append(row)
     RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
+    before, _, rest = PAGE.read_text("utf-8").partition("<!-- measured -->\n")
+    _, _, after = rest.partition("<!-- measured end -->\n")
+    page = f"{before}<!-- measured -->\n{table(rows)}<!-- measured end -->\n{after}"
+    PAGE.write_text(page, "utf-8")
     print(row)
+
+
+def table(rows: list[dict]) -> str:
+    """Return the rows as the table of docs/install.md."""
+    lines = [
+        "| installer | options | install | first picture after | environment | of it for GPUs |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        lines.append(
+            f"| {row['installer']} | {row['options'] or 'none'} | {row['install_seconds']} s "
+            f"| {row['first_picture_seconds']} s | {row['environment_gb']:.1f} GB "
+            f"| {row['of_which_gpu_gb']:.1f} GB |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """What README and data/README say can be checked is checked."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
+from benchmarks import install
 from helpers.__main__ import _parser
 from helpers.datasets.medmnist import MEDMNIST
 from helpers.evidence.tables import COLUMNS
@@ -54,3 +56,8 @@ def test_columns_of_the_results_are_documented():
 def test_readme_names_the_weights_and_their_terms():
     words = README.lower().replace("-", "")
     assert all(name.replace("_", "") in words.replace(" ", "") for name in backbones.LAYOUTS)
+
+
+def test_the_page_on_installing_shows_what_was_measured():
+    page, rows = (ROOT / "docs" / "install.md").read_text("utf-8"), install.RESULTS.read_text()
+    assert install.table(json.loads(rows)) in page
