@@ -12,13 +12,14 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from helpers.plots import alt
 from helpers.plots.style import ACCENT, COLORS, FROZEN, GRAY, INK, color_of, draws, ink_on, label_of
 from helpers.plots.style import SHORT_CAVEATS as CAVEATS
 
 VERDICTS = {"wins": COLORS["full_finetune"], "loses": ACCENT, "no clear difference": FROZEN,
             "not measured": "#FFFFFF"}  # fmt: skip
 
-RIM = "#BBBBBB"
+RIM = "#888888"
 
 
 @draws
@@ -51,7 +52,8 @@ def decision_map(cells: pd.DataFrame, n_arms: int = 7) -> Figure:
         Patch(fc="white", ec=RIM, label="not measured, or no more images"),
     ]
     figure.legend(handles=handles, loc="outside upper right", ncols=3)
-    return figure
+    clear = [f"{c.dataset} n = {c.n} {label_of(c.winner)}" for c in cells.itertuples() if c.clear]
+    return alt.told(figure, f"Clear in {len(clear)} of {len(cells)} cells: {'; '.join(clear)}.")
 
 
 def _write_cell(axes: Axes, x: int, y: int, cell, n_arms: int, size: str) -> None:
@@ -108,7 +110,7 @@ def lesson_map(table: pd.DataFrame) -> Figure:
         axes.text(x, y + 0.16, text, ha="center", va="center", fontsize=10.5, color=ink)
     axes.set_xlabel("training images; AUC of the lesson's arm minus the best other arm, paired "
                     "95 % t-interval over seeds")  # fmt: skip
-    return figure
+    return alt.told(figure, table["verdict"].value_counts().to_dict())
 
 
 def _board(

@@ -11,8 +11,8 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from helpers.plots import layout
-from helpers.plots.style import ACCENT, COLORS, draws
+from helpers.plots import alt, layout
+from helpers.plots.style import ACCENT, COLORS, dark, draws
 
 
 @draws
@@ -32,7 +32,7 @@ def class_examples(
         for axes, position in zip(row, rng.permutation(members)[:n], strict=False):
             layout.show_image(axes, images[position])
         row[0].set_title(f"{classes[k]} ({len(members)} images)", loc="left", fontsize=12)
-    return figure
+    return alt.told(figure, {name: (labels == k).sum() for k, name in enumerate(classes)})
 
 
 @draws
@@ -44,7 +44,7 @@ def top_classes(image: np.ndarray, names: Sequence[str], probabilities: Sequence
     right.bar_label(bars, [f"{p:.0%}" for p in probabilities], padding=3)
     right.invert_yaxis()
     right.set(xlim=(0, 1), xlabel="probability")
-    return figure
+    return alt.told(figure, {k: f"{p:.0%}" for k, p in zip(names, probabilities, strict=True)})
 
 
 @draws
@@ -67,7 +67,7 @@ def feature_maps(
         for row, (part, maps) in zip(places, activations.items(), strict=True):
             title = f"{part}\n{maps.shape[1]} x {maps.shape[2]}, ch."
             layout.show_maps(row, maps, title, fontsize=10)
-    return figure
+    return alt.told(figure, f"Rows: {', '.join(rows)}. Columns: {', '.join(activations)}.")
 
 
 COLUMNS = 6
@@ -122,7 +122,7 @@ def errors_grid(
         percent = ">99 %" if sure > 0.99 else f"{100 * sure:.0f} %"  # never claims certainty
         plain.set_title(textwrap.fill(f"is {classes[labels[k]]}", LINE), **look)
         said = textwrap.fill(f"“{classes[named]}”, {percent}", LINE)
-        warm.set_title(said, color=ACCENT, weight="bold", **look)
+        warm.set_title(said, color=dark(ACCENT), weight="bold", **look)
         layout.show_image(plain, image)
         layout.show_image(warm, image)
         layer = np.empty((*heat.shape, 4))
@@ -134,7 +134,8 @@ def errors_grid(
         "each image by its own strongest place.",
         fontsize=12,
     )
-    return figure
+    pairs = zip(labels, probabilities.argmax(axis=1), strict=True)
+    return alt.told(figure, "; ".join(f"{classes[a]} taken for {classes[b]}" for a, b in pairs))
 
 
 @draws
@@ -143,4 +144,4 @@ def notice(text: str) -> Figure:
     figure, axes = plt.subplots(figsize=(10, 0.7))
     axes.axis("off")
     axes.text(0, 0.5, text, va="center", wrap=True)
-    return figure
+    return alt.told(figure, text)
