@@ -161,7 +161,7 @@ def distances(table: pd.DataFrame) -> Figure:
             look = {"marker": "o", "color": style.ACCENT, "mec": "white"}
             if itself:
                 marker = "D" if line.dataset.endswith("[gray]") else "o"
-                look = {"marker": marker, "mfc": "none", "mec": style.INK}
+                look = {"marker": marker, "mfc": "none", "color": style.INK}
             axes.plot(getattr(line, measure), order.index(line.dataset), ms=8, **look)
         axes.set_xlabel(title)
         right = axes.get_xlim()[1]

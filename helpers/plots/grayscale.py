@@ -151,7 +151,7 @@ def gray_auc(table: pd.DataFrame, note: str = "") -> Figure:
         tick.set_weight("normal" if gray else "bold")
     figure.supxlabel(note, fontsize=11)
     means = table.groupby(["batchnorm", "gray"])["auc"].mean().round(3)
-    return alt.told(figure, f"Means over runs: {means.to_dict()}.")
+    return alt.told(figure, {", ".join(case): value for case, value in means.items()})
 
 
 @draws

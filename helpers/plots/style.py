@@ -108,7 +108,7 @@ def draws(function: Callable[..., Figure]) -> Callable[..., Figure]:
             figure = function(*arguments, **options)
         for line in figure.findobj(lambda artist: isinstance(artist, (Line2D, LineCollection))):
             if (color := to_hex(to_rgba_array(line.get_color())[0]).upper()) in LIGHT:
-                width = np.max(line.get_linewidth()) + 1.6
+                width = np.max(line.get_linewidth()) + 1
                 line.set_path_effects([withStroke(linewidth=width, foreground=dark(color))])
         seen = getattr(figure, "told", None) or alt.lines_of(figure)
         return alt.described(figure, f"{kind[:1].upper()}{kind[1:]} {seen}")
@@ -152,9 +152,9 @@ def label_of(arm: str) -> str:
 
 def look_of(arm: str) -> dict:
     """Return how matplotlib draws an arm's dots; colour and fill together tell the arms apart."""
-    color = color_of(arm)
-    return {"marker": marker_of(arm), "color": color, "mec": color if arm in HOLLOW else "white",
-            "mfc": "white" if arm in HOLLOW else color, "mew": 2}  # fmt: skip
+    color, hollow = color_of(arm), arm in HOLLOW
+    return {"marker": marker_of(arm), "color": color, "mec": color if hollow else "white",
+            "mfc": "white" if hollow else color, "mew": 1 + hollow}  # fmt: skip
 
 
 def set_look(name: str, k: int) -> tuple[str, str]:

@@ -8,7 +8,6 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba, to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 from matplotlib.text import Text
 
 from helpers.plots import alt, style
