@@ -1,6 +1,5 @@
 """The recipe to take along stands alone, fits a page, and scores what the package scores."""
 
-import importlib.util
 import re
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from torch import nn
 from helpers import datasets
 from helpers.training import loop, predict, strategies
 from helpers.training.recipe import Recipe
-from tests.conftest import draw_classes
+from tests.conftest import draw_classes, script
 
 PATH = Path(__file__).parents[1] / "docs" / "recipe.py"
 EPOCHS, SIZE, N_TRAIN = 4, 96, 200
@@ -21,10 +20,7 @@ EPOCHS, SIZE, N_TRAIN = 4, 96, 200
 
 @pytest.fixture(scope="module")
 def recipe():
-    spec = importlib.util.spec_from_file_location("recipe", PATH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script(PATH)
 
 
 def test_it_fits_a_page_and_needs_nothing_of_this_course():

@@ -29,12 +29,15 @@ def described(figure: Figure, text: str) -> Figure:
     the tables that were read stand, too: a picture older than its table can be found.
     """
     figure.alt = re.sub(r"\s+", " ", text).strip()
-    figure._repr_mimebundle_ = lambda **_: (
-        {"text/html": as_html(figure)},
-        {"image/png": {"alt": figure.alt, "read": dict(files.READ)}},
-    )
+    figure._repr_mimebundle_ = lambda **_: bundle(figure, "image/png")
     plt.close(figure)
     return figure
+
+
+def bundle(figure: Figure, kind: str) -> tuple[dict, dict]:
+    """Return what a notebook shows beside the picture of type `kind`, and notes on the latter."""
+    notes = {"alt": figure.alt, "read": dict(files.READ)}
+    return {"text/html": as_html(figure)}, {kind: notes}
 
 
 def as_html(figure: Figure, remark: str = "") -> str:

@@ -249,5 +249,6 @@ def as_jpeg(figure: Figure, dpi: int = 100) -> Image:
     """Return a figure full of pictures as a JPEG: a notebook stores a third of what PNG takes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="jpeg", dpi=dpi, pil_kwargs={"quality": 85})
-    metadata = figure._repr_mimebundle_()[1]["image/png"]
-    return Image(buffer.getvalue(), format="jpeg", metadata=metadata)
+    image = Image(buffer.getvalue(), format="jpeg")
+    image._repr_mimebundle_ = lambda **_: alt.bundle(figure, "image/jpeg")
+    return image

@@ -58,7 +58,10 @@ def test_the_text_speaks_of_the_data_that_were_drawn():
 
 def test_a_jpeg_carries_the_text_too():
     figure = plots.channel_gallery({"stem": {0: np.zeros((8, 8, 3))}})
-    _, metadata = DisplayFormatter().format(plots.as_jpeg(figure))
+    formatter = DisplayFormatter()
+    formatter.formatters["image/jpeg"].enabled = True
+    data, metadata = formatter.format(plots.as_jpeg(figure))
+    assert {"image/jpeg", "text/html"} < set(data)
     assert metadata["image/jpeg"]["alt"] == figure.alt
     assert "stem" in figure.alt
 
