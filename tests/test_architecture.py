@@ -17,8 +17,7 @@ LONGER_FILES = {"advise.py": 450}  # a room of one file
 FLOORS = (
     ("errors",),
     ("files",),
-    ("plots",),
-    ("datasets", "networks"),
+    ("plots", "datasets", "networks"),
     ("training",),
     ("inspection", "evidence"),
     ("practice", "widgets", "lab"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -135,7 +136,7 @@ def errors_grid(
         fontsize=12,
     )
     pairs = zip(labels, probabilities.argmax(axis=1), strict=True)
-    return alt.told(figure, "; ".join(f"{classes[a]} taken for {classes[b]}" for a, b in pairs))
+    return alt.told(figure, Counter(f"{classes[a]} taken for {classes[b]}" for a, b in pairs))
 
 
 @draws
