@@ -20,7 +20,7 @@ from helpers.plots.style import ACCENT, COLORS, dark, draws
 def class_examples(
     images: np.ndarray, labels: np.ndarray, classes: Sequence[str], n: int = 7, seed: int = 0
 ) -> Figure:
-    """Draw `n` images of each class, a row per class.
+    """Draw a few images of each class, a row per class.
 
     Parameters
     ----------

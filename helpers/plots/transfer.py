@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -41,7 +42,7 @@ def kernels(pictures: np.ndarray, captions: Sequence[str] = (), columns: int = 8
         layout.show_image(axes, picture, vmax=1, interpolation="nearest")
         if captions:
             axes.set_title(captions[k], fontsize=11)
-    return alt.told(figure, f"{len(pictures)} kernels. {', '.join(captions)}")
+    return alt.told(figure, Counter(captions) or f"{len(pictures)} kernels.")
 
 
 @draws
@@ -69,7 +70,7 @@ def channel_maps(
 
 @draws
 def receptive_fields(image: np.ndarray, table: pd.DataFrame) -> Figure:
-    """Draw on an image what the middle position of each part's maps can see at most.
+    """Draw what the middle position of each part's maps sees of an image at most, a frame per part.
 
     Parameters
     ----------
