@@ -43,7 +43,8 @@ def learning_curves(
     for axes in (left, right):
         axes.xaxis.get_major_locator().set_params(integer=True)
     layout.end_labels(right, ends)
-    return figure
+    thick = f"Thick: {label_of(highlight)}." if highlight else ""
+    return alt.told(figure, alt.lines_of(figure) + thick)
 
 
 class LiveCurves:
@@ -131,7 +132,8 @@ def intervals(
         axes.annotate(reference[1], (reference[0], -0.6), ha="center", fontsize=10)
     layout.rows_axis(axes, list(values), above=0.8)
     axes.set_xlabel(xlabel)
-    written = [f"{name} {v:{form}} [{a:{form}}, {b:{form}}]" for name, (v, a, b) in values.items()]
+    written = [f"{name} {v:{form}}" + f" [{a:{form}}, {b:{form}}]" * (a < b)
+               for name, (v, a, b) in values.items()]  # fmt: skip
     return alt.told(figure, {xlabel: "; ".join(written)})
 
 
