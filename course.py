@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 OLDEST = (3, 11)
 TORCH = ("torch", "torchvision")
-CPU_WHEELS = "https://download.pytorch.org/whl/cpu"  # PyTorch's own; on Linux a tenth of the size
+LOCKED = {"": "locked.txt", "test": "locked-test.txt"}  # written by docs/resolve.py
+CPU_WHEELS = "https://download.pytorch.org/whl/cpu"  # PyTorch's own
+# PyTorch has no wheels for these (docs/install.md): system and processor as Python names them.
+NO_WHEELS = {
+    ("darwin", "x86_64"): "a Mac with an Intel processor (on Apple silicon: take an arm64 Python)",
+    ("win32", "ARM64"): "Windows on ARM (an x86-64 Python may do, not tried)",
+}
 FIRST = "notebooks/00_start_here.ipynb"
 NBVAL = ("--nbval", "--nbval-current-env", "--nbval-cell-timeout=1500",
          "--nbval-sanitize-with", "tests/nbval_sanitize.cfg")  # fmt: skip
@@ -57,7 +64,8 @@ class Environment:
     def stamp(self, extra: str) -> tuple[Path, str]:
         """Return the file that says what was installed, and what it says when that is current."""
         lists = b"".join(
-            (ROOT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")
+            (ROOT / name).read_bytes()
+            for name in ("pyproject.toml", "constraints.txt", *LOCKED.values())
         )
         return self.folder / f".ready{extra}", hashlib.sha256(lists).hexdigest()
 
@@ -76,15 +84,23 @@ class Environment:
                 f"Python {OLDEST[0]}.{OLDEST[1]} or newer is needed, this is "
                 f"{sys.version.split()[0]}. Start course.py with another: python3.12 course.py ..."
             )
+        if machine := NO_WHEELS.get((sys.platform, platform.machine())):
+            raise Stop(
+                f"PyTorch has no packages for {machine}: take another computer, or a server."
+            )
         what = "the tools of the tests" if extra and Path(self.python).exists() else "the course"
         print(f"Installing {what} into {self.folder} (minutes, once) ...", flush=True)
         uv = None if self.wheels else shutil.which("uv")
         if not Path(self.python).exists():
             call([uv, "venv", "--python", sys.executable, self.folder] if uv
                  else [sys.executable, "-m", "venv", self.folder])  # fmt: skip
+        for part in sorted({"", extra} & LOCKED.keys()):
+            # First what is known by its hash; PyTorch and its GPU libraries come with the course.
+            self._install(uv, ["--no-deps", "--require-hashes", "--requirement", LOCKED[part]])
+        pins = ["--constraint", "constraints.txt"]
         if self.cpu:
-            self._install(uv, ["--index-url", CPU_WHEELS, *TORCH])
-        self._install(uv, ["--editable", f".[{extra}]" if extra else "."])
+            self._install(uv, [*pins, "--index-url", CPU_WHEELS, *TORCH])
+        self._install(uv, [*pins, "--editable", f".[{extra}]" if extra else "."])
         settings = self.folder / "share" / "jupyter" / "lab" / "settings"
         settings.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "docs" / "lab_settings.json", settings / "overrides.json")
@@ -95,7 +111,7 @@ class Environment:
         pip = [uv, "pip", "install", "--python", self.python] if uv else [
             self.python, "-m", "pip", "install", "--disable-pip-version-check"]  # fmt: skip
         offline = ["--no-index", "--find-links", self.wheels] if self.wheels else []
-        call([*pip, *offline, "--constraint", "constraints.txt", *what])
+        call([*pip, *offline, *what])
 
     def run(self, *command: str, **variables: str) -> int:
         """Run a module or script with its Python; return the exit code."""

@@ -37,8 +37,8 @@ from helpers.datasets.problems import together
 from helpers.errors import CourseError
 from helpers.evidence import grid, recommend, similarity
 from helpers.evidence.grid import IMAGE_SIZE
-from helpers.evidence.recommend import NAMES, Recommendation
 from helpers.evidence.verdicts import LONGER_SUFFIX
+from helpers.plots import label_of
 from helpers.training import devices, experiments, predict, strategies
 from helpers.training.metrics import Interval, auc_difference
 from helpers.training.recipe import Recipe
@@ -133,7 +133,7 @@ def advise(
         "text": text, "points": points, "evidence": recommend.evidence_table(chosen),
         "curves": plots.arm_curves(chosen.evidence, n),
         "times": pd.DataFrame({
-            "strategy": [NAMES[name] for name in names],
+            "strategy": [label_of(name) for name in names],
             "epochs": [arm(name, n)[1] for name in names],
             "on this machine": [f"{s:.0f} s" if s < 90 else f"{s / 60:,.0f} min" for s in seconds],
         }),
@@ -261,7 +261,7 @@ def seconds_for(name: str, n: int, per_image: float) -> float:
     return n * epochs * per_image * grid.SHARE_OF_A_FULL_PASS.get(strategy.name, 1.0)
 
 
-def next_command(advice: Recommendation, root: Path, pattern: str | None = None) -> str:
+def next_command(advice: recommend.Recommendation, root: Path, pattern: str | None = None) -> str:
     """Return the command that trains the recommended strategy on all images."""
     strategy, epochs = arm(advice.strategy, advice.n)
     base, _, last = strategy.name.partition("_last")
@@ -338,25 +338,25 @@ def race(data: Dataset, names: Iterable[str], seed: int = 0) -> dict[str, object
         print(f"raced {name}: {measured.score}, {measured.run.seconds:.0f} s")
     (favourite, (first, _)), *others = raced.items()
     behind = {
-        NAMES[name]: auc_difference(
+        label_of(name): auc_difference(
             test.labels, score.probabilities, first.probabilities, test.groups
         )
         for name, (score, _) in others
     }
     rarest = min(len(np.unique(test.groups[test.labels == k])) for k in np.unique(test.labels))
     rows = [
-        (NAMES[name], f"{s.auc:.3f} ({s.auc_lo:.3f} to {s.auc_hi:.3f})", f"{s.accuracy:.1%}",
+        (label_of(name), f"{s.auc:.3f} ({s.auc_lo:.3f} to {s.auc_hi:.3f})", f"{s.accuracy:.1%}",
          f"{seconds:.0f}")
         for name, (s, seconds) in raced.items()
     ]  # fmt: skip
     return {
         "raced": pd.DataFrame(rows, columns=["strategy", "AUC", "accuracy", "seconds"]),
-        "verdict": verdict(NAMES[favourite], behind, rarest), "favourite": NAMES[favourite],
+        "verdict": verdict(label_of(favourite), behind, rarest), "favourite": label_of(favourite),
         "behind": behind, "n_raced": len(data.train), "n_held_out": len(test),
         "finish": plots.intervals(
-            {NAMES[name]: (s.auc, s.auc_lo, s.auc_hi) for name, (s, _) in raced.items()},
+            {label_of(name): (s.auc, s.auc_lo, s.auc_hi) for name, (s, _) in raced.items()},
             f"AUC, 95 % bootstrap interval (n = {len(test)} held-out images, one seed)",
-            {NAMES[name]: plots.color_of(name.removesuffix(LONGER_SUFFIX)) for name in raced},
+            {label_of(name): plots.color_of(name.removesuffix(LONGER_SUFFIX)) for name in raced},
         ),
     }  # fmt: skip
 

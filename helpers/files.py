@@ -25,13 +25,13 @@ CHECKSUM = 4  # bytes of CRC-32 behind a stored array
 READ: dict[str, str] = {}  # what this process read of data/: name -> `digest` of its content
 
 
-def resource(name: str) -> Path:
-    """Return where a file or folder of the course's own data/ lies, e.g. ``"results"``.
+def resource(name: str, room: str = "data") -> Path:
+    """Return where a file or folder that comes with the course lies, e.g. ``"results"``.
 
-    Everything under data/ is found through this function and no other way. In the repository it
-    lies beside the package, in an installed one inside it.
+    Everything under data/ (or another `room`: docs, notebooks) is found through this function and
+    no other way. In the repository it lies beside the package, in an installed one inside it.
     """
-    inside, beside = Path(__file__).parent / "data", Path(__file__).parents[1] / "data"
+    inside, beside = Path(__file__).parent / room, Path(__file__).parents[1] / room
     return (inside if inside.is_dir() else beside) / name
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from helpers.datasets import augment
 from helpers.evidence import tables
 from helpers.evidence.augmentation import (
@@ -22,7 +24,7 @@ from helpers.evidence.augmentation import (
     planned,
 )
 from helpers.inspection import agreement
-from helpers.training import experiments, strategies
+from helpers.training import experiments, predict, strategies
 from helpers.training.experiments import Experiment, Outcome
 from helpers.training.recipe import Recipe
 from measure import reference
@@ -78,7 +80,8 @@ def measure(cell: Cell) -> list[dict]:
     )  # fmt: skip
     if cell == plain and cell.n_train == max(SIZES):
         add_agreement(cell, outcome)
-    row = outcome.row() | cell._asdict() | reference.difference(outcome, without, "gain")
+    gain = reference.difference(outcome.score, outcome.data, without, "gain")
+    row = outcome.row() | cell._asdict() | gain
     row |= {"n_test": outcome.score.n, "train_seconds": round(outcome.run.processor_seconds, 1)}
     return [{name: row[name] for name in COLUMNS}]
 
@@ -92,16 +95,18 @@ def add_agreement(cell: Cell, outcome: Outcome) -> None:
     if (cell.dataset, cell.n_train, cell.seed) in set(there.itertuples(index=False, name=None)):
         return
     n = min(AGREEMENT_IMAGES, len(outcome.data.test))
-    images = outcome.data.test.sample(n, cell.seed).images
-    rows = []
+    asked, rows = outcome.data.test.sample(n, cell.seed), []
+    answers = predict.predict(outcome.run.model, asked).argmax(axis=1)
     for name in augment.POLICIES | augment.SINGLES:
         share = agreement(
-            outcome.run.model, images, augment.by_name(name), AGREEMENT_DRAWS, cell.seed
+            outcome.run.model, asked.images, augment.by_name(name), AGREEMENT_DRAWS, cell.seed
         )
         rows.append(cell._asdict() | {
             "policy": name, "n_images": n, "draws": AGREEMENT_DRAWS,
             "agreement": round(share.value, 4), "agreement_lo": round(share.lo, 4),
-            "agreement_hi": round(share.hi, 4), "versions": experiments.versions(),
+            "agreement_hi": round(share.hi, 4),
+            "commoner": round(np.bincount(answers).max() / n, 4),
+            "versions": experiments.versions(),
         })  # fmt: skip
     tables.append(rows, AGREEMENT, AGREEMENT_COLUMNS)
 

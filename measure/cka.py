@@ -20,7 +20,12 @@ from measure.runner import Table
 
 DATASET = "elpv"
 
-TUNED = {one.name: one for one in (strategies.full_finetune(), strategies.partial_finetune(last=2))}
+# The third is a control: one rate for all stages, so small rates in front are no explanation.
+TUNED = {
+    one.key: one
+    for one in (strategies.full_finetune(), strategies.partial_finetune(last=2),
+                strategies.full_finetune(decay=1.0))
+}  # fmt: skip
 
 UNTRAINED = "random"  # stands where a strategy stands: another network, with random weights
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from helpers import files
+from helpers.datasets import Dataset
 from helpers.training import experiments, metrics
-from helpers.training.experiments import Experiment, Outcome
+from helpers.training.experiments import Experiment
+from helpers.training.metrics import Score
 
 
 def probabilities(
@@ -35,12 +37,11 @@ def probabilities(
     return np.load(path)
 
 
-def difference(outcome: Outcome, reference: np.ndarray, name: str) -> dict[str, float]:
+def difference(score: Score, data: Dataset, reference: np.ndarray, name: str) -> dict[str, float]:
     """Return how far the test AUC is above the reference's, as the columns ``name, name_lo ...``.
 
     The 95 % interval is the paired bootstrap over test images, or their groups.
     """
-    score, groups = outcome.score, outcome.data.test.groups
-    found = metrics.auc_difference(score.labels, reference, score.probabilities, groups)
+    found = metrics.auc_difference(score.labels, reference, score.probabilities, data.test.groups)
     return {name: round(found.mean, 4), f"{name}_lo": round(found.lo, 4),
             f"{name}_hi": round(found.hi, 4)}  # fmt: skip

@@ -39,9 +39,12 @@ def installed(calls) -> list[str]:
     return [words[-1] for words in calls if "install" in words]
 
 
+COURSE = ["locked.txt", "."]
+
+
 def test_the_first_call_installs_and_the_next_starts_at_once(tmp_path, calls):
     assert run(tmp_path, "lab", "--no-browser") == 0
-    assert installed(calls) == ["."], "no tools of the tests for whoever only wants to learn"
+    assert installed(calls) == COURSE, "no tools of the tests for whoever only wants to learn"
     assert calls[-1][1:4] == ["-m", "jupyter", "lab"]
     assert "--ServerApp.ip=127.0.0.1" in calls[-1]
     assert calls[-1][-1] == "--no-browser"
@@ -55,7 +58,7 @@ def test_the_tools_of_the_tests_come_with_the_tests(tmp_path, calls):
     run(tmp_path, "lab")
     calls.clear()
     assert run(tmp_path, "unit", "-k", "gray") == 0
-    assert installed(calls) == [".[test]"]
+    assert installed(calls) == ["locked.txt", "locked-test.txt", ".[test]"]
     assert calls[-1][-3:] == ["tests", "-k", "gray"]
 
 
@@ -71,7 +74,7 @@ def test_what_was_installed_for_other_lists_is_brought_up_to_date(tmp_path, call
     (tmp_path / "env" / ".ready").write_text("another digest")
     calls.clear()
     run(tmp_path, "lab")
-    assert installed(calls) == ["."]
+    assert installed(calls) == COURSE
     assert not [words for words in calls if "venv" in words]
 
 
@@ -90,12 +93,13 @@ def test_an_install_that_fails_is_tried_again(tmp_path, calls, monkeypatch, caps
     monkeypatch.setattr(course, "call", make)
     calls.clear()
     assert run(tmp_path, "lab") == 0
-    assert installed(calls) == ["."]
+    assert installed(calls) == COURSE
 
 
 def test_pytorch_without_gpu_libraries_comes_first(tmp_path, calls):
     run(tmp_path, "lab", "--cpu")
-    (torch, rest) = [words for words in calls if "install" in words]
+    (known, torch, rest) = [words for words in calls if "install" in words]
+    assert known[-4:] == ["--no-deps", "--require-hashes", "--requirement", "locked.txt"]
     assert torch[-4:] == ["--index-url", course.CPU_WHEELS, "torch", "torchvision"]
     assert rest[-1] == "."
     assert all("constraints.txt" in words for words in (torch, rest))
@@ -110,9 +114,9 @@ def test_uv_is_used_where_it_is(tmp_path, calls, monkeypatch):
 def test_from_a_folder_of_wheels_no_network_is_asked(tmp_path, calls, monkeypatch):
     monkeypatch.setattr(course.shutil, "which", lambda name: f"/tools/{name}")
     run(tmp_path, "lab", "--wheels", str(tmp_path / "wheels"))
-    (words,) = [words for words in calls if "install" in words]
-    assert words[0].startswith(str(tmp_path / "env")), "pip, which reads the folder"
-    assert {"--no-index", "--find-links", str(tmp_path / "wheels")} <= set(words)
+    for words in [words for words in calls if "install" in words]:
+        assert words[0].startswith(str(tmp_path / "env")), "pip, which reads the folder"
+        assert {"--no-index", "--find-links", str(tmp_path / "wheels")} <= set(words)
 
 
 def test_wheels_hold_what_builds_the_course_too(tmp_path, calls):
@@ -162,6 +166,15 @@ def test_an_older_python_is_told(tmp_path, calls, monkeypatch, capsys):
     monkeypatch.setattr(course, "OLDEST", (4, 0))
     assert run(tmp_path, "lab") == 2
     assert "Python 4.0 or newer is needed, this is 3." in capsys.readouterr().err
+    assert calls == []
+
+
+@pytest.mark.parametrize("machine", course.NO_WHEELS)
+def test_a_computer_without_packages_is_told(tmp_path, calls, monkeypatch, capsys, machine):
+    monkeypatch.setattr(course.sys, "platform", machine[0])
+    monkeypatch.setattr(course.platform, "machine", lambda: machine[1])
+    assert run(tmp_path, "lab") == 2
+    assert "PyTorch has no packages for" in capsys.readouterr().err
     assert calls == []
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import re
 import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, metadata, packages_distributions
@@ -36,6 +37,24 @@ def test_a_pin_allows_every_python_that_readme_promises(name):
     with contextlib.suppress(PackageNotFoundError):  # of another system
         allowed = SpecifierSet(metadata(name).get("Requires-Python") or "")
         assert all(allowed.contains(python) for python in ("3.11.0", "3.12.0", "3.13.0"))
+
+
+LOCKED = {
+    file: re.findall(r"^([\w.-]+)==([\w.]+)(.*(?:\n    .*)*)", (ROOT / file).read_text(), re.M)
+    for file in ("locked.txt", "locked-test.txt")
+}
+
+
+def test_what_is_pinned_is_installed_by_its_hash():
+    """Only PyTorch's own files are not: its smaller builds carry other hashes."""
+    versions = {name.lower(): version for rows in LOCKED.values() for name, version, _ in rows}
+    assert len(versions) == sum(map(len, LOCKED.values())), "one file for each package"
+    pins = {canonicalize_name(name): version for name, version in PINS.items()}
+    assert pins.keys() - versions.keys() == {"torch", "torchvision"}
+    assert {name: versions[name] for name in pins.keys() & versions.keys()} == {
+        name: version for name, version in pins.items() if name in versions
+    }, "run: python docs/resolve.py"
+    assert all("--hash=sha256:" in hashes for rows in LOCKED.values() for *_, hashes in rows)
 
 
 def test_conda_installs_the_same_list():

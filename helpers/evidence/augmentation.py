@@ -27,7 +27,7 @@ COLUMNS = (
 )  # fmt: skip
 
 AGREEMENT_COLUMNS = (*KEY, "n_images", "draws", "agreement", "agreement_lo", "agreement_hi",
-                     "versions")  # fmt: skip
+                     "commoner", "versions")  # fmt: skip
 
 DATASETS = ("elpv", "chest_xray")
 
@@ -52,27 +52,31 @@ def findings(runs: pd.DataFrame) -> pd.DataFrame:
     -------
     Columns ``dataset, n_train, policy``; ``gain``, the mean over the seeds, with the 95 % interval
     ``gain_lo, gain_hi`` of `over_seeds_and_images`; ``n_test``, ``seeds``, ``ups`` (seeds with a
-    gain above 0) and ``verdict``: ``"helps"`` or ``"hurts"`` where the interval leaves out 0, else
+    gain above 0) and ``effect``: ``"helps"`` or ``"hurts"`` where the interval leaves out 0, else
     ``"not distinguishable"``; ``"unfinished"`` where a seed is not measured yet.
     """
     by, found = ["dataset", "n_train", "policy"], []
     for key, rows in runs[runs["policy"] != "none"].groupby(by, sort=False):
         gain, seeds = over_seeds_and_images(rows, "gain"), rows["seed"].nunique()
-        verdict = "not distinguishable"
+        effect = "not distinguishable"
         if seeds < len(SEEDS):
-            verdict = "unfinished"
+            effect = "unfinished"
         elif gain.clear:
-            verdict = "helps" if gain.mean > 0 else "hurts"
+            effect = "helps" if gain.mean > 0 else "hurts"
         ups = int((rows["gain"] > 0).sum())
-        found.append((*key, *gain, int(rows["n_test"].mean()), seeds, ups, verdict))
-    columns = [*by, "gain", "gain_lo", "gain_hi", "n_test", "seeds", "ups", "verdict"]
+        found.append((*key, *gain, int(rows["n_test"].mean()), seeds, ups, effect))
+    columns = [*by, "gain", "gain_lo", "gain_hi", "n_test", "seeds", "ups", "effect"]
     return pd.DataFrame(found, columns=columns)
 
 
 def kept_predictions(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the agreement per data set and policy, mean over seeds, as the plot takes it."""
+    """Return the agreement per data set and policy, mean over seeds, as the plot takes it.
+
+    ``commoner``: the share of the answer that the networks give more often to unchanged images.
+    """
     rows = rows[rows["policy"] != "none"]
-    names = {"agreement": "value", "agreement_lo": "lo", "agreement_hi": "hi", "n_images": "n"}
+    names = {"agreement": "value", "agreement_lo": "lo", "agreement_hi": "hi", "n_images": "n",
+             "commoner": "commoner"}  # fmt: skip
     means = rows.groupby(["dataset", "policy"], sort=False)[list(names)].mean()
     return means.rename(columns=names).astype({"n": int}).reset_index()
 
@@ -89,7 +93,7 @@ def describe(policy: str, dataset: str, found: pd.DataFrame, kept: pd.DataFrame)
     parts = [f"{row.value:.0%} of answers kept" for row in kept.itertuples()]
     parts += [
         f"n={row.n_train} {row.gain:+.3f} [{row.gain_lo:+.3f}, {row.gain_hi:+.3f}], "
-        f"up in {row.ups} of {row.seeds}, {row.verdict}"
+        f"up in {row.ups} of {row.seeds}, {row.effect}"
         for row in found.itertuples()
     ]
     return "; ".join(parts) or "not measured yet"

@@ -34,6 +34,7 @@ class Estimate:
     ----------
     auc : arm -> seed -> AUC there, equally many seeds each; a mean over data sets where
         several count.
+    by_image : arm -> half-width of its interval over test images there.
     seconds : arm -> processor seconds of a run there.
     cells : (data set, n) -> weight of the measured cells behind it; they sum to 1.
     absent : arms that are not measured in all of them, with all seeds.
@@ -42,6 +43,7 @@ class Estimate:
     """
 
     auc: dict[str, dict[int, float]]
+    by_image: dict[str, float]
     seconds: dict[str, float]
     cells: dict[tuple[str, int], float]
     absent: tuple[str, ...]
@@ -130,9 +132,13 @@ def estimate(
         )
         for arm in auc
     }
+    by_image = {  # the mean, as if all cells had the same test images: rather too wide
+        arm: sum(weight * found.by_image[cell][arm] for cell, weight in cells.items())
+        for arm in auc
+    }
     absent = tuple(arm for arm in ARMS if arm not in auc)
     beyond = any(n > of[-1] * REACH for of in measured.values())
-    return Estimate(auc, seconds, cells, absent, (*notes, *outside), beyond)
+    return Estimate(auc, by_image, seconds, cells, absent, (*notes, *outside), beyond)
 
 
 def _mixed(

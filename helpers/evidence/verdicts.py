@@ -1,9 +1,9 @@
 """What the measured grid says, cell by cell: means, paired intervals, winners, ties.
 
-Two kinds of chance, kept apart. `lo` .. `hi` (and every margin) is a t-interval over the seeds:
-another draw of the training images, another start, another order. `test_lo` .. `test_hi` is the
-bootstrap over the test images, the mean of the runs' own bounds: it says how far the whole cell
-may be off, but two strategies are scored on the same test images, so it does not separate them.
+Two kinds of chance. Of an arm, `lo` .. `hi` is a t-interval over the seeds: another draw of the
+training images (none where all train), another start, another order. `test_lo` .. `test_hi` is the
+bootstrap over the test images, the mean of the runs' own bounds. An arm is *clearly* ahead of
+another where the interval of their difference leaves 0 out; that interval counts both (`ahead`).
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class Evidence:
     arms : a row per data set, n and arm, best first: ``auc, lo, hi`` over seeds, ``test_lo,
         test_hi`` over test images, ``seconds`` (mean processor time), ``seeds``, ``epochs``,
         ``strategy``, ``trainable_params``.
-    cells : a row per data set and n: ``winner`` (highest mean AUC), ``runner_up``, their paired
-        ``margin, margin_lo, margin_hi``, ``clear`` (the interval excludes 0), ``choice`` (see
+    cells : a row per data set and n: ``winner`` (highest mean AUC), ``runner_up``, their
+        ``margin, margin_lo, margin_hi`` (`ahead`), ``clear`` (it excludes 0), ``choice`` (see
         `choose`), ``winner_seconds`` and ``choice_seconds`` (mean processor time), ``tied`` (arms
         that the winner does not clearly beat), ``seeds``, and ``missing``: arms not measured yet
         or with fewer seeds than the others, which take no part.
@@ -59,6 +59,14 @@ class Evidence:
         return {
             (dataset, int(n)): _by_arm_and_seed(rows)
             for (dataset, n), rows in self.runs.groupby(["dataset", "n"])
+        }
+
+    @functools.cached_property
+    def by_image(self) -> dict[tuple[str, int], dict[str, float]]:
+        """``{(data set, n): {arm: half-width of its interval over test images}}``."""
+        return {
+            (dataset, int(n)): ((of["test_hi"] - of["test_lo"]) / 2).set_axis(of["arm"]).to_dict()
+            for (dataset, n), of in self.arms.groupby(["dataset", "n"])
         }
 
     @functools.cached_property
@@ -113,8 +121,9 @@ def evidence(table: pd.DataFrame | None = None, worth: float = WORTH) -> Evidenc
     for (dataset, n), rows in runs.groupby(["dataset", "n"]):
         auc = complete(_by_arm_and_seed(rows))
         seconds = rows.groupby("arm")["train_seconds"].mean().to_dict()
-        choice, best, tied = choose(auc, seconds, worth)
-        second, margin = runner_up(auc, best)
+        by_image = ((rows["auc_hi"] - rows["auc_lo"]) / 2).groupby(rows["arm"]).mean().to_dict()
+        choice, best, tied = choose(auc, by_image, seconds, worth)
+        second, margin = runner_up(auc, by_image, best)
         cells.append({
             "dataset": dataset, "domain": rows["domain"].iloc[0], "n": n, "winner": best,
             "runner_up": second, "margin": margin.mean, "margin_lo": margin.lo,
@@ -159,27 +168,41 @@ def means(auc: Mapping[str, Mapping[int, float]]) -> dict[str, float]:
 
 
 def choose(
-    auc: Mapping[str, Mapping[int, float]], seconds: Mapping[str, float], worth: float = WORTH
-) -> tuple[str, str, tuple[str, ...]]:
+    auc: Mapping[str, Mapping[int, float]], by_image: Mapping[str, float],
+    seconds: Mapping[str, float], worth: float = WORTH,
+) -> tuple[str, str, tuple[str, ...]]:  # fmt: skip
     """Return (choice, best arm, arms tied with the best), from AUCs by arm and seed.
 
-    Tied is an arm whose paired difference to the best has an interval that includes 0. The choice
-    is the cheapest of those that cost less than `worth` in mean AUC; the best itself if none does.
-    An arm with a single seed is never tied: nothing is known of its spread.
+    Tied is an arm that the best is not clearly `ahead` of. The choice is the cheapest arm that is
+    tied, or whose mean AUC is at most `worth` below. With one seed nothing is clear.
     """
     mean = means(auc)
     best = max(mean, key=mean.get)
     ranked = sorted((arm for arm in auc if arm != best), key=mean.get, reverse=True)
-    tied = tuple(arm for arm in ranked if paired(auc[best], auc[arm]).lo <= 0)
-    cheap = [best, *(arm for arm in tied if mean[best] - mean[arm] <= worth)]
-    return min(cheap, key=seconds.get), best, tied
+    tied = tuple(arm for arm in ranked if not ahead(auc, by_image, best, arm).lo > 0)
+    fair = [arm for arm in auc if arm == best or arm in tied or mean[best] - mean[arm] <= worth]
+    return min(fair, key=seconds.get), best, tied
 
 
-def runner_up(auc: Mapping[str, Mapping[int, float]], arm: str) -> tuple[str | None, Interval]:
+def ahead(
+    auc: Mapping[str, Mapping[int, float]], by_image: Mapping[str, float], arm: str, other: str
+) -> Interval:
+    """Return how far `arm` is ahead of `other` in AUC, with an interval over both kinds of chance.
+
+    Paired by seed; the test images count as if each arm had its own, because the table keeps no
+    predictions to pair. So the interval is rather too wide, and what it calls clear is.
+    """
+    over_seeds = paired(auc[arm], auc[other])
+    return widened(over_seeds, np.hypot(by_image[arm], by_image[other]))
+
+
+def runner_up(
+    auc: Mapping[str, Mapping[int, float]], by_image: Mapping[str, float], arm: str
+) -> tuple[str | None, Interval]:
     """Return the best arm but `arm`, and how far `arm` is ahead of it; None where it is alone."""
     mean = means(auc)
     other = max((name for name in auc if name != arm), key=mean.get, default=None)
-    return other, interval(()) if other is None else paired(auc[arm], auc[other])
+    return other, interval(()) if other is None else ahead(auc, by_image, arm, other)
 
 
 def interval(values: Iterable[float], level: float = 0.95) -> Interval:

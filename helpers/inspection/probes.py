@@ -81,7 +81,7 @@ def probe_parts(
     -------
     A row per part, in running order: ``part``, ``depth`` (0 is the image), ``channels``, ``auc``,
     ``auc_lo``, ``auc_hi`` (95 % bootstrap over the test images or their groups), ``strength``,
-    ``n_train``, ``n_val``, ``n_test``.
+    ``n_train``, ``n_val``, ``n_test``, and ``score``, a `Score` with every prediction in it.
     """
     splits = {name: getattr(data, name) for name in ("train", "val", "test")}
     found = {name: pooled(model, split, wanted, image=image) for name, split in splits.items()}
@@ -94,5 +94,6 @@ def probe_parts(
             "part": part, "depth": depths[part], "channels": train.shape[1],
             "auc": fitted.score.auc, "auc_lo": fitted.score.auc_lo,
             "auc_hi": fitted.score.auc_hi, "strength": fitted.strength, **sizes,
+            "score": fitted.score,
         })  # fmt: skip
     return pd.DataFrame(rows)

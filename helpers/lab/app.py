@@ -2,7 +2,7 @@
 
 Voila runs the one notebook and shows what it draws. The page can move widgets and nothing else:
 it cannot send code, list files or read them, and it may ask no other server for anything. The
-server itself imports nothing of the course: ``python -m helpers.lab.app`` is the light way in.
+server itself loads no torch: ``python -m helpers.lab.app`` is the light way in.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from traitlets.config import Config
 from voila.app import Voila
 from voila.tornado.handler import TornadoVoilaHandler
 
-ROOT = Path(__file__).parents[2]
+from helpers import files
 
-NOTEBOOK = ROOT / "notebooks" / "strategy_lab.ipynb"
+NOTEBOOK = files.resource("strategy_lab.ipynb", "notebooks")
 
-TEMPLATES = ROOT / "docs" / "voila"
+TEMPLATES = files.resource("voila", "docs")
 
 # The widgets, and no other extension of JupyterLab that happens to be installed.
 WIDGETS = ["@voila-dashboards/widgets-manager8", "@jupyter-widgets/jupyterlab-manager"]

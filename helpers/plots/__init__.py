@@ -21,6 +21,6 @@ from helpers.plots.strategies import (
 )
 from helpers.plots.style import COLORS, LABELS, color_of, label_of, set_label
 from helpers.plots.transfer import (
-    as_jpeg, channel_gallery, channel_maps, channel_study, cka_per_stage, gap_by_n, kernels,
-    probe_curves, receptive_fields,
+    as_jpeg, channel_gallery, channel_maps, channel_study, cka_per_stage, gap_by_n, gap_by_part,
+    kernels, probe_curves, receptive_fields,
 )

@@ -104,7 +104,8 @@ def kept_predictions(table: pd.DataFrame, title: str = "") -> Figure:
 
     Parameters
     ----------
-    table : columns ``dataset``, ``policy``, ``value``, ``lo``, ``hi``, and ``n`` (images).
+    table : columns ``dataset``, ``policy``, ``value``, ``lo``, ``hi``, ``n`` (images), and
+        ``commoner``: the share that always the commoner answer would keep, a dotted line.
     """
     if table.empty:
         return notice(UNMEASURED)
@@ -117,8 +118,11 @@ def kept_predictions(table: pd.DataFrame, title: str = "") -> Figure:
             layout.interval(axes, at, row.value, row.lo, row.hi, color, marker=marker)
         label = f"{SET_TITLES.get(name, name)}, n = {rows['n'].iloc[0]}"
         axes.plot([], [], marker=marker, color=color, lw=4, label=label)
+        axes.axvline(rows["commoner"].iloc[0], color=color, ls=(k, (1, 2)))
     layout.rows_axis(axes, [policy.replace("_", " ") for policy in policies])
-    axes.set(xlabel="share of predictions kept under the policy, 95 % interval", title=title)
+    axes.set_xlabel("share of predictions kept under the policy, 95 % interval\n"
+                    "dotted: what always the commoner answer would keep")  # fmt: skip
+    axes.set_title(title)
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     layout.legend_outside(figure, "upper right", ncols=len(names))
     worst = table.loc[table["value"].idxmin()]

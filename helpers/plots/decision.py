@@ -8,27 +8,28 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from helpers.plots import alt
-from helpers.plots.style import ACCENT, COLORS, FROZEN, GRAY, INK, color_of, draws, ink_on, label_of
+from helpers.plots.style import ACCENT, COLORS, GRAY, INK, color_of, draws, label_of
 from helpers.plots.style import SHORT_CAVEATS as CAVEATS
 
-VERDICTS = {"wins": COLORS["full_finetune"], "loses": ACCENT, "no clear difference": FROZEN,
+OUTCOMES = {"wins": COLORS["full_finetune"], "loses": ACCENT, "no clear difference": GRAY,
             "not measured": "#FFFFFF"}  # fmt: skip
 
 RIM = "#888888"
+WORDS = 12  # points; a board is as wide as a page, so they are shown about as large
 
 
 @draws
 def decision_map(cells: pd.DataFrame, n_arms: int = 7) -> Figure:
     """Draw who won in each measured cell, a row per data set and a column per size.
 
-    Full colour: the winner beats the runner-up clearly. Pale and hatched: no clear winner. White:
-    not measured yet, or there are no more images. The numbers are the margin in AUC and its 95 %
-    interval, paired by seed, and what a run costs in processor seconds.
+    A thick rim: the winner beats the runner-up clearly. Hatched: no clear winner. White: not
+    measured yet, or there are no more images. The numbers are the margin in AUC and its 95 %
+    interval over seeds and test images.
 
     Parameters
     ----------
@@ -36,18 +37,17 @@ def decision_map(cells: pd.DataFrame, n_arms: int = 7) -> Figure:
     n_arms : arms in the grid; a cell with fewer says how many took part.
     """
     domains = {row.dataset: row.domain for row in cells.itertuples()}
-    figure, axes, at = _board(cells, domains, height=1.4)
+    figure, axes, at = _board(cells, domains)
     for cell in cells.itertuples():
         shared = _column(cells, cell.dataset, cell.n) != "all"  # then the column says n
         _write_cell(axes, *at(cell), cell, n_arms, size="" if shared else f"n = {cell.n:,}")
     seeds = "/".join(str(k) for k in sorted(set(cells["seeds"])))
     axes.set_xlabel(
-        "training images; in a tile: the winner and its processor seconds, AUC over the runner-up "
-        f"with the 95 % t-interval over {seeds} seeds;\n"
-        "as good: the cheapest arm that cannot be told from the winner and loses under .01"
+        "training images; in a tile: the best arm and its lead in AUC over the second,\n"
+        f"95 % interval over {seeds} seeds and the test images"
     )
     handles = [
-        Patch(fc=RIM, ec="white", label="clear winner"),
+        Patch(fc="#EEEEEE", ec=INK, lw=3, label="clear winner"),
         Patch(fc="#EEEEEE", ec=GRAY, hatch="///", label="no clear winner"),
         Patch(fc="white", ec=RIM, label="not measured, or no more images"),
     ]
@@ -58,38 +58,34 @@ def decision_map(cells: pd.DataFrame, n_arms: int = 7) -> Figure:
 
 def _write_cell(axes: Axes, x: int, y: int, cell, n_arms: int, size: str) -> None:
     if np.isnan(cell.margin):
-        text = f"not measured yet\nonly {label_of(cell.winner)}\n{size}".strip()
-        axes.text(x, y, text, ha="center", va="center", fontsize=10.5, linespacing=1.4)
-        return
+        return _write(axes, x, y, "not measured yet", f"only {label_of(cell.winner)}\n{size}")
     color = color_of(cell.winner)
     if cell.clear:
-        _box(axes, x, y, fc=color, ec="white")
+        _box(axes, x, y, fc=_pale(color), ec=color, lw=4)
     else:
-        pale, hatches = (tuple(1 - share * (1 - part) for part in to_rgb(color))
-                       for share in (0.28, 0.5))  # fmt: skip
-        _box(axes, x, y, fc="none", ec=hatches, hatch="//", lw=1.5)
+        _box(axes, x, y, fc="none", ec=_pale(color, 0.5), hatch="//", lw=1.5)
         # Hatching behind letters is hard to read, so the writing gets a calm ground.
-        axes.add_patch(Rectangle((x - 0.46, y - 0.36), 0.92, 0.72, fc=pale, ec="none"))
-    margin = _margin(cell.margin, cell.margin_lo, cell.margin_hi)
-    lines = [f"{_seconds(cell.winner_seconds)}; {margin}"]
-    if cell.choice != cell.winner:
-        lines += [f"as good, {_seconds(cell.choice_seconds)}:", label_of(cell.choice)]
-    taking_part = f"{n_arms - len(cell.missing)} of {n_arms} arms so far" if cell.missing else ""
-    lines += [", ".join(filter(None, [size, taking_part]))] if size or taking_part else []
-    ink, height = ink_on(color) if cell.clear else INK, 0.115 * (len(lines) + 1)
-    axes.text(x, y - height / 2, label_of(cell.winner), ha="center", va="center", color=ink,
-              weight="bold", fontsize=12)  # fmt: skip
-    axes.text(x, y + 0.085, "\n".join(lines), ha="center", va="center", color=ink,
-              fontsize=10.5, linespacing=1.35)  # fmt: skip
+        axes.add_patch(Rectangle((x - 0.455, y - 0.38), 0.91, 0.76, fc=_pale(color), ec="none"))
+    lines = [_margin(cell.margin, cell.margin_lo, cell.margin_hi), size]
+    lines += [f"{n_arms - len(cell.missing)} of {n_arms} arms so far"] if cell.missing else []
+    _write(axes, x, y, label_of(cell.winner), "\n".join(filter(None, lines)))
 
 
-def _seconds(value: float) -> str:
-    return f"{max(1, round(value)):,} s"
+def _write(axes: Axes, x: int, y: int, head: str, rest: str) -> None:
+    """Write into a tile: dark on pale, the first line bold."""
+    head = head.replace(", ", ",\n")
+    look = {"ha": "center", "color": INK, "fontsize": WORDS, "linespacing": 1.25}
+    axes.text(x, y - 0.02, head, va="bottom", weight="bold", **look)
+    axes.text(x, y + 0.02, rest.strip(), va="top", **look)
+
+
+def _pale(color: str, share: float = 0.25) -> str:
+    return to_hex([1 - share * (1 - part) for part in to_rgb(color)])
 
 
 @draws
 def lesson_map(table: pd.DataFrame) -> Figure:
-    """Draw where the lesson's advice won, lost, or could not be told from its best opponent.
+    """Draw where the rule of thumb won, lost, or could not be told from its best opponent.
 
     Parameters
     ----------
@@ -99,34 +95,30 @@ def lesson_map(table: pd.DataFrame) -> Figure:
     figure, axes, at = _board(table, likeness)
     for cell in table.itertuples():
         x, y = at(cell)
-        color = VERDICTS[cell.verdict]
-        _box(axes, x, y, fc=color, ec=RIM)
-        ink = ink_on(color)
-        axes.text(x, y - 0.24, cell.verdict, ha="center", va="center", weight="bold", color=ink)
-        text = "\nagainst ".join(label_of(arm) if isinstance(arm, str) else "(not measured)"
-                                 for arm in (cell.lesson_arm, cell.other))  # fmt: skip
-        if cell.verdict != "not measured":
-            text += f"\n{_margin(cell.gain, cell.gain_lo, cell.gain_hi)}"
-        axes.text(x, y + 0.16, text, ha="center", va="center", fontsize=10.5, color=ink)
-    axes.set_xlabel("training images; AUC of the lesson's arm minus the best other arm, paired "
-                    "95 % t-interval over seeds")  # fmt: skip
-    return alt.told(figure, table["verdict"].value_counts().to_dict())
+        color = OUTCOMES[cell.outcome]
+        thick = 4 if cell.outcome in ("wins", "loses") else 1
+        _box(axes, x, y, fc=_pale(color), ec=color if thick > 1 else RIM, lw=thick)
+        gain = "" if np.isnan(cell.gain) else _margin(cell.gain, cell.gain_lo, cell.gain_hi)
+        _write(axes, x, y, cell.outcome, gain)
+    axes.set_xlabel("training images; in a tile: AUC of the best arm that follows the rule minus "
+                    "the best other,\n95 % interval over seeds and test images")  # fmt: skip
+    return alt.told(figure, table["outcome"].value_counts().to_dict())
 
 
 def _board(
-    table: pd.DataFrame, remarks: Mapping[str, str], height: float = 1.25
+    table: pd.DataFrame, remarks: Mapping[str, str]
 ) -> tuple[Figure, Axes, Callable[[object], tuple[int, int]]]:
     """Return an empty board, and a function that says in which column and row a cell lies.
 
     Parameters
     ----------
-    table : columns ``dataset`` and ``n``, a row per cell. height : of a row, in inches.
+    table : columns ``dataset`` and ``n``, a row per cell.
     remarks : data set -> a line under its name.
     """
     found = {_column(table, row.dataset, row.n) for row in table.itertuples()}
     columns = sorted(found, key=lambda column: np.inf if column == "all" else int(column))
     names = list(dict.fromkeys(table["dataset"]))
-    figure, axes = plt.subplots(figsize=(1.6 + 2.75 * len(columns), 1.6 + height * len(names)))
+    figure, axes = plt.subplots(figsize=(1.8 + 2.25 * len(columns), 1.6 + 1.1 * len(names)))
     for x, y in np.ndindex(len(columns), len(names)):
         _box(axes, x, y, fc="white", ec=RIM)
     axes.set_xticks(range(len(columns)), [c if c == "all" else f"{int(c):,}" for c in columns])

@@ -110,11 +110,13 @@ def _set_panels(
     names = list(dict.fromkeys(arms["dataset"]))
     figure, row = layout.panels(len(names), max(7.5 / len(names), width), 4.4, sharey=True)
     for axes, name in zip(row, names, strict=True):
-        axes.set_title(set_label(name, "\n"))
+        axes.set_title(set_label(name, "\n").replace(name, style.SET_TITLES.get(name, name)))
         axes.grid(axis="y", color=style.FROZEN)
     seeds = "/".join(str(k) for k in sorted(set(arms["seeds"]), reverse=True))
-    row[0].set_ylabel(f"test AUC, mean of {seeds} seeds,\n95 % t-interval")
-    row[0].set_ylim(max(0.4, arms["auc"].min() - 0.08), 1.0)
+    cut = " (cut at 1)" * bool(arms["hi"].max() > 1)
+    row[0].set_ylabel(f"test AUC, mean of {seeds} seeds,\n95 % t-interval{cut}")
+    lowest = arms[["auc", "lo"]].min(axis=None)
+    row[0].set_ylim(max(0, lowest - 0.03), 1.0)  # no AUC is above 1
     handles = [Line2D([], [], ms=9, label=label_of(arm), **look_of(arm))
                for arm in style.ARMS if (arms["arm"] == arm).any()]  # fmt: skip
     figure.legend(handles=handles, loc="outside right center")

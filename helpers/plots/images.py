@@ -68,6 +68,7 @@ def feature_maps(
         for row, (part, maps) in zip(places, activations.items(), strict=True):
             title = f"{part}\n{maps.shape[1]} x {maps.shape[2]}, ch."
             layout.show_maps(row, maps, title, fontsize=10)
+    figure.supxlabel("bright: a strong answer; every map has its own scale", fontsize=12)
     return alt.told(figure, f"Rows: {', '.join(rows)}. Columns: {', '.join(activations)}.")
 
 

@@ -66,7 +66,8 @@ HOLLOW = {"partial_finetune_last1", "scratch_longer"}  # they share a colour wit
 SET_LOOKS = {"elpv": (SKY, "o"), "chest_xray": (ACCENT, "s"), "flowers": ("#7B4FA3", "D"),
              "hymenoptera": ("#8C6D1F", "^")}  # fmt: skip
 
-SET_TITLES = {"elpv": "solar cells (elpv)", "chest_xray": "chest X-rays"}
+SET_TITLES = {"elpv": "solar cells (elpv)", "chest_xray": "chest X-rays", "flowers": "flowers",
+              "hymenoptera": "ants and bees"}  # fmt: skip
 
 # For figures and tables: what has to stand beside the numbers of a set.
 SHORT_CAVEATS = {"hymenoptera": "drawn from ImageNet"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -109,7 +109,7 @@ def probe_curves(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
         or ``"random"``) and ``seed``.
     titles : dataset -> title of its panel; these are drawn, in this order.
     """
-    figure, row = layout.panels(len(titles), 6.6, 4.6, sharey=True)
+    figure, row = layout.panels(len(titles), min(6.6, 14 / len(titles)), 4.6, sharey=True)
     for axes, (dataset, title) in zip(row, titles.items(), strict=True):
         here = table[table["dataset"] == dataset]
         seeds = here["seed"].nunique()
@@ -122,7 +122,7 @@ def probe_curves(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
             if rows["seed"].nunique() > 1:
                 axes.plot(rows["depth"], rows["auc"], marker, color=color, ms=4)
         _depth_axis(axes, here)
-        note = f"n = {here['n_train'].max()} to train, {here['n_test'].max()} to test, {seeds} seed"
+        note = f"{here['n_train'].max()} to train, {here['n_test'].max()} to test, {seeds} seed"
         axes.set(title=title, xlabel=note + "s" * (seeds != 1))
     row[0].set_ylabel("test AUC of a linear probe\n(95 % bootstrap interval)")
     row[0].legend(loc="upper left")
@@ -176,26 +176,49 @@ def gap_by_n(gaps: Mapping[str, pd.DataFrame]) -> Figure:
     gaps : title -> table of `helpers.evidence.verdicts.gap_by_n`; one seed alone is drawn
         hollow, without an interval. Empty tables are named in the legend as not measured.
     """
+    what = "test AUC: full fine-tune minus scratch\n(its better budget), 95 % interval"
+    figure, hollow = _gaps(gaps, lambda n, k: n.to_numpy(float) * 1.04**k, what)
+    axes = figure.axes[0]
+    if sizes := {n for table in gaps.values() for n in table.index}:
+        layout.size_axis(axes, sizes, ratio=1.2)  # no label for 194 beside 200
+        axes.minorticks_off()
+    axes.set(xlabel="training images" + " (hollow: one seed, no interval)" * hollow)
+    return figure
+
+
+@draws
+def gap_by_part(gaps: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw how far pretrained probes are ahead of random ones at each part, a line per data set.
+
+    Parameters
+    ----------
+    gaps : title -> table of `helpers.evidence.probes.gains_by_part`.
+    """
+    what = "AUC of a probe: pretrained minus\nrandom, 95 % interval of the difference"
+    figure, _ = _gaps(gaps, lambda parts, k: np.arange(len(parts)) + 0.1 * k, what)
+    parts = next(iter(gaps.values())).index
+    figure.axes[0].set_xticks(range(len(parts)), parts)
+    return figure
+
+
+def _gaps(gaps: Mapping[str, pd.DataFrame], place: Callable, ylabel: str) -> tuple[Figure, bool]:
+    """Draw a line with intervals per table of ``gap, lo, hi``; also tell whether any is hollow."""
     figure, axes = plt.subplots(figsize=(9, 5))
     axes.axhline(0, color=INK, lw=1)
     for k, (title, table) in enumerate(gaps.items()):
         color, marker = set_look(title, k)
         label = title + ("" if len(table) else ": not all arms yet")
-        x = table.index.to_numpy(float) * 1.04 ** layout.beside(k, len(gaps), 1)
+        x = place(table.index, layout.beside(k, len(gaps), 1))
         axes.plot(x, table["gap"], color=color, marker=marker, ms=8, label=label)
         alone = table["lo"].isna().to_numpy()
         axes.plot(x[alone], table["gap"][alone], marker, color=color, mfc="white", ms=8)
         ends = table[["lo", "hi"]].to_numpy(float)[~alone].T
         axes.vlines(x[~alone], *ends, color=color, lw=2)
-    if sizes := {n for table in gaps.values() for n in table.index}:
-        layout.size_axis(axes, sizes, ratio=1.2)  # no label for 194 beside 200
-        axes.minorticks_off()
-    axes.set(xlabel="training images (hollow: one seed, no interval)")
-    axes.set_ylabel("test AUC: full fine-tune minus scratch\n(its better budget), 95 % interval")
+    axes.set_ylabel(ylabel)
     axes.set_title("above 0: pretraining helps", loc="left")
     axes.grid(axis="y", color=FROZEN)
     layout.legend_outside(figure, "lower center", ncols=2)
-    return figure
+    return figure, any(table["lo"].isna().any() for table in gaps.values())
 
 
 @draws

@@ -64,9 +64,9 @@ TIE = {
 }
 SLIPS = {
     "full": "that is the best, but one that cannot be told from it costs a third.",
-    "late": "it cannot be told from the best, but loses .020 on average, more than it is worth.",
-    "linear": "it loses little, but clearly: its low end is above 0, so it is no tie.",
-    "frozen": "that is the cheapest of all, and it clearly loses.",
+    "partial": "late costs less and cannot be told from the best either, however low its mean.",
+    "late": "linear costs less: it is clearly behind, but by .004, less than worth.",
+    "frozen": "that is the cheapest of all; it is clearly behind, and by more than worth.",
 }
 
 
@@ -75,22 +75,23 @@ def cheapest_tie(answer: Callable[[Mapping, Mapping, Mapping, float], str]) -> s
     """Check ``answer(auc, ahead_lo, seconds, worth)``: which arm to take, by name.
 
     ``auc``: arm -> mean; ``ahead_lo``: arm -> low end of the interval of best minus arm (0 for
-    the best itself). Right is the cheapest arm that cannot be told from the best (low end at most
-    0) and loses at most ``worth``; the best is one of them.
+    the best itself). Right is the cheapest arm, without those that are clearly behind (low end
+    above 0) and by more than ``worth``.
     """
     found = attempt(answer, *_columns(TIE), 0.01)
     if found not in TIE:
         raise Slip(f"return the name of an arm, one of {', '.join(TIE)}.")
     if found in SLIPS:
         raise Slip(f"{found}? {SLIPS[found]}")
-    lavish = attempt(answer, *_columns(TIE), 0.03)
-    if lavish != "late":
-        raise Slip(f"with worth = .03 it is late, not {lavish}: use worth as given.")
+    for worth, right in ((0.0, "late"), (0.06, "frozen")):
+        other = attempt(answer, *_columns(TIE), worth)
+        if other != right:
+            raise Slip(f"with worth = {worth:g} it is {right}, not {other}: use worth as given.")
     clear = {name: TIE[name] for name in ("full", "linear", "frozen")}
-    alone = attempt(answer, *_columns(clear), 0.01)
+    alone = attempt(answer, *_columns(clear), 0.001)
     if alone != "full":
         raise Slip(f"where the best clearly beats all others, take it, not {alone}.")
-    return "a tie goes to the cheapest, as long as it does not lose too much."
+    return "the cheapest, unless another is clearly ahead, and by enough to pay for."
 
 
 def _columns(arms: Mapping[str, tuple]) -> list[dict[str, float]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 
+from helpers.networks.backbones import IMAGENET_MEAN, IMAGENET_STD
 from helpers.practice.checker import Slip, attempt, checker, close, judge, number
 
 
@@ -16,18 +17,30 @@ def network_input(answer: Callable[[np.ndarray], torch.Tensor]) -> str:
     image = np.random.default_rng(0).integers(0, 256, (6, 5, 3), dtype=np.uint8)
     image[0, 0], image[0, 1] = 0, 255
     found = attempt(answer, image.copy())
+    if isinstance(found, np.ndarray):
+        raise Slip("that is a numpy array: make a tensor of it, torch.from_numpy(...).float().")
     if not torch.is_tensor(found) or not found.is_floating_point():
         raise Slip("return a float tensor; the network computes with those.")
     if found.shape != (1, 3, 6, 5):
         raise Slip(f"the shape is {tuple(found.shape)}, (1, 3, 6, 5) is wanted here.")
     scaled = torch.from_numpy(image).permute(2, 0, 1).unsqueeze(0).float() / 255
+    mixed = torch.from_numpy(image).reshape(1, 3, 6, 5) / 255
+    mean, std = (torch.tensor(x).view(1, 3, 1, 1) for x in (IMAGENET_MEAN, IMAGENET_STD))
     slips = (
         (scaled * 255, "the values still run to 255: divide first."),
+        ((scaled * 255 - 0.5) / 0.5, "the values run to 509: divide by 255 before the mean goes."),
         (scaled, "scaled to 0..1, but not normalised: subtract the mean, divide by the std."),
         (scaled - 0.5, "the mean is gone; now divide by the standard deviation, .5."),
-    )
+        ((mixed - 0.5) / 0.5, "the shape fits, but reshape and view keep the order in memory and "
+                              "so mix pixels and channels: permute(2, 0, 1) moves the axis."),
+        ((scaled - mean) / std, "those are ImageNet's mean and std per channel; this network was "
+                                "trained with .5 and .5."),
+        ((scaled.flip(1) - 0.5) / 0.5, "red and blue have changed places."),
+    )  # fmt: skip
     otherwise = "the values are not (x / 255 - .5) / .5 of the right pixels."
     judge(found, (scaled - 0.5) / 0.5, slips, otherwise, atol=1e-4)
+    if found.dtype != torch.float32:
+        return f"right, but in {found.dtype}: the network's weights are float32, so add .float()."
     return "black is -1, white is 1, channels come first: what the network expects."
 
 

@@ -91,31 +91,29 @@ Interval = tuple[float, float]
 
 @checker
 def transfer_begins(
-    answer: Callable[[Sequence[str], Sequence[Interval], Sequence[Interval]], str | None],
+    answer: Callable[[Sequence[str], Sequence[Interval]], str | None],
 ) -> str:
-    """Check ``answer(parts, pretrained, untrained)``: where the pretrained network pulls away.
+    """Check ``answer(parts, differences)``: where the pretrained network pulls away.
 
-    Wanted is the first part from which on, to the last, the pretrained interval (lo, hi) lies
-    wholly above the untrained one; None where there is no such part.
+    `differences` are the intervals (lo, hi) of pretrained minus untrained. Wanted is the first part
+    from which on, to the last, they lie above 0; None where there is no such part.
     """
     parts = ["stem", "stage1", "stage2", "stage3"]
-    low, high = (0.70, 0.76), (0.80, 0.86)
-    touching, far = (0.74, 0.82), (0.90, 0.95)
+    none, touching, clear, behind = (-0.03, 0.02), (-0.01, 0.09), (0.02, 0.08), (-0.09, -0.02)
     cases = (
-        ([low, low, high, far], [low] * 4, "stage2", ""),
-        ([high, far, far, far], [low] * 4, "stem", " It may begin at the very first part."),
-        ([low, touching, high, far], [low] * 4, "stage2",
-         " At stage1 the mean is higher, but the intervals overlap."),
-        ([high, low, high, high], [low] * 4, "stage2",
+        ([none, none, clear, clear], "stage2", ""),
+        ([clear] * 4, "stem", " It may begin at the very first part."),
+        ([none, touching, clear, clear], "stage2",
+         " At stage1 the mean is above 0, but the interval includes 0."),
+        ([clear, none, clear, clear], "stage2",
          " At stage1 the two are alike again, so it has not begun at the stem for good."),
-        ([high, high, high, low], [low] * 4, None, " At the last part the two are alike."),
-        ([low] * 4, [far] * 4, None, " Here the untrained network is the better one."),
+        ([clear, clear, clear, none], None, " At the last part the two are alike."),
+        ([behind] * 4, None, " Here the untrained network is the better one."),
     )  # fmt: skip
-    for pretrained, untrained, right, hint in cases:
-        found = attempt(answer, list(parts), list(pretrained), list(untrained))
+    for differences, right, hint in cases:
+        found = attempt(answer, list(parts), list(differences))
         if found is not None and found not in parts:
             raise Slip(f"return one of the parts or None, not {found!r}.")
         if found != right:
-            said = f"pretrained {pretrained} against untrained {untrained}"
-            raise Slip(f"{said}: it is {right}, yours is {found}.{hint}")
-    return "the first part from which the intervals stay apart."
+            raise Slip(f"differences {differences}: it is {right}, yours is {found}.{hint}")
+    return "the first part from which every interval lies above 0."

@@ -28,7 +28,7 @@ def test_findings_count_both_the_seeds_and_the_test_images():
     }
     runs = toy_runs({"none": [(0, 0, 0)] * 6, **bars})
     table = augmentation.findings(runs).set_index("policy")
-    assert table["verdict"].to_dict() == {
+    assert table["effect"].to_dict() == {
         "natural": "helps", "dihedral": "not distinguishable",
         "radiograph": "not distinguishable", "too_strong": "hurts",
     }  # fmt: skip
@@ -44,7 +44,7 @@ def test_findings_count_both_the_seeds_and_the_test_images():
 
 def test_findings_judge_nothing_before_every_seed_is_measured():
     runs = toy_runs({"none": [(0, 0, 0)] * 6, "natural": [(0.03, 0.01, 0.05)] * 5})
-    assert augmentation.findings(runs)["verdict"].tolist() == ["unfinished"]
+    assert augmentation.findings(runs)["effect"].tolist() == ["unfinished"]
     empty = tables.read(augmentation.RESULTS.with_name("no such table.csv"), COLUMNS)
     assert augmentation.findings(empty).empty
 
@@ -52,12 +52,14 @@ def test_findings_judge_nothing_before_every_seed_is_measured():
 def test_kept_predictions_are_means_over_seeds():
     rows = pd.DataFrame([
         {"dataset": "elpv", "policy": policy, "agreement": a, "agreement_lo": a - 0.1,
-         "agreement_hi": a + 0.1, "n_images": 300}
+         "agreement_hi": a + 0.1, "n_images": 300, "commoner": 0.7}
         for policy, a in (("none", 1.0), ("natural", 0.8), ("natural", 0.6))
     ])  # fmt: skip
     table = augmentation.kept_predictions(rows)
     assert list(table["policy"]) == ["natural"]
-    assert table.loc[0, ["value", "lo", "hi", "n"]].tolist() == pytest.approx([0.7, 0.6, 0.8, 300])
+    assert table.loc[0, ["value", "lo", "hi", "n", "commoner"]].tolist() == pytest.approx(
+        [0.7, 0.6, 0.8, 300, 0.7]
+    )
 
 
 def test_one_line_says_what_was_measured_of_a_policy():

@@ -62,6 +62,7 @@ def test_a_killed_grid_goes_on_and_does_nothing_twice(toy_table):
     assert list(agreed["policy"]) == list(augment.POLICIES | augment.SINGLES)
     assert agreed.loc[0, "agreement"] == 1
     assert (agreed["n_images"] == 8).all()
+    assert agreed["commoner"].between(0.5, 1).all()
 
 
 def test_a_run_killed_before_its_own_row_doubles_no_agreement(toy_table):

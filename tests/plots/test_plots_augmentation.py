@@ -43,7 +43,7 @@ def test_cut_away_draws_curves_with_their_intervals_and_the_default():
 def kept() -> pd.DataFrame:
     return pd.DataFrame([
         {"dataset": name, "policy": policy, "value": value, "lo": value - 0.1, "hi": value + 0.1,
-         "n": 300}
+         "n": 300, "commoner": 0.65}
         for name, policy, value in (("elpv", "dihedral", 0.9), ("chest_xray", "dihedral", 0.7),
                                     ("elpv", "natural", 0.8))
     ])  # fmt: skip
@@ -56,6 +56,7 @@ def test_kept_predictions_have_a_line_per_policy_and_a_colour_per_data_set():
     drawn = [list(line.get_xdata()) for line in axes.lines if len(line.get_xdata()) == 2]
     assert pytest.approx([0.6, 0.8]) in drawn
     assert len({line.get_color() for line in axes.lines}) == 2
+    assert drawn.count([0.65, 0.65]) == 2, "what always the commoner answer keeps"
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == ["solar cells (elpv), n = 300", "chest X-rays, n = 300"]
 

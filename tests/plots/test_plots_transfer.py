@@ -81,7 +81,7 @@ def test_probe_curves_draw_the_mean_and_every_seed():
     assert colour(left, "random weights") == plots.COLORS["scratch"]
     band = left.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == pytest.approx((0.77, 0.9))
-    assert "n = 400 to train, 656 to test, 2 seeds" in left.get_xlabel()
+    assert left.get_xlabel() == "400 to train, 656 to test, 2 seeds"
     assert "95 %" in left.get_ylabel()
     assert [tick.get_text() for tick in left.get_xticklabels()] == ["p0", "p1", "p2"]
     single = table[(table["seed"] == 0) & (table["dataset"] == "elpv")]
@@ -130,6 +130,22 @@ def test_gaps_are_drawn_with_what_is_missing_named():
         colour(axes, label) for label in found
     }
     assert plots.gap_by_n({"flowers": gaps()}).legends
+
+
+def test_gaps_by_part_are_drawn_with_their_intervals():
+    table = pd.DataFrame({"gap": [0.0, 0.1], "lo": [-0.1, 0.05], "hi": [0.1, 0.15]},
+                         index=["stem", "stage1"])  # fmt: skip
+    axes = plots.gap_by_part({"solar cells": table}).axes[0]
+    assert lines(axes)["solar cells"][1] == [0.0, 0.1]
+    bars = [list(segment[:, 1]) for segment in axes.collections[0].get_segments()]
+    assert bars == [[-0.1, 0.1], [0.05, 0.15]]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["stem", "stage1"]
+
+
+def test_hollow_markers_are_explained_only_where_there_are_any():
+    one, three = gaps((50, 0.1, np.nan, np.nan, 1)), gaps((50, 0.1, 0.0, 0.2, 3))
+    found = [plots.gap_by_n({"a": table}).axes[0].get_xlabel() for table in (one, three)]
+    assert ["hollow" in label for label in found] == [True, False]
 
 
 def test_a_figure_can_be_a_small_jpeg():

@@ -47,8 +47,19 @@ def kept(box, crop, floor=0, over="box"):
     return lengths[0] * lengths[1] / (area[2] * area[3])
 
 
+def corners(box, crop):
+    """The crop read as (top, left, bottom, right)."""
+    return kept(box, (*crop[:2], crop[2] - crop[0], crop[3] - crop[1]))
+
+
 RIGHT = {
-    xray_policy: [augment.by_name("radiograph"), augment.by_name("rotation_10"), each(GENTLE)],
+    xray_policy: [
+        augment.by_name("radiograph"),
+        augment.by_name("rotation_10"),
+        each(GENTLE),
+        each(v2.ColorJitter(0.2, 0.2)),
+        each(v2.ColorJitter(0.3, 0.3)),
+    ],
     gray_pipeline: [steps(FLOAT), augment.pipeline("none", 1, 96, [0.449], [0.226])],
     kept_share: [
         kept,
@@ -66,10 +77,12 @@ WRONG = {
         (each(v2.RandomRotation((150, 180))), "turned by about"),
         (augment.by_name("dihedral"), "mirrored|turned"),
         (augment.by_name("rotation_30"), "turned by about"),
-        (augment.by_name("default_crop"), "mirrored|turned|cut away"),
+        (augment.by_name("default_crop"), "cut away"),
+        (each(v2.RandomResizedCrop(64)), "cut away"),
         (each(v2.RandomAffine(0, (0.4, 0.4))), "cut away|mirrored|turned"),
         (augment.by_name("strong_jitter"), "changes by a factor"),
         (each(v2.ColorJitter(contrast=0.9)), "contrast changes"),
+        (each(v2.ColorJitter(brightness=0.5)), "brightness changes"),
         (lambda batch: GENTLE(batch).float() / 255, "normalise in the model"),
         (each(v2.Resize((32, 32))), "came back as"),
         (lambda batch: GENTLE(batch)[0], "came back as"),
@@ -97,6 +110,7 @@ WRONG = {
     kept_share: [
         (lambda b, c: kept(b, c, floor=-1000), "Lengths below 0"),
         (lambda b, c: kept(b, c, over="crop"), "Divide by the box's area"),
+        (corners, "not two corners"),
         (lambda b, c: 1 - kept(b, c), "keeps"),
         (lambda b, c: float(kept(b, c) > 0), "one corner"),
         (lambda b, c: kept(b, c) * b[2] * b[3], "keeps"),

@@ -26,14 +26,10 @@ def from_scipy(a, b, _t):
     return d.mean(), *stats.t.interval(0.95, len(d) - 1, d.mean(), stats.sem(d))
 
 
-def tie(auc, ahead_lo, seconds, worth, *, told=True, cheap=True, small=True):
-    best = max(auc, key=auc.get)
-    near = [
-        a
-        for a in auc
-        if not (told and ahead_lo[a] > 0) and not (small and auc[best] - auc[a] > worth)
-    ]
-    return (min if cheap else max)(near, key=seconds.get)
+def tie(auc, ahead_lo, seconds, worth):
+    best = max(auc.values())
+    fair = [arm for arm in auc if ahead_lo[arm] <= 0 or best - auc[arm] <= worth]
+    return min(fair, key=seconds.get)
 
 
 def table(p, labels, axis=0):
@@ -74,9 +70,12 @@ WRONG = {
         (lambda auc, *_: 0.85, "return the name of an arm"),
         (lambda auc, *_: max(auc, key=auc.get), "costs a third"),
         (lambda auc, lo, seconds, worth: min(seconds, key=seconds.get), "cheapest of all"),
-        (lambda *a: tie(*a, told=False), "no tie"),
-        (lambda *a: tie(*a, small=False), "loses .020"),
-        (lambda *a: tie(*a, cheap=False), "costs a third"),
+        (lambda auc, lo, seconds, worth: min((arm for arm in auc if lo[arm] <= 0),
+                                             key=seconds.get), "less than worth"),
+        (lambda auc, lo, seconds, worth: min((arm for arm in auc if lo[arm] <= 0 and
+         max(auc.values()) - auc[arm] <= worth), key=seconds.get), "however low its mean"),
+        (lambda auc, lo, seconds, worth: max((arm for arm in auc if lo[arm] <= 0), key=auc.get),
+         "costs a third"),
         (lambda *a: tie(*a[:3], 0.01), "use worth as given"),
         (lambda auc, *a: tie(auc, *a) if len(auc) == 5 else "frozen", "take it, not frozen"),
         (lambda auc, *a: tie(auc, *a) if len(auc) == 5 else min([]), "raised ValueError"),

@@ -29,7 +29,7 @@ def fold(weight, mean, std, kernels=None, bias=None):
 RIGHT = {
     exact_gray_stem: [summed, lambda w: (w[:, 0] + w[:, 1] + w[:, 2]).unsqueeze(1)],
     fold_into_stem: [fold],
-    red_channel_offset: [(0.449 - 0.485) / 0.229, -0.157, -0.1572],
+    red_channel_offset: [(0.449 - 0.485) / 0.229, -0.157, -0.1572, -0.16],
 }
 
 WRONG = {
@@ -54,6 +54,11 @@ WRONG = {
         (lambda w, m, s: fold(w, m, s, kernels=(w / column(s)).mean(1, keepdim=True)),
          "sum, not mean"),
         (lambda w, m, s: fold(w, m, s, kernels=w[:, :1]), "not sum_c W_c / s_c"),
+        (lambda w, m, s: (summed(w / s), -(w * m / s).sum(dim=(1, 2, 3))), "view(1, 3, 1, 1)"),
+        (lambda w, m, s: fold(w, m, s, bias=-(w * m / s).sum(dim=(1, 2, 3))),
+         "the bias takes mean and std along the kernel's columns"),
+        (lambda w, m, s: fold(w, m, s, bias=-(w * column(m / s)).sum(dim=1)),
+         "channels and positions"),
         (lambda w, m, s: fold(w, m, s, bias=torch.zeros(5)), "the bias is 0"),
         (lambda w, m, s: fold(w, m, s, bias=-fold(w, m, s)[1]), "wrong sign"),
         (lambda w, m, s: fold(w, m, s, bias=-(w * column(m)).sum(dim=(1, 2, 3))),

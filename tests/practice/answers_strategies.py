@@ -73,6 +73,12 @@ def still_by_momentum(net):
     return net
 
 
+def train_calls_itself(net):
+    frozen(net)
+    net.train = lambda mode=True: net.eval()
+    return net
+
+
 RATES = {"fc": 1e-2, "layer2": 1e-3, "layer1": 5e-4, "bn": 2.5e-4, "conv": 2.5e-4}
 
 
@@ -111,6 +117,7 @@ WRONG = {
         (half_frozen, "bn.bias still trains"),
         (old_head, "2 logits"),
         (still_by_momentum, "still depend on its batch"),
+        (train_calls_itself, "calls itself for ever"),
         (lambda net: frozen(net, head=16), "raised RuntimeError"),
         (lambda net: None, "return the network"),
     ],

@@ -27,8 +27,8 @@ def cka_in_torch(x, y):
     return (x.T @ y).norm() ** 2 / ((x.T @ x).norm() * (y.T @ y).norm())
 
 
-def begins(parts, pretrained, untrained, better=lambda a, b: a[0] > b[1], for_good=all):
-    apart = [better(a, b) for a, b in zip(pretrained, untrained, strict=True)]
+def begins(parts, differences, better=lambda lo, hi: lo > 0, for_good=all):
+    apart = [better(lo, hi) for lo, hi in differences]
     return next((p for k, p in enumerate(parts) if for_good(apart[k:])), None)
 
 
@@ -65,11 +65,10 @@ WRONG = {
     ],
     transfer_begins: [
         (with_rule(for_good=lambda apart: apart[0]), "for good"),
-        (with_rule(better=lambda a, b: sum(a) > sum(b)), "the intervals overlap"),
-        (with_rule(better=lambda a, b: a[0] > b[1] or b[0] > a[1]),
-         "untrained network is the better one"),
+        (with_rule(better=lambda lo, hi: lo + hi > 0), "the interval includes 0"),
+        (with_rule(better=lambda lo, hi: lo > 0 or hi < 0), "untrained network is the better one"),
         (lambda *given: begins(*given) or "stem", "it is None, yours is stem"),
-        (lambda parts, a, b: parts[0], "it is stage2, yours is stem"),
-        (lambda parts, a, b: 2, "one of the parts or None"),
+        (lambda parts, differences: parts[0], "it is stage2, yours is stem"),
+        (lambda parts, differences: 2, "one of the parts or None"),
     ],
 }  # fmt: skip

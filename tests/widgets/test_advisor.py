@@ -15,7 +15,7 @@ def advisor() -> Advisor:
 
 def test_it_shows_advice_and_curves_at_once_and_the_rows_behind_them(advisor):
     assert advisor.advice.n == 400
-    for words in ("Recommended", "Confidence", "What would change it"):
+    for words in ("For 400 training images", "Confidence", "What would change it"):
         assert words in advisor.text.value
     assert picture(advisor.curves)
     assert repr(advisor) == "Advisor(run the notebook to use it)"
@@ -44,7 +44,7 @@ def test_every_knob_redraws(advisor):
 
 def test_what_a_gain_is_worth_changes_the_choice():
     means = {"feature_extraction": 0.80, "full_finetune": 0.815}
-    advisor = Advisor(found(rows("far", 400, means, noise=0.03)), SIMILAR)
+    advisor = Advisor(found(rows("far", 400, means, noise=0.001)), SIMILAR)
     assert advisor.advice.strategy == "full_finetune"
     advisor.worth.value = 0.02
     assert advisor.advice.strategy == "feature_extraction"
