@@ -36,7 +36,7 @@ def before_after(rows: Mapping[str, tuple[np.ndarray, Sequence[np.ndarray]]]) ->
         line[0].set_ylabel(title, rotation=0, ha="right", va="center", labelpad=8)
     grid[0, 0].set_title("original")
     grid[0, 1].set_title("drawn anew each time", loc="left")
-    return alt.told(figure, f"Rows: {', '.join(rows)}.")
+    return alt.told(figure, f"Rows: {'; '.join(rows)}.")
 
 
 @draws

@@ -53,7 +53,7 @@ def decision_map(cells: pd.DataFrame, n_arms: int = 7) -> Figure:
     ]
     figure.legend(handles=handles, loc="outside upper right", ncols=3)
     clear = [f"{c.dataset} n = {c.n} {label_of(c.winner)}" for c in cells.itertuples() if c.clear]
-    return alt.told(figure, f"Clear in {len(clear)} of {len(cells)} cells: {'; '.join(clear)}.")
+    return alt.told(figure, f"Clear in {len(clear)} of {len(cells)} cells. {'; '.join(clear)}")
 
 
 def _write_cell(axes: Axes, x: int, y: int, cell, n_arms: int, size: str) -> None:
