@@ -60,10 +60,10 @@ def table(found: dict) -> str:
     ])  # fmt: skip
 
 
-def seconds_of(lab: Lab) -> tuple[float, float]:
+def seconds_of(lab: Lab, live: bool = False) -> tuple[float, float]:
     """Return how long the race that is set up takes: wall time, and processor time."""
     began, busy = time.perf_counter(), time.process_time()
-    if not lab.race():
+    if not lab.race(live):
         raise SystemExit(lab.message)
     lab.wait()
     return round(time.perf_counter() - began, 2), round(time.process_time() - busy, 2)
@@ -86,8 +86,7 @@ def prepared_race(name: str) -> dict:
 def stop(after: float) -> dict:
     """Return how long Stop takes when it is pressed so many seconds into a race."""
     lab = Lab(replace(PREPARED[0].setup, epochs=50))
-    lab.fresh = True
-    lab.race()
+    lab.race(live=True)
     time.sleep(after)
     busy = [lane.status for lane in lab.lanes]
     began = time.perf_counter()
@@ -102,9 +101,9 @@ def stop(after: float) -> dict:
 def memory() -> dict:
     """Return resident memory over races in a row, each of them trained."""
     lab = Lab(replace(PREPARED[0].setup, n=64, epochs=1))
-    lab.fresh, sizes = True, []
+    sizes = []
     for _ in range(RACES):
-        seconds_of(lab)
+        seconds_of(lab, live=True)
         gc.collect()
         sizes.append(round(psutil.Process().memory_info().rss / 2**20))
     return {"mb": sizes, "growth": round(sizes[-1] / sizes[WARM_UP - 1] - 1, 3)}

@@ -15,7 +15,7 @@ from tests.browser.conftest import CHROMIUM, MISSING, QUIET  # noqa: E402
 from tests.browser.servers import free_port, running  # noqa: E402
 
 PICTURE = ROOT / "docs" / "strategy_lab.png"
-COLORS = 128  # a palette: a third of the size, and no difference to see
+COLORS = 255  # a palette: a third of the size; with fewer, arms lose their colours
 
 
 def main() -> None:
@@ -29,18 +29,18 @@ def main() -> None:
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        page = browser.new_page(viewport={"width": 1280, "height": 840})
+        page = browser.new_page(viewport={"width": 1280, "height": 1030})
         page.set_default_navigation_timeout(120_000)
         page.goto(url)
-        race = page.get_by_role("button", name="Race", exact=True)
-        race.click(timeout=120_000)
-        expect(page.get_by_text("Done.")).to_be_visible(timeout=600_000)
+        page.get_by_text("guess first", exact=True).click(timeout=120_000)
+        page.get_by_role("button", name="Race", exact=True).click()
+        expect(page.locator(".lab-status").get_by_text("Done.")).to_be_visible(timeout=600_000)
         page.mouse.move(0, 0)
         page.wait_for_timeout(1000)
         shot = Image.open(io.BytesIO(page.screenshot()))
         page.goto("about:blank")
         browser.close()
-    shot.convert("RGB").quantize(COLORS).save(PICTURE, optimize=True)
+    shot.convert("RGB").quantize(COLORS, Image.Quantize.MAXCOVERAGE).save(PICTURE, optimize=True)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from measure import (
     gallery,
     gray,
     probes,
+    races,
     runner,
     similarity,
     strategies,
@@ -30,21 +31,22 @@ TABLES: dict[str, runner.Table] = {
     "probes": probes.TABLE,
     "cka": cka.TABLE,
 }
+WHOLE = {"gallery": gallery.make, "races": races.make}  # made in one go
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure one table, or make the gallery's pictures; return the exit code."""
+    """Measure one table, the lab's whole runs, or make the gallery's pictures; return the code."""
     parser = argparse.ArgumentParser(prog="python -m measure", description=__doc__)
     add = parser.add_argument
-    add("table", nargs="?", choices=[*TABLES, "gallery"], default="strategies",
+    add("table", nargs="?", choices=[*TABLES, *WHOLE], default="strategies",
         help="%(choices)s (%(default)s)", metavar="TABLE")  # fmt: skip
     add("--workers", type=int, help="cells at a time (strategies: one a core; others: 1)")
     add("--datasets", nargs="+", metavar="NAME", help="(all of the table's that are found)")
     arguments = parser.parse_args(argv)
-    if arguments.table == "gallery":
+    if arguments.table in WHOLE:
         if arguments.workers or arguments.datasets:
-            parser.error("the gallery takes neither --workers nor --datasets")
-        return exit_code(gallery.make)
+            parser.error(f"{arguments.table} takes neither --workers nor --datasets")
+        return exit_code(WHOLE[arguments.table])
     table = TABLES[arguments.table]
     names = arguments.datasets or []
     if odd := set(names) - set(table.datasets):

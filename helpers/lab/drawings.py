@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,14 +21,18 @@ from PIL import Image
 from helpers import files
 from helpers.lab.race import Kept, Result
 from helpers.plots.strategies import short, strength
-from helpers.plots.style import ACCENT, FROZEN, color_of, ink_on
+from helpers.plots.style import ACCENT, FROZEN, INK, color_of, ink_on
 
 STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
 
 DASHES = ("", "7 4", "2 4", "9 3 2 3", "1 6")  # arms of one strategy share its colour
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 440, 230, 52, 40, 26
-RIGHT = WIDTH - 12
+LETTERS = "ABCDE"  # name the arms in the curves, where the whole names find no place
+
+WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 440, 250, 58, 56, 36
+RIGHT, APART = WIDTH - 34, 20  # room for the letters, and how far one must be from the next
+
+AXIS = (0.5, 1.0)  # of every table's intervals, so that two tables can be compared
 
 SHOWN_PIXELS = 112  # least side of an image of the grid
 
@@ -41,22 +46,25 @@ def safe(text: object) -> str:
 
 def remark(sentence: str, kind: str = "quiet") -> str:
     """Return a sentence as a paragraph: quiet, a ``"caveat"`` or an ``"error"``; "" stays ""."""
-    return f'<p class="lab-{kind}">{safe(sentence)}</p>' if sentence else ""
+    aloud = ' role="alert"' if kind == "error" else ""
+    return f'<p class="lab-{kind}"{aloud}>{safe(sentence)}</p>' if sentence else ""
 
 
-def dashed(arms: Sequence[Mapping]) -> list[tuple[Mapping, str]]:
-    """Return each arm with its dash pattern: the first of a strategy is solid, the next dashed."""
+def dashed(arms: Sequence[Mapping]) -> list[tuple[str, Mapping, str]]:
+    """Return each arm with its letter and dashes: the first of a strategy is solid, others not."""
     names = [arm["strategy"] for arm in arms]
-    return [(arm, DASHES[names[:k].count(arm["strategy"]) % len(DASHES)])
-            for k, arm in enumerate(arms)]  # fmt: skip
+    return [(LETTERS[k], arm, DASHES[names[:k].count(arm["strategy"]) % len(DASHES)])
+            for k, arm in enumerate(arms) if arm["strategy"] != "baseline"]  # fmt: skip
 
 
-def swatch(strategy: str, dash: str) -> str:
-    """Return the line by which an arm is known in the curves."""
+def named(letter: str, arm: Mapping, dash: str) -> str:
+    """Return the letter, the line and the name by which an arm is known in the curves."""
+    line = '<line x1="2" y1="6" x2="32" y2="6"'
     return (
-        '<svg class="lab-swatch" viewBox="0 0 34 12" aria-hidden="true">'
-        f'<line x1="2" y1="6" x2="32" y2="6" stroke="{color_of(strategy)}" stroke-width="4" '
-        f'stroke-dasharray="{dash}"/></svg>'
+        f'<b class="lab-letter">{letter}</b><svg class="lab-swatch" viewBox="0 0 34 12" '
+        f'aria-hidden="true">{line} class="lab-edge" stroke-dasharray="{dash}"/>{line} '
+        f'stroke="{color_of(arm["strategy"])}" stroke-width="4" stroke-dasharray="{dash}"/></svg>'
+        f"<span>{safe(arm['arm'])}</span>"
     )
 
 
@@ -77,16 +85,15 @@ def curves(arms: Sequence[Mapping], epochs: int) -> str:
     loss_axis = (0.0, max([0.8, *losses]) * 1.05)
     return (
         '<div class="lab-curves">' + _chart(arms, "val_auc", epochs, auc_axis, "validation AUC")
-        + _chart(arms, "train_loss", epochs, loss_axis, "training loss", ", cross-entropy (nats)")
+        + _chart(arms, "train_loss", epochs, loss_axis, "training loss (nats)")
         + "</div>"
     )  # fmt: skip
 
 
 def _chart(
-    arms: Sequence[Mapping], key: str, epochs: int, axis: tuple[float, float], title: str,
-    unit: str = "",
-) -> str:  # fmt: skip
-    """Return one line chart, a line per arm that has begun."""
+    arms: Sequence[Mapping], key: str, epochs: int, axis: tuple[float, float], title: str
+) -> str:
+    """Return one line chart, a line per arm that has begun, with its letter at its end."""
     low, high = axis
 
     def x(epoch: float) -> float:
@@ -99,29 +106,42 @@ def _chart(
     ticks = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
     parts = [
         f'<line x1="{LEFT}" x2="{RIGHT}" y1="{y(k * step):.1f}" y2="{y(k * step):.1f}" '
-        f'class="lab-grid"/><text x="{LEFT - 6}" y="{y(k * step) + 4:.1f}" text-anchor="end">'
+        f'class="lab-grid"/><text x="{LEFT - 6}" y="{y(k * step) + 5:.1f}" text-anchor="end">'
         f"{k * step:.1f}</text>"
         for k in ticks
     ]
     parts += [
-        f'<text x="{x(epoch):.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{epoch}</text>'
+        f'<text x="{x(epoch):.1f}" y="{HEIGHT - BOTTOM + 22}" text-anchor="middle">{epoch}</text>'
         for epoch in range(1, epochs + 1, max(1, math.ceil(epochs / 10)))
     ]
-    for arm, dash in dashed(arms):
-        points = [(x(row["epoch"]), y(row[key])) for row in arm["history"]
-                  if math.isfinite(row[key])]  # fmt: skip
+    ends = []
+    for letter, arm, dash in dashed(arms):
+        rows = [row for row in arm["history"] if math.isfinite(row[key])]
+        points = [(x(row["epoch"]), y(row[key])) for row in rows]
         color, path = color_of(arm["strategy"]), " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
-        parts.append(
-            f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="3" '
-            f'stroke-dasharray="{dash}" stroke-linejoin="round"/>'
-        )
-        parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3.5" fill="{color}"/>' for a, b in points]
+        for look in ('class="lab-edge"', f'stroke="{color}" stroke-width="3"'):
+            parts.append(
+                f'<polyline points="{path}" fill="none" {look} stroke-dasharray="{dash}" '
+                'stroke-linejoin="round"/>'
+            )
+        parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3.5" fill="{color}" class="lab-dot"/>'
+                  for a, b in points]  # fmt: skip
+        ends += [[points[-1][1], points[-1][0], letter]] if points else []
+    ends.sort()
+    for (above, *_), end in itertools.pairwise(ends):
+        end[0] = max(end[0], above + APART)
+    floor = HEIGHT - BOTTOM
+    for end in reversed(ends):
+        end[0] = min(end[0], floor)
+        floor = end[0] - APART
+    parts += [f'<text x="{across + 9:.1f}" y="{down + 5:.1f}" class="lab-title">{letter}</text>'
+              for down, across, letter in ends]  # fmt: skip
     label = f"{title} by epoch: " + "; ".join(
         f"{arm['arm']} {arm['history'][-1][key]:.2f}" for arm in arms if arm["history"]
     )
     return (
         f'<svg class="lab-chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="'
-        f'{safe(label)}"><text x="{LEFT}" y="14" class="lab-title">{safe(title + unit)}</text>'
+        f'{safe(label)}"><text x="{LEFT}" y="20" class="lab-title">{safe(title)}</text>'
         + "".join(parts)
         + f'<text x="{(LEFT + RIGHT) / 2}" y="{HEIGHT - 4}" text-anchor="middle">epoch</text></svg>'
     )
@@ -137,40 +157,63 @@ def table(arms: Sequence[Mapping]) -> str:
         trainable, seconds``, None until they are known.
     """
     known = [arm["auc_lo"] for arm in arms if arm["auc"] is not None]
-    low = max(0.0, math.floor(min(known) * 20 - 0.2) / 20) if known else 0.5
-    rows = "".join(_row(arm, dash, low) for arm, dash in dashed(arms))
-    return (
-        '<table class="lab-table"><thead><tr><th>arm</th><th></th>'
-        '<th>test AUC, 95 % interval</th><th class="number">accuracy</th>'
-        '<th class="number">trainable</th><th class="number">seconds</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table>"
-    )
+    axis = (min(AXIS[0], *(math.floor(value * 10) / 10 for value in known), 1), AXIS[1])
+    keys = {id(arm): (letter, dash) for letter, arm, dash in dashed(arms)}
+    rows = "".join(_row(arm, *keys.get(id(arm), ("", "")), axis) for arm in arms)
+    ready = any(arm.get("features_known") for arm in arms)
+    star = "* The frozen part had been computed before: these seconds do not hold it." * ready
+    heads = ("arm", "state", f"test AUC, 95 % interval{_scale(axis)}", "AUC", "accuracy",
+             "seconds", "trainable")  # fmt: skip
+    head = "".join(f'<th scope="col" class="{"number" * (k > 2)}">{text}</th>'
+                   for k, text in enumerate(heads))  # fmt: skip
+    below = f"<tbody>{rows}</tbody></table>{remark(star)}"
+    return f'<table class="lab-table"><thead><tr>{head}</tr></thead>{below}'
 
 
-def _row(arm: Mapping, dash: str, low: float) -> str:
-    color = color_of(arm["strategy"])
+def _scale(axis: tuple[float, float], drawn: str = "", alt: str = "") -> str:
+    """Return a line of the axis of AUC with what is `drawn` there, or the numbers of the axis."""
+    parts = []
+    for tick in range(round(axis[0] * 10), round(axis[1] * 10) + 1):
+        x = _place(tick / 10, axis)
+        line = f'<line x1="{x}" x2="{x}" y1="0" y2="100%" class="lab-grid"/>'
+        number = f'<text x="{x}" y="1em" text-anchor="middle">{tick / 10:.1f}</text>'
+        parts.append(line if drawn else number)
+    alt = alt or f"axis from {axis[0]:.1f} to {axis[1]:.1f}"
+    inside = "".join(parts) + drawn
+    return f'<svg class="lab-interval" role="img" aria-label="{safe(alt)}">{inside}</svg>'
+
+
+def _place(value: float, axis: tuple[float, float]) -> str:
+    return f"{5 + 90 * (value - axis[0]) / (axis[1] - axis[0]):.2f}%"
+
+
+def _row(arm: Mapping, letter: str, dash: str, axis: tuple[float, float]) -> str:
+    color = color_of(arm["strategy"]) if letter else INK
+    who = named(letter, arm, dash) if letter else f"<span>{safe(arm['arm'])}</span>"
     begin = (
-        f'<tr><td class="lab-arm">{swatch(arm["strategy"], dash)}<span>{safe(arm["arm"])}</span>'
-        f'</td><td><span class="lab-badge lab-{safe(arm["source"] or "open")}">'
-        f"{safe(arm['words'])}</span></td>"
+        f'<tr><th scope="row" class="lab-arm">{who}</th><td><span class="lab-badge '
+        f'lab-{safe(arm["source"] or "open")}">{safe(arm["words"])}</span></td>'
     )
     if arm["auc"] is None:
         bar = (
-            f'<div class="lab-bar"><div style="width:{arm["share"]:.1%};background:{color}"></div>'
-            "</div>"
+            f'<div class="lab-bar" role="progressbar" aria-label="{safe(arm["arm"])}" '
+            f'aria-valuenow="{100 * arm["share"]:.0f}"><div style="width:{arm["share"]:.1%};'
+            f'background:{color}"></div></div>'
         )
         note = f'<span class="lab-note">{safe(arm["note"])}</span>' if arm["note"] else bar
-        return f'{begin}<td colspan="4">{note}</td></tr>'
+        return f'{begin}<td colspan="4">{note}</td><td></td></tr>'
     auc, lo, hi = (arm[key] for key in ("auc", "auc_lo", "auc_hi"))
-    x, x_lo, x_hi = (4 + 152 * (value - low) / (1 - low) for value in (auc, lo, hi))
-    numbers = f"{arm['accuracy']:.1%}", f"{arm['trainable']:,}", f"{arm['seconds']:.1f}"
+    text = f"{auc:.3f} <small>[{lo:.3f}, {hi:.3f}]</small>" if lo < hi else f"{auc:.3f}"
+    line = f'<line x1="{_place(lo, axis)}" x2="{_place(hi, axis)}" y1="50%" y2="50%"'
+    drawn = (
+        f'{line} class="lab-edge"/>{line} stroke="{color}" stroke-width="5"/>'
+        f'<circle cx="{_place(auc, axis)}" cy="50%" r="0.4em" fill="{color}" class="lab-dot"/>'
+    )
+    star = "*" * bool(arm.get("features_known"))
+    numbers = (text, f"{arm['accuracy']:.1%}", f"{arm['seconds']:.1f}{star}",
+               f"{arm['trainable']:,}")  # fmt: skip
     return (
-        f'{begin}<td class="lab-auc">'
-        '<svg class="lab-interval" viewBox="0 0 160 16" aria-hidden="true">'
-        '<line x1="4" x2="156" y1="8" y2="8" class="lab-grid"/>'
-        f'<line x1="{x_lo:.1f}" x2="{x_hi:.1f}" y1="8" y2="8" stroke="{color}" stroke-width="4" '
-        f'stroke-linecap="round"/><circle cx="{x:.1f}" cy="8" r="6" fill="{color}" '
-        f'stroke="white"/></svg><span>{auc:.3f} <small>[{lo:.3f}, {hi:.3f}]</small></span></td>'
+        f"{begin}<td>{_scale(axis, drawn=drawn, alt=f'{auc:.2f}, from {lo:.2f} to {hi:.2f}')}</td>"
         + "".join(f'<td class="number">{text}</td>' for text in numbers)
         + "</tr>"
     )
@@ -205,18 +248,18 @@ def network(arms: Sequence[Mapping]) -> str:
     arms : of `helpers.lab.race.network_rows`.
     """
     heads = "".join(
-        f"<th>{safe(part['part'])}<small>{short(part['parameters'])}</small></th>"
+        f"<th scope='col'>{safe(part['part'])}<small>{short(part['parameters'])}</small></th>"
         for part in arms[0]["parts"]
     )
     rows = "".join(
-        f"<tr><td>{swatch(arm['strategy'], dash)}{safe(arm['arm'])}</td>"
+        f'<tr><th scope="row">{named(letter, arm, dash)}</th>'
         + "".join(_box(part, arm) for part in arm["parts"])
         + "</tr>"
-        for arm, dash in dashed(arms)
+        for letter, arm, dash in dashed(arms)
     )
     return (
-        '<table class="lab-network"><thead><tr><th>image &rarr;<small>parameters</small></th>'
-        f"{heads}</tr></thead><tbody>{rows}</tbody></table>"
+        '<table class="lab-network"><thead><tr><th scope="col">image &rarr;'
+        f"<small>parameters</small></th>{heads}</tr></thead><tbody>{rows}</tbody></table>"
     )
 
 

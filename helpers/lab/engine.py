@@ -24,9 +24,9 @@ from typing import Literal
 
 from helpers.datasets import Dataset
 from helpers.errors import CourseError, unknown_name
-from helpers.lab import races, store
+from helpers.lab import races, store, stored
 from helpers.lab.explain import NONE, explain, leader
-from helpers.lab.race import OPEN, Lane, Race, available, n_steps, result_of, time_left, waiting
+from helpers.lab.race import OPEN, Lane, Race, n_steps, result_of, time_left, waiting
 from helpers.lab.setup import Setup
 from helpers.training import experiments
 
@@ -48,8 +48,6 @@ class Lab:
     ----------
     setup : what Race would run now. prepared : the prepared race it is, or None.
     predict_first : whether a guess is wanted before Race. guess : the one committed to, or None.
-    use_stored : answer from the course's evidence where it has the very same arm.
-    fresh : train again even where this machine kept the same run.
     phase : of the race that is shown. current : that race, or None before the first.
     showing : ``"race"``: `current` is on the page; ``"setup"``: what Race would run.
     message : a sentence for the user; "" when there is nothing to say.
@@ -65,7 +63,7 @@ class Lab:
         self._began = 0.0
         self.prepared: races.Prepared | None = None if setup else races.PREPARED[0]
         self.setup = setup or races.PREPARED[0].setup
-        self.predict_first, self.use_stored, self.fresh = False, True, False
+        self.predict_first = False
         self.guess: str | None = None
         self.phase: Phase = "idle"
         self.current: Race | None = None
@@ -171,39 +169,46 @@ class Lab:
             store.keep(name, self.current)
         return not self.message
 
-    def race(self) -> bool:
-        """Start the race that is set up; return whether it was started."""
+    def race(self, live: bool = False) -> bool:
+        """Start the race that is set up; return whether it was started.
+
+        With `live` every arm is trained now, whatever is stored or ran before.
+        """
         started = False
         with self._changing("race"):
             if self.why_not:
                 raise CourseError(self.why_not)
             self.setup.check()
-            self._start()
+            self._start(live)
             started = True
         return started
 
-    def _start(self) -> None:
+    def _start(self, live: bool) -> None:
         """Answer from the stored results what they hold, and have the other arms trained."""
         setup, prepared = self.setup, self.prepared
-        known = available(setup) if self.use_stored else [None] * len(setup.arms)
+        known = [None] * len(setup.arms) if live else stored.available(setup)
         lanes = tuple(
-            replace(lane, status="done", share=1.0, result=result) if result else lane
-            for lane, result in zip(waiting(setup), known, strict=True)
+            replace(lane, status="done", share=1.0, result=row[0], history=tuple(row[1]))
+            if row
+            else lane
+            for lane, row in zip(waiting(setup), known, strict=True)
         )
         number = self.current.number + 1 if self.current else 1
         said = (prepared.look_at if prepared else "", setup.caveat)
-        self.current = Race(number, setup, lanes, self.question, self.guess, *said)
+        self.current = Race(
+            number, setup, lanes, self.question, self.guess, *said, stored.baseline(setup)
+        )
         self.showing = "race"
         if all(known):
             self.current, self.phase = concluded(self.current), "done"
             return
         self.phase, self._began = "running", time.perf_counter()
         self._thread = threading.Thread(
-            target=self._train, args=(self.current, self.fresh), name="strategy lab", daemon=True
+            target=self._train, args=(self.current, live), name="strategy lab", daemon=True
         )
         self._thread.start()
 
-    def _train(self, race: Race, fresh: bool) -> None:
+    def _train(self, race: Race, live: bool) -> None:
         """Train the arms of `race` that wait, one after the other; errors become sentences.
 
         Every report, at least one a training step, raises `Abandoned` once the race was stopped.
@@ -212,9 +217,12 @@ class Lab:
         with self._training, contextlib.suppress(Abandoned):
             self._report(race, places[0], status="loading")
             try:
-                data = race.setup.experiment(race.setup.arms[places[0]]).data()
+                data, few = race.setup.data()
                 race.setup.check_data(data)
-                self._report(race, places[0], caveat=data.card.caveat)
+                card, caveat = data.card, f"{data.card.caveat} {few}".strip()
+                guessing = stored.baseline_row(data.test.labels, card.classes)
+                facts = caveat, guessing, (card.channels, len(card.classes))
+                self._report(race, places[0], facts)
             except Exception as error:
                 for place in places:
                     self._report(race, place, status="failed", note=sentence_of(error))
@@ -222,16 +230,16 @@ class Lab:
             for place in places:
                 self._report(race, place, status="loading")
                 try:
-                    self._train_arm(race, place, data, fresh)
+                    self._train_arm(race, place, data, live)
                 except Exception as error:  # one arm's trouble is not the others'
                     self._report(race, place, status="failed", note=sentence_of(error))
             self._finish(race.number)
 
-    def _train_arm(self, race: Race, place: int, data: Dataset, fresh: bool) -> None:
+    def _train_arm(self, race: Race, place: int, data: Dataset, live: bool) -> None:
         """Train one arm and report on it, or show it at once where it ran here before."""
         arm, steps = race.setup.arms[place], n_steps(race.setup)
         key = store.key(race.setup, arm, data)
-        known = None if fresh else store.read_arm(key)
+        known = None if live else store.read_arm(key)
         if known is None:
             history: list[dict] = []
             done = itertools.count(1)
@@ -246,25 +254,28 @@ class Lab:
                 self._report(race, place, history=tuple(history), **last)
 
             self._report(race, place, status="running")
+            before = store.features()
             outcome = experiments.measure(
                 race.setup.experiment(arm), data=data, augment=arm.policy,
                 on_epoch=on_epoch, should_stop=on_step,
             )  # fmt: skip
             self._report(race, place)
-            known = result_of(outcome), outcome.run.history
+            after = store.features().items()
+            used = any(before.get(path, when) != when for path, when in after)
+            known = replace(result_of(outcome), features_known=used), outcome.run.history
             store.write_arm(key, *known)
         result, history = known
         self._report(race, place, status="done", share=1.0, result=result, history=tuple(history))
 
-    def _report(self, race: Race, place: int, caveat: str | None = None, **changes) -> None:
-        """Write down what changed of an arm; raises `Abandoned` once its race is over."""
+    def _report(self, race: Race, place: int, facts: tuple = (), **changes) -> None:
+        """Write down what changed of an arm or its race; raises `Abandoned` once that is over."""
         with self._lock:
             if self.phase != "running" or self.current.number != race.number:
                 raise Abandoned
             lanes = list(self.current.lanes)
             lanes[place] = replace(lanes[place], **changes)
-            caveat = self.current.caveat if caveat is None else caveat
-            self.current = replace(self.current, lanes=tuple(lanes), caveat=caveat)
+            known = dict(zip(("caveat", "baseline", "shape"), facts, strict=False))
+            self.current = replace(self.current, lanes=tuple(lanes), **known)
         self._tell("race" if "status" in changes else "progress")
 
     def _finish(self, number: int) -> None:
@@ -275,6 +286,9 @@ class Lab:
             failed = all(lane.status == "failed" for lane in race.lanes)
             self.current, self.phase = race, "failed" if failed else "done"
             self.message = race.lanes[0].note if failed else ""
+            if failed and len({lane.note for lane in race.lanes}) == 1:  # said once, in the message
+                lanes = tuple(replace(lane, note="see above") for lane in race.lanes)
+                self.current = replace(race, lanes=lanes, explanation=())
         self._tell("race")
 
     def stop(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -14,22 +13,13 @@ from helpers.evidence import grid, verdicts
 from helpers.evidence.recommend import recommend
 from helpers.evidence.verdicts import Evidence
 from helpers.lab.race import Race, Result, cost
-from helpers.plots import label_of
 from helpers.training.metrics import Interval, auc_difference
 
 FEW_TESTED = 100  # test images below which an interval says little
 
 
-@functools.cache
-def _stored() -> Evidence | None:
-    try:
-        return verdicts.evidence()
-    except CourseError:
-        return None
-
-
 def explain(race: Race, found: Evidence | None = None) -> tuple[str, ...]:
-    """Return two or three sentences on a finished race.
+    """Return a few sentences on a finished race: what was measured, then one recommendation.
 
     Parameters
     ----------
@@ -41,58 +31,51 @@ def explain(race: Race, found: Evidence | None = None) -> tuple[str, ...]:
             "Fewer than two arms have a result, so there is nothing to compare.",
             "Let a race run to its end, or put right what the failed arms say.",
         )
-    sentences = outcome(race), because(race), beside_the_evidence(race, found or _stored())
-    return tuple(filter(None, sentences))
+    said = outcome(race), below_the_baseline(race), because(race)
+    return (*filter(None, said), recommendation(race, found))
 
 
 def outcome(race: Race) -> str:
-    """Say which arm is best and how clearly, and which to take when none is."""
+    """Say which arm is best and how clearly, and which arms it cannot be told from."""
     results = race.results
-    costs = {lane.label: cost(race.setup, lane.arm) for lane in race.lanes}
     first, *others = ranked(results)
-    if leader(results) != NONE:
-        second = others[0]
-        ahead = difference(results[first], results[second])
-        where = worth = ""
-        if comparable(results[first], results[second]):
-            where = f" on the same {results[first].score.n:,} test images"
-        if ahead.mean <= verdicts.WORTH and costs[first] > costs[second]:
-            worth = (
-                f"; clear, but less than the {verdicts.WORTH:g} that the decision table asks of a "
-                "dearer arm"
-            )
-        return f"Clear winner: {first}, ahead of {second} by {_shown(ahead)}{where}{worth}."
-    tied = [label for label in others if difference(results[first], results[label]).lo <= 0]
-    beaten = [label for label in others if label not in tied]
-    take = min([first, *tied], key=costs.get)
-    other = tied[0] if take == first else take
+    tied, beaten = told_apart(results)
+    other = (tied or others)[0]
     ahead = difference(results[first], results[other])
-    if take != first:
-        advice = f"Take {take}: {_saving(results[take], results[first])}."
-    elif any(costs[label] == costs[first] for label in tied):
-        advice = "They cost the same, so either will do."
-    else:
-        advice = "It is also the cheapest of those that cannot be told apart, so take it."
-    last = f" Clearly behind: {', '.join(beaten)}." if beaten else ""
-    return (
-        f"No clear winner: {first} is ahead of {other} by {_shown(ahead)}, which includes 0. "
-        f"{advice}{last}"
-    )
+    where = "; only scores are stored, so the interval is wider than a paired one"
+    if comparable(results[first], results[other]):
+        where = f" on the same {results[first].score.n:,} test images"
+    if tied:
+        also = f" Not told apart from it either: {', '.join(tied[1:])}." if tied[1:] else ""
+        last = f" Clearly behind: {', '.join(beaten)}." if beaten else ""
+        return (
+            f"No clear winner: {first} is ahead of {other} by {_shown(ahead)}, which includes 0"
+            f"{where}.{also}{last}"
+        )
+    return f"Clear winner of this race: {first}, ahead of {other} by {_shown(ahead)}{where}."
+
+
+def told_apart(results: Mapping[str, Result]) -> tuple[list[str], list[str]]:
+    """Return the arms that the best one is not clearly ahead of, and those it is, best first."""
+    first, *others = ranked(results)
+    tied = [label for label in others if difference(results[first], results[label]).lo <= 0]
+    return tied, [label for label in others if label not in tied]
 
 
 def _shown(value: Interval) -> str:
     return f"{value.mean:.3f} AUC (95 % interval {value.lo:+.3f} to {value.hi:+.3f})"
 
 
-def _saving(cheap: Result, dear: Result) -> str:
-    """Say what the cheaper arm saves; seconds count only where both were timed alike."""
-    timed_alike = (cheap.source == "stored") == (dear.source == "stored")
-    if timed_alike and dear.seconds > 1.5 * cheap.seconds:
-        times = dear.seconds / max(cheap.seconds, 0.1)
-        return f"it is the cheaper one, {times:,.0f} times as fast to train"
+def below_the_baseline(race: Race) -> str:
+    """Name the arms that are right no more often than the commoner class alone would be."""
+    share = race.baseline["accuracy"] if race.baseline else -1.0
+    low = [f"{label} ({result.accuracy:.1%})" for label, result in race.results.items()
+           if result.accuracy <= share]  # fmt: skip
+    if not low:
+        return ""
     return (
-        f"it is the cheaper one and trains {cheap.trainable:,} parameters instead of "
-        f"{dear.trainable:,}"
+        f"Right no more often than {race.baseline['arm']} ({share:.1%}): {', '.join(low)}. AUC "
+        "asks for the order of the images alone; before use, choose a threshold on validation."
     )
 
 
@@ -161,24 +144,20 @@ RULES = (
 )  # fmt: skip
 
 
-def beside_the_evidence(race: Race, found: Evidence | None) -> str:
-    """Say what the decision table recommends here, and whether this race speaks against it."""
+def recommendation(race: Race, found: Evidence | None) -> str:
+    """Name one arm to start with: the decision table's where it can speak, else this race's."""
     setup, results = race.setup, race.results
     n = max(result.n_train for result in results.values())
-    one_run = "One run of each arm: another seed may change the order."
-    if found is None or setup.backbone != grid.BACKBONE or setup.shared_strategy:
-        return one_run
-    known = {name for name, _ in found.auc}
-    place = {"dataset": setup.dataset} if setup.dataset in known else {}
+    if setup.backbone != grid.BACKBONE or setup.shared_strategy:
+        return _from_this_race(race)
     try:
+        found = found or verdicts.evidence()
+        known = {name for name, _ in found.auc}
+        place = {"dataset": setup.dataset} if setup.dataset in known else {}
         advice = recommend(n, found=found, **place)
     except CourseError:
-        return one_run
+        return _from_this_race(race)
     where = f"at n = {n:,}" + (f" on {setup.dataset}" if place else " over all measured data sets")
-    table = (
-        "The decision table, from runs with three seeds, recommends "
-        f"{label_of(advice.strategy)} {where} ({advice.confidence} confidence)"
-    )
     # The advised arm, where it ran with its usual knobs.
     labels = {
         lane.arm.build().key: lane.label
@@ -186,12 +165,27 @@ def beside_the_evidence(race: Race, found: Evidence | None) -> str:
         if lane.result is not None and lane.arm.augment == "none" and lane.arm.gray == "sum"
     }
     label = labels.get(advice.strategy)
+    beaten_by = [other for other in results if label not in (None, other)
+                 and difference(results[other], results[label]).lo > 0]  # fmt: skip
+    beside = "This race, one run of each arm, does not speak against it."
     if label is None:
-        return f"{table}; that arm was not in this race."
-    for other in results:
-        if other != label and difference(results[other], results[label]).lo > 0:
-            return f"{table}; here {other} clearly beat it, in one run."
-    return f"{table}; this race, one run of each arm, does not speak against it."
+        beside = "That arm was not in this race."
+    elif beaten_by:
+        beside = f"Here {' and '.join(beaten_by)} clearly beat it, in one run: try other seeds."
+    return (
+        f"Recommended by the decision table, from runs with three seeds {where}: {advice.headline} "
+        f"({advice.confidence} confidence). {beside}"
+    )
+
+
+def _from_this_race(race: Race) -> str:
+    """Recommend the clear winner; in a tie the cheapest of those that are not told apart."""
+    first = ranked(race.results)[0]
+    tied, _ = told_apart(race.results)
+    costs = {lane.label: cost(race.setup, lane.arm) for lane in race.lanes}
+    take = min([first, *tied], key=costs.get)
+    headline = f"nobody is clearly ahead; start with {take}, the cheapest" if tied else first
+    return f"Recommended: {headline}. It is one run of each arm: another seed may change the order."
 
 
 NONE = "no clear winner"
@@ -231,6 +225,4 @@ def leader(results: Mapping[str, Result]) -> str | None:
     """
     if len(results) < 2:
         return None
-    first, *others = ranked(results)
-    clear = all(difference(results[first], results[other]).lo > 0 for other in others)
-    return first if clear else NONE
+    return NONE if told_apart(results)[0] else ranked(results)[0]

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from helpers import files
 from helpers.datasets import augment
 from helpers.errors import CourseError
 from helpers.lab import setup as setups
@@ -139,7 +138,7 @@ class SetupPanel(widgets.VBox):
         self._names = [*found, FOLDER]
         self.dataset, self.image_size, self.backbone = (
             widgets.Dropdown(options=options, description=name, **wide())
-            for name, options in (("images", [(files.shown(name), name) for name in self._names]),
+            for name, options in (("images", [(setups.told(name), name) for name in self._names]),
                                   ("pixels", setups.SIZES), ("network", networks))
         )  # fmt: skip
         self.folder = field("path", "one sub-folder per class")

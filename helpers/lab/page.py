@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+from urllib.parse import parse_qsl, urlencode
 
 import ipywidgets as widgets
 
@@ -18,7 +20,7 @@ REDRAW_SECONDS = 0.3  # while a race runs
 
 OWN = "your own setup"
 
-KEYS = "Keys: Tab moves on, Enter presses a button; arrows move the step and choose an answer."
+KEYS = "Large type, step by step. In make app PageDown, PageUp and the arrows change the step."
 
 # The parts of the page, from the top.
 ORDER = ("step", "question", "guess", "start", "outcome", "table", "explanation", "look", "curves",
@@ -30,7 +32,7 @@ STEPS = {
     "2 network": {"question", "network"},
     "3 race": {"start", "table", "curves"},
     "4 explanation": {"outcome", "table", "explanation"},
-    "5 errors": {"errors"},
+    "5 errors": {"start", "errors"},
 }
 ALWAYS = {"setup", "question", "guess", "start", "table", "outcome", "explanation", "look"}
 LOOKS = {"curves": "curves", "network": "network", "winner's errors": "errors",
@@ -47,18 +49,17 @@ class StrategyLab(widgets.VBox):
 
     def __init__(self, lab: Lab | None = None) -> None:
         self.lab = lab or Lab()
+        self.lab.predict_first |= lab is None
         self._drawing, self._drawn = threading.RLock(), 0.0
         self._make_switches()
         self.setup = SetupPanel(self.lab.setup, self._set_up)
-        self.setup.children = (*self.setup.children, self.use_stored, self.fresh)
         self.guess, self.start = GuessPanel(self.lab), StartPanel(self.lab)
         self.pictures, self.kept = Pictures(self.lab), KeptPanel(self.lab)
-        self.steps = widgets.HTML()
-        keys = widgets.HTML(f'<small class="lab-quiet">{KEYS}</small>')
+        self.address = widgets.HTML()
         self.parts = {
             **self.pictures.boxes, "setup": self.setup, "guess": self.guess, "start": self.start,
             "kept": self.kept, "look": self.look,
-            "step": widgets.VBox([widgets.HBox([self.step, self.steps]), keys]),
+            "step": self.step,
         }  # fmt: skip
         header = widgets.HBox([
             widgets.HTML("<h1>Strategy lab</h1>"), self.prepared, self.predict_first, self.presenter
@@ -76,39 +77,60 @@ class StrategyLab(widgets.VBox):
         body.layout = widgets.Layout(
             flex_flow="row wrap-reverse", align_items="flex-end", grid_gap="12px"
         )
-        super().__init__([widgets.HTML(f"<style>{drawings.STYLE}</style>"), header, body])
+        style = widgets.HTML(f"<style>{drawings.STYLE}</style>")
+        super().__init__([style, header, body, self.address])
         self.add_class("lab")
         self.lab.listen(self._changed)
         self.lab.message = self.lab.message or self.setup.trouble
         self._draw("setup")
+        self.restore(os.environ.get("QUERY_STRING", ""))  # voila's, of the page's address
 
     def __repr__(self) -> str:
         return "StrategyLab(run the notebook to use it)"  # what a page without a kernel shows
+
+    def restore(self, query: str) -> None:
+        """Go where an address leads that `where` gave: the race, the guess, the step."""
+        asked = dict(parse_qsl(query))
+        if asked.get("race"):
+            self.lab.load_prepared(asked["race"])
+        if asked.get("guess") in self.lab.choices:
+            self.lab.commit_guess(asked["guess"])
+        self.presenter.value = asked.get("presenter") == "1"
+        self.step.value = {name[0]: name for name in STEPS}.get(asked.get("step"), self.step.value)
+        if asked.get("raced"):
+            self.predict_first.value &= self.lab.guess is not None  # without one it was off
+            self.lab.race()
+
+    @property
+    def where(self) -> str:
+        """What the page's address holds, so that a reload comes back here."""
+        lab = self.lab
+        now = {
+            "race": lab.prepared and lab.prepared.name, "presenter": int(self.presenter.value),
+            "step": self.step.value[0], "guess": lab.guess,
+            "raced": int(lab.showing == "race" and lab.current.setup == lab.setup),
+        }  # fmt: skip
+        return urlencode({name: value for name, value in now.items() if value})
 
     def _make_switches(self) -> None:
         self.prepared = widgets.Dropdown(
             options=[*(race.name for race in PREPARED), OWN], description="race",
             layout={"width": "25em"}, style={"description_width": "3em"},
         )  # fmt: skip
-        self.predict_first, self.presenter, self.use_stored, self.fresh = (
+        self.predict_first, self.presenter = (
             widgets.Checkbox(description=words, indent=False, layout={"width": "auto"})
-            for words in ("guess first", "presenter", "stored results answer at once",
-                          "train again what ran here before")
-        )  # fmt: skip
-        self.use_stored.value = self.lab.use_stored
+            for words in ("guess first", "presenter")
+        )
+        self.predict_first.value, self.presenter.tooltip = self.lab.predict_first, KEYS
         self.look = widgets.ToggleButtons(options=tuple(LOOKS))
-        self.step = widgets.SelectionSlider(
-            options=tuple(STEPS), readout=False,
-            layout={"width": "9em", "margin": "0 0.8em 0 0.4em"},
-        )  # fmt: skip
+        self.step = widgets.ToggleButtons(options=tuple(STEPS))
+        self.step.add_class("lab-steps")
         self.prepared.observe(self._load, names="value")
         self.predict_first.observe(
             lambda change: self.lab.put(predict_first=change["new"]), names="value"
         )
         for switch in (self.presenter, self.look, self.step):
             switch.observe(lambda _: self._arrange(), names="value")
-        for box in (self.use_stored, self.fresh):
-            box.observe(self._set_sources, names="value")
 
     def _load(self, change: dict) -> None:
         shown = self.lab.prepared.name if self.lab.prepared else OWN
@@ -120,9 +142,6 @@ class StrategyLab(widgets.VBox):
             self.lab.change(self.setup.read())
         except CourseError as error:
             self.lab.put(barred=str(error))
-
-    def _set_sources(self, _change: object) -> None:
-        self.lab.use_stored, self.lab.fresh = self.use_stored.value, self.fresh.value
 
     def _changed(self, change: str) -> None:
         if change != "progress" or time.monotonic() - self._drawn >= REDRAW_SECONDS:
@@ -155,8 +174,8 @@ class StrategyLab(widgets.VBox):
             self.remove_class("lab-presenter")
         if not self.lab.predict_first:
             shown.discard("guess")
-        self.steps.value = " &nbsp; ".join(
-            f"<b>{name}</b>" if name == self.step.value else name for name in STEPS
-        )
+        elif self.presenter.value and self.lab.guess is None and "start" in shown:
+            shown = shown - {"curves"} | {"guess"}  # what Race waits for; nothing is drawn yet
+        self.address.value = f'<i class="lab-address" data-query="{drawings.safe(self.where)}"></i>'
         for name, part in self.parts.items():
             part.layout.display = "" if name in shown else "none"

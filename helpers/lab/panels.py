@@ -11,7 +11,7 @@ from collections.abc import Callable
 import ipywidgets as widgets
 
 from helpers.errors import CourseError
-from helpers.lab import drawings, store
+from helpers.lab import drawings, store, stored
 from helpers.lab.drawings import remark, safe
 from helpers.lab.engine import Lab, sentence_of
 from helpers.lab.explain import NONE, ranked
@@ -48,18 +48,23 @@ class StartPanel(widgets.VBox):
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        self.race = widgets.Button(description="Race", button_style="primary")
-        self.stop = widgets.Button(description="Stop", disabled=True)
+        self.race, self.live, self.stop = (
+            widgets.Button(description=words, layout={"width": "auto"})
+            for words in ("Race", "Race live", "Stop")
+        )
+        self.race.button_style, self.live.tooltip = "primary", "Train every arm now, stored or not"
         self.status, self.message = widgets.HTML(), widgets.HTML()
+        self.status.add_class("lab-status")
         self.race.on_click(lambda _: lab.race())
+        self.live.on_click(lambda _: lab.race(live=True))
         self.stop.on_click(lambda _: lab.stop())
-        row = widgets.HBox([self.race, self.stop, self.status])
+        row = widgets.HBox([self.race, self.live, self.stop, self.status])
         row.layout = widgets.Layout(align_items="center", grid_gap="0 12px")
         super().__init__([row, self.message])
 
     def draw(self) -> None:
         """Show the state."""
-        self.race.disabled = bool(self.lab.why_not)
+        self.race.disabled = self.live.disabled = bool(self.lab.why_not)
         self.stop.disabled = self.lab.phase != "running"
         self.status.value = safe(self._status())
         self.message.value = drawings.remark(self.lab.message or self.lab.barred, "error")
@@ -100,6 +105,8 @@ class Pictures:
         rows = [lane.row for lane in (race.lanes if race else waiting(setup))]
         if not race:
             rows = [row | {"words": "ready"} for row in rows]
+        guessing = race.baseline if race else stored.baseline(setup)
+        rows += [guessing] if guessing else []
         self._draw_rows(rows, setup.epochs, race.caveat if race else setup.caveat)
         if change == "progress":
             return
@@ -113,20 +120,22 @@ class Pictures:
         self.boxes["explanation"].value = self._explanation()
         try:
             setup.check()
-            self.boxes["network"].value = drawings.network(network_rows(setup))
+            self.boxes["network"].value = drawings.network(network_rows(setup, race and race.shape))
         except CourseError:
             self.boxes["network"].value = ""  # the message says what is wrong
         self.boxes["errors"].value = self._errors()
 
     def _draw_rows(self, rows: list[dict], epochs: int, caveat: str) -> None:
         sources = {row["source"] for row in rows}
+        arms = [row for row in rows if row["strategy"] != "baseline"]
         legend = "; ".join(f"{k}: {words}" for k, words in SOURCE_WORDS.items() if k in sources)
-        self.boxes["table"].value = drawings.table(rows) + remark(legend) + remark(caveat, "caveat")
-        bare = [row["arm"] for row in rows if row["source"] == "stored"]
-        all_bare = len(bare) == len(rows)
+        below = remark(legend, "quiet lab-legend") + remark(caveat, "caveat")
+        self.boxes["table"].value = drawings.table(rows) + below
+        bare = [r["arm"] for r in arms if r["source"] == "stored" and not r["history"]]
+        all_bare = len(bare) == len(arms)
         which = "these arms" if all_bare else ", ".join(bare)
         note = f"No curves for {which}: a stored result is its scores alone." if bare else ""
-        drawn = "" if all_bare else drawings.curves(rows, epochs)
+        drawn = "" if all_bare else drawings.curves(arms, epochs)
         self.boxes["curves"].value = remark(note) + drawn
 
     def _outcome(self) -> str:
@@ -151,7 +160,8 @@ class Pictures:
             )
         said = "".join(f"<p>{safe(sentence)}</p>" for sentence in sentences)
         look_at = lab.current.look_at
-        return f"<h3>Explain this result</h3>{said}{remark(look_at and f'Look: {look_at}')}"
+        look = remark(look_at and f"Look: {look_at}", "quiet lab-look")
+        return f"<h3>Explain this result</h3>{said}{look}"
 
     def _errors(self) -> str:
         """Return the errors of the arm with the best AUC, clear or not, or why there are none."""
@@ -165,17 +175,15 @@ class Pictures:
         wrong = results[label].mistakes
         if wrong is None:
             return (
-                f"<p>{safe(label)} was answered from the stored evidence, which holds scores and "
-                "no images. Take the tick from 'stored results' and race again to see its errors."
-                "</p>"
+                f"<p>{safe(label)} was answered from the stored evidence, which holds no images. "
+                "Press <b>Race live</b> to train it here and see its errors.</p>"
             )
         if not wrong.n_wrong:
             return f"<p>{safe(label)} made no error on the {wrong.n:,} test images.</p>"
         clear = "" if lab.current.leader not in (None, NONE) else " (best AUC, though not clearly)"
         return (
-            f"<p>{safe(label)}{clear}: {wrong.n_wrong:,} of {wrong.n:,} test images wrong. The "
-            f"surest {len(wrong.images)}, and in orange what spoke for the wrong answer "
-            "(Grad-CAM).</p>"
+            f"<p>{safe(label)}{clear}: {wrong.n_wrong:,} of {wrong.n:,} test images wrong. Here "
+            "are the surest, and in orange what spoke for the wrong answer (Grad-CAM).</p>"
         ) + drawings.mistakes(results[label])
 
 
@@ -188,7 +196,8 @@ class KeptPanel(widgets.VBox):
         self.folder = widgets.Text(
             placeholder="folder (empty: the course's cache)", layout={"width": "22em"}
         )
-        self.choice = widgets.SelectMultiple(layout={"width": "24em", "height": "8em"})
+        self.choice = widgets.SelectMultiple(description="kept races", layout={
+            "width": "24em", "height": "8em"})  # fmt: skip
         self.keep, self.export, self.remove = (
             widgets.Button(description=words, layout={"width": "auto"})
             for words in ("Keep this race", "Export CSV and page", "Remove")

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 import torch
 
-from helpers.evidence import grid, tables
+from helpers.evidence import grid
 from helpers.inspection.gradcam import gradcam
 from helpers.lab.setup import Arm, Setup
 from helpers.networks import backbones
@@ -30,14 +29,15 @@ Source = Literal["live", "stored", "earlier"]
 SOURCE_WORDS = {
     "live": "trained just now",
     "stored": "measured beforehand for the course, seconds are processor time",
+    "baseline": "the commonest class of the test images as the answer to every image",
     "earlier": "the very same run, trained on this machine before",
 }
 
 SHOWN_MISTAKES = 12
 
 # Of a result, for tables and files.
-NUMBERS = ("auc", "auc_lo", "auc_hi", "accuracy", "trainable", "seconds", "source", "best_epoch",
-           "versions")  # fmt: skip
+NUMBERS = ("auc", "auc_lo", "auc_hi", "accuracy", "trainable", "seconds", "features_known",
+           "source", "best_epoch", "versions")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +71,7 @@ class Result:
     groups : ``(N,)`` of the test images, or None: what was resampled as a whole.
     best_epoch : the epoch whose weights were scored, chosen on validation; 0 if not known.
     classes : names; empty where not known.
+    features_known : whether the frozen part had been computed before, which `seconds` then lacks.
     """
 
     auc: float
@@ -87,6 +88,7 @@ class Result:
     classes: tuple[str, ...] = ()
     n_train: int = 0
     versions: str = ""
+    features_known: bool = False
 
 
 def result_of(outcome: Outcome) -> Result:
@@ -160,6 +162,8 @@ class Race:
     question, guess : what was asked before it, and answered; None: nobody guessed.
     look_at : of the prepared race it is; "" where it is none.
     caveat : what must stand beside its numbers; more is known once the images are loaded.
+    baseline : the row of the commoner class (`helpers.lab.stored.baseline_row`), once it is known.
+    shape : channels of the images and number of classes, once they are loaded.
     leader, explanation : of `helpers.lab.explain`, once it is done.
     """
 
@@ -170,6 +174,8 @@ class Race:
     guess: str | None = None
     look_at: str = ""
     caveat: str = ""
+    baseline: dict | None = None
+    shape: tuple[int, int] | None = None
     leader: str | None = None
     explanation: tuple[str, ...] = ()
 
@@ -235,56 +241,30 @@ def time_left(race: Race, seconds: float) -> float | None:
     return None if done < 0.03 * sum(costs) else seconds * todo / done
 
 
-def find(setup: Setup, arm: Arm, table: pd.DataFrame) -> Result | None:
-    """Return the stored result of `arm` under `setup`; None when it was not measured.
-
-    Only arms with the strategy's own knobs are looked up: a row does not say which other rates a
-    run had. The rows hold scores and no predictions, so there are no curves and no images.
-    """
-    usual = Arm(arm.strategy, last=arm.last)
-    if arm.augment != "none" or arm.gray != "sum" or arm.build() != usual.build():
-        return None
-    # "All images" has no number in a setup; the largest measured n of the set is all of them
-    # only where the grid reached it, so such a race is trained.
-    key = {
-        "dataset": setup.experiment(arm).dataset_key, "backbone": setup.backbone,
-        "image_size": setup.image_size, "strategy": arm.build().key, "epochs": setup.epochs,
-        "seed": setup.seed, "n_train": setup.n,
-    }  # fmt: skip
-    rows = table[(table[list(key)] == pd.Series(key)).all(axis=1)]
-    if rows.empty:
-        return None
-    row = rows.iloc[-1]
-    return Result(
-        *(float(row[name]) for name in ("auc", "auc_lo", "auc_hi", "accuracy")),
-        trainable=int(row["trainable_params"]), seconds=float(row["train_seconds"]),
-        source="stored", n_train=int(row["n_train"]), versions=str(row["versions"]),
-    )  # fmt: skip
-
-
-def available(setup: Setup) -> list[Result | None]:
-    """Return a stored result or None for every arm; raises CourseError for a damaged table."""
-    table = tables.read_rows()
-    return [find(setup, arm, table) for arm in setup.arms]
-
-
 @functools.cache
-def _bare(backbone: str) -> Backbone:
-    """Return a network of shapes only, with a head for two classes."""
+def _bare(backbone: str, channels: int, n_classes: int) -> Backbone:
+    """Return a network of shapes only."""
     with torch.device("meta"):
         model = backbones.load(backbone, weights=None)
-        model.replace_head(backbones.linear_head(model.n_features, 2))
+        model.stem_conv.weight = torch.nn.Parameter(model.stem_conv.weight[:, :channels])
+        model.replace_head(backbones.linear_head(model.n_features, n_classes))
     return model
 
 
-def network_rows(setup: Setup) -> list[dict]:
+def network_rows(setup: Setup, shape: tuple[int, int] | None = None) -> list[dict]:
     """Return the rows of `helpers.lab.drawings.network`: per arm its label, strategy and ``parts``.
 
     A part is a row of `helpers.training.strategies.summary`. Raises CourseError for an arm that
     `setup.check` would refuse.
+
+    Parameters
+    ----------
+    shape : of `Race`; None: as far as it is known before the images are loaded.
     """
-    found = []
+    found, shape = [], shape or setup.shape
     for arm, label in zip(setup.arms, setup.labels, strict=True):
-        parts = strategies.summary(_bare(setup.backbone), arm.build()).reset_index()
+        channels = 3 if arm.gray == "replicate" else shape[0]
+        bare = _bare(setup.backbone, channels, shape[1])
+        parts = strategies.summary(bare, arm.build()).reset_index()
         found.append({"arm": label, "strategy": arm.strategy, "parts": parts.to_dict("records")})
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from helpers import datasets, files
@@ -30,6 +30,13 @@ MOST_IMAGES, SEEDS = 10**9, 2**32  # NumPy takes no seed beyond
 GRAYS = (*METHODS, "replicate")
 
 BATCHNORM_WORDS = {"eval": "BN rests", "follow": "BN follows", "train": "BN moves"}
+
+
+def told(name: str) -> str:
+    """Return the name of a data set with what it shows and whether it is a download."""
+    domain = MEDMNIST[name]["domain"] + ", downloads once" if name in MEDMNIST else ""
+    domain = domain or KNOWN.get(name, {}).get("domain", "solar cells" * (name == "elpv"))
+    return files.shown(f"{name}: {domain}" if domain else name)
 
 
 def data_sets() -> tuple[list[str], str]:
@@ -119,7 +126,7 @@ class Setup:
 
     Attributes
     ----------
-    dataset : a name that `helpers.datasets.load` takes.
+    dataset : a name that `helpers.datasets.load` takes; ``COURSE_DATASET`` where none is given.
     n : training images; None: all.
     image_size : height and width in pixels.
     epochs, seed : the same for every arm.
@@ -127,7 +134,7 @@ class Setup:
     """
 
     arms: tuple[Arm, ...]
-    dataset: str = "elpv"
+    dataset: str = field(default_factory=datasets.default_name)
     n: int | None = 400
     image_size: int = 96
     backbone: str = "efficientnet_lite0"
@@ -166,6 +173,22 @@ class Setup:
         """The strategy of every arm, in words; "" where they differ."""
         names = {arm.strategy for arm in self.arms}
         return label_of(names.pop()) if len(names) == 1 else ""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Channels and number of classes, as far as they are known before an image is read."""
+        known = {"elpv": (1, 2), **{k: (v["channels"], len(v["classes"])) for k, v in
+                 MEDMNIST.items()}, "chest_xray": (1, 2)}  # fmt: skip
+        return known.get(self.dataset, (3, len(KNOWN.get(self.dataset, {}).get("classes", "ab"))))
+
+    def data(self) -> tuple[Dataset, str]:
+        """Return the images, and a sentence where there are fewer than asked for: all are taken."""
+        data = datasets.load(self.dataset, size=self.image_size)
+        there = len(data.train)
+        if self.n is None or self.n < there:
+            return (data if self.n is None else data.take(self.n, self.seed)), ""
+        few = f"There are {there:,} training images, not {self.n:,}: all of them are used."
+        return data.take(there, self.seed), few * (self.n > there)
 
     @property
     def caveat(self) -> str:

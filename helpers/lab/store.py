@@ -33,7 +33,7 @@ from helpers.plots.style import label_of
 from helpers.training import experiments
 from helpers.training.metrics import Score
 
-FORMAT = 3  # raise it when what is stored, or the same settings, would mean something else
+FORMAT = 4  # raise it when what is stored, or the same settings, would mean something else
 MOST = 300  # finished arms, about 100 kB each; those used longest ago go first
 LONGEST_NAME = 60
 RESULT = (*NUMBERS, "n_train", "classes")
@@ -43,7 +43,8 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # a cell of text that begins s
 TITLE = "Strategy lab: kept races"
 NOTE = (
     "AUC on the test images with a 95 % interval; one run of each arm. live: trained in "
-    "that race; stored: measured for the course; earlier: the same run, trained there before."
+    "that race; stored: measured for the course; earlier: the same run, trained there before; "
+    "baseline: the commonest class of the test images, always."
 )
 
 
@@ -64,6 +65,15 @@ def key(setup: Setup, arm: Arm, data: Dataset) -> str:
         FORMAT, repr(experiment), repr(arm.policy), data.card.classes, experiments.versions(),
         machine, model.mean.tolist(), model.std.tolist(), *weights, *images,
     )  # fmt: skip
+
+
+def features() -> dict[Path, int]:
+    """Return when each file of frozen features was last used; one that is read is marked so."""
+    found = {}
+    for path in files.folder("prefix").glob("*.npy"):
+        with contextlib.suppress(OSError):  # made room for another meanwhile
+            found[path] = path.stat().st_mtime_ns
+    return found
 
 
 def read_arm(key: str) -> tuple[Result, list[dict]] | None:
@@ -134,6 +144,7 @@ def keep(name: str, race: Race) -> None:
             f"A run is already kept as {name!r}. Choose another name, or remove that one."
         )
     rows = tuple(lane.row for lane in race.lanes if lane.result is not None)
+    rows += (race.baseline,) if race.baseline else ()
     when = datetime.now().isoformat(timespec="seconds")
     kept = Kept(name, when, asdict(race.setup), rows, race.explanation, race.guess,
                 race.caveat)  # fmt: skip

@@ -57,5 +57,10 @@ class AugmentationGallery(CourseWidget):
                 title: (image, inspection.changed(np.stack([image] * self.n_draws), policy))
                 for title, image in self.images.items()
             }
-        self.text.value = f"<b>{policy.name}</b> is meant for {policy.legitimate_for}."
+        said = f"<b>{policy.name}</b> is meant for {policy.legitimate_for}."
+        if policy.strength != 1:  # the sentence is about 1
+            tilt = policy.strength * policy.rotation
+            turn = f", a tilt of up to {tilt:g} degrees" if tilt else ""
+            said += f" That is strength 1; here it is {policy.strength:g}{turn}."
+        self.text.value = said
         show(self.figure, plots.before_after(rows), f"images changed by {policy.name}")

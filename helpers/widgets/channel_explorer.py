@@ -55,6 +55,10 @@ class ChannelExplorer(CourseWidget):
         self.stop_button.on_click(lambda _: self._stop.set())
         controls = [self.part, self.channel, self.show_button, self.stop_button, self.progress]
         super().__init__([widgets.HBox(controls), self.text, self.picture])
+        first = self.channel.value
+        figure = plots.channel_gallery({part: {first: gallery[part][first]}})
+        show(self.picture, figure, f"what channel {first} of {part} looks for")
+        self.text.value = "Press Show for the patches of the images that excite it most."
 
     def _start(self, _button: object) -> None:
         self._stop.clear()

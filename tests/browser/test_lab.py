@@ -1,35 +1,96 @@
 """The strategy lab in a browser, as `make app` serves it."""
 
+import json
 import re
+from urllib.parse import parse_qs, urlsplit
 
+import psutil
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, expect
 
 READY = 480_000  # milliseconds; about 8 s on two idle cores
 RACED = 900_000  # three arms on 400 images; about 25 s on two idle cores
 BN_TRAP, STORED = "The BN trap", "Five strategies, measured before"
+STEPS = ("1 question", "2 network", "3 race", "4 explanation", "5 errors")
+LEAST_TYPE = 0.03  # of the window's height, for the last row
+
+SMALL_TYPE = """() => [...document.querySelectorAll(".lab *")]
+  .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()))
+  .filter(e => e.tagName !== "STYLE" && e.getBoundingClientRect().width > 0)
+  .map(e => {
+    const svg = e.ownerSVGElement, box = svg && svg.viewBox.baseVal;
+    const scale = box && box.width
+      ? Math.min(svg.clientWidth / box.width, svg.clientHeight / box.height) : 1;
+    return [scale * parseFloat(getComputedStyle(e).fontSize) / innerHeight, e.textContent];
+  })
+  .sort((a, b) => a[0] - b[0])[0]"""
 
 
 def button(page: Page, name: str) -> Locator:
     return page.get_by_role("button", name=name, exact=True)
 
 
+def status(page: Page, text: str | re.Pattern) -> Locator:
+    """Return what stands beside Race, not its twin for screen readers."""
+    return page.locator(".lab-status").get_by_text(text)
+
+
 def choose(page: Page, label: str, value: str) -> None:
     page.get_by_label(label, exact=True).select_option(value)
 
 
+def step(page: Page) -> str:
+    """Return the step that a presenter's page is at."""
+    return page.locator(".lab-steps button[aria-pressed=true]").inner_text()
+
+
+def assert_accessible(page: Page) -> None:
+    """Have axe-core look for faults that it calls serious or critical."""
+    page.wait_for_timeout(300)  # the names of the controls follow what is drawn
+    found = Axe().run(page).response
+    assert len(found["passes"]) > 20  # it has looked
+    worst = [(v["id"], [node["html"] for node in v["nodes"]]) for v in found["violations"]
+             if v["impact"] in ("serious", "critical")]  # fmt: skip
+    assert not worst
+
+
 @pytest.fixture
-def lab(app: str, page: Page) -> Page:
-    """The lab's page, as soon as it can be used."""
+def fresh(app: str, page: Page) -> Page:
+    """The lab's page as a visitor finds it: it asks for a guess."""
     page.goto(app)
-    expect(button(page, "Race")).to_be_enabled(timeout=READY)
+    expect(status(page, "Commit to a guess first")).to_be_visible(timeout=READY)
     return page
 
 
-def test_it_loads_and_can_be_loaded_again(lab: Page):
-    expect(lab.get_by_role("heading", name="Strategy lab")).to_be_visible()
-    lab.reload()
-    expect(button(lab, "Race")).to_be_enabled(timeout=READY)
+@pytest.fixture
+def lab(fresh: Page) -> Page:
+    """The lab's page where nobody has to guess."""
+    fresh.get_by_text("guess first", exact=True).click()
+    expect(button(fresh, "Race")).to_be_enabled(timeout=READY)
+    return fresh
+
+
+def test_a_reload_brings_back_the_race_the_guess_and_the_step(fresh: Page):
+    expect(fresh.get_by_role("heading", name="Strategy lab")).to_be_visible()
+    choose(fresh, "race", STORED)
+    fresh.get_by_role("radio", name="no clear winner").check()
+    button(fresh, "Commit to this guess").click()
+    button(fresh, "Race").click()
+    expect(status(fresh, "Done.")).to_be_visible(timeout=READY)
+    fresh.get_by_text("presenter", exact=True).click()
+    fresh.keyboard.press("PageDown")
+    fresh.keyboard.press("PageDown")
+    expect(fresh.locator(".lab-table")).to_be_visible()
+    fresh.wait_for_url(re.compile("step=3"))
+    asked = parse_qs(urlsplit(fresh.url).query)
+    assert asked["race"] == [STORED]
+    assert (asked["presenter"], asked["raced"], asked["guess"]) == (
+        ["1"], ["1"], ["no clear winner"])  # fmt: skip
+    fresh.reload()
+    expect(status(fresh, "Done.")).to_be_visible(timeout=READY)
+    assert step(fresh) == "3 race"
+    assert fresh.locator(".lab-table tbody tr").count() == 6
 
 
 def test_a_number_that_cannot_be_read_bars_race_and_stays_to_be_put_right(lab: Page):
@@ -43,51 +104,131 @@ def test_a_number_that_cannot_be_read_bars_race_and_stays_to_be_put_right(lab: P
         field.fill(right)
         field.press("Tab")
         expect(button(lab, "Race")).to_be_enabled()
-    expect(lab.get_by_text("Ready.")).to_be_visible()
+    expect(status(lab, "Ready.")).to_be_visible()
 
 
 def test_a_prepared_race_runs_live_to_its_table_its_words_and_its_errors(lab: Page):
     choose(lab, "race", BN_TRAP)
-    button(lab, "Race").click()
-    expect(lab.get_by_text("Done.")).to_be_visible(timeout=RACED)
+    button(lab, "Race live").click()
+    expect(status(lab, "Done.")).to_be_visible(timeout=RACED)
     rows = lab.locator(".lab-table tbody tr").all_inner_texts()
-    assert len(rows) == 2
-    for row in rows:
-        assert re.search(r"live.*0\.\d{3} \[0\.\d{3}, 0\.\d{3}\].*%.*2,562", row, re.S), row
+    assert len(rows) == 3
+    for row in rows[:2]:
+        assert re.search(r"live.*0\.\d{3}\s+\[0\.\d{3}, 0\.\d{3}\].*%.*2,562", row, re.S), row
+    assert "always 'intact'" in rows[2]
     expect(lab.get_by_role("heading", name="Explain this result")).to_be_visible()
     button(lab, "winner's errors").click()
     expect(lab.locator(".lab-mistakes img").first).to_be_visible()
+    assert_accessible(lab)
 
 
 def test_a_race_from_the_stored_evidence_answers_at_once_and_says_so(lab: Page):
     choose(lab, "race", STORED)
     button(lab, "Race").click()
-    expect(lab.get_by_text("Done.")).to_be_visible(timeout=READY)
+    expect(status(lab, "Done.")).to_be_visible(timeout=READY)
     rows = lab.locator(".lab-table tbody tr").all_inner_texts()
-    assert len(rows) == 5
-    assert all("stored" in row for row in rows), rows
+    assert len(rows) == 6
+    assert all("stored" in row for row in rows[:5]), rows
 
 
 def test_stop_ends_a_race_before_its_arms_are_done(lab: Page):
-    button(lab, "Race").click()
+    button(lab, "Race live").click()
     expect(lab.get_by_text(re.compile("epoch . of"))).to_be_visible(timeout=RACED)
     button(lab, "Stop").click()
-    expect(lab.get_by_text("Stopped.")).to_be_visible()
+    expect(status(lab, "Stopped.")).to_be_visible()
     expect(button(lab, "Race")).to_be_enabled()
-    last = lab.locator(".lab-table tbody tr").last.inner_text()
+    last = lab.locator(".lab-table tbody tr").nth(2).inner_text()
     assert "stopped" in last
     assert "not scored" in last
 
 
-def test_a_presenter_sees_large_type_and_steps_with_the_keys(lab: Page):
-    lab.get_by_text("presenter", exact=True).click()
-    heading = lab.locator(".lab h2:visible").first
-    expect(heading).to_be_visible()
-    assert float(heading.evaluate("e => parseFloat(getComputedStyle(e).fontSize)")) > 24
-    expect(lab.get_by_text("Set up a race")).to_be_hidden()
-    expect(lab.locator(".lab-table")).to_be_hidden()
-    for _ in range(2):  # the network, then the race
-        lab.get_by_role("slider").press("ArrowRight")
-    expect(lab.locator(".lab-table")).to_be_visible()
-    wide = lab.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-    assert wide <= 0, f"{wide} pixels stick out at the right"
+@pytest.fixture(params=[(1280, 800), (1920, 1080)], ids=lambda size: f"{size[0]}x{size[1]}")
+def stage(request, fresh: Page) -> Page:
+    """The presenter's page of the first prepared race, guessed and raced."""
+    width, height = request.param
+    fresh.set_viewport_size({"width": width, "height": height})
+    fresh.get_by_role("radio", name="from scratch").check()
+    button(fresh, "Commit to this guess").click()
+    button(fresh, "Race").click()
+    expect(status(fresh, "Done.")).to_be_visible(timeout=READY)
+    fresh.get_by_text("presenter", exact=True).click()
+    expect(fresh.get_by_text("Set up a race")).to_be_hidden()
+    return fresh
+
+
+def test_a_clicker_leads_through_a_race_that_the_last_row_can_read(stage: Page):
+    """No control has the focus; every step fits the window, says its name and is accessible."""
+    stage.evaluate("document.activeElement.blur()")
+    for name in STEPS:
+        expect(stage.locator(".lab-steps button[aria-pressed=true]")).to_have_text(name)
+        stage.wait_for_timeout(300)
+        share, text = stage.evaluate(SMALL_TYPE)
+        assert share >= LEAST_TYPE, f"{name}: {text!r} is {share:.1%} of the window's height"
+        out = stage.evaluate("""() => { const lab = document.querySelector('.lab');
+          return [lab.getBoundingClientRect().bottom - innerHeight,
+                  Math.max(...[...lab.querySelectorAll('*')].map(
+                    e => e.getBoundingClientRect().right)) - innerWidth] }""")
+        assert max(out) <= 1, f"{name}: {out} pixels stick out below and at the right"
+        assert_accessible(stage)
+        stage.keyboard.press("PageDown")
+    stage.keyboard.press("PageUp")
+    stage.keyboard.press("ArrowLeft")
+    expect(stage.locator(".lab-steps button[aria-pressed=true]")).to_have_text("3 race")
+    plot = stage.locator(".lab-table tbody .lab-interval").first.bounding_box()
+    assert plot["width"] > stage.viewport_size["width"] / 4
+
+
+def test_every_look_is_accessible_and_the_arms_are_named_at_their_lines(lab: Page):
+    assert_accessible(lab)
+    button(lab, "Race").click()
+    expect(status(lab, "Done.")).to_be_visible(timeout=READY)
+    letters = lab.locator(".lab-chart").first.locator("text.lab-title").all_text_contents()
+    assert sorted(letters[-3:]) == ["A", "B", "C"]
+    for look in ("curves", "network", "winner's errors", "kept runs"):
+        button(lab, look).click()
+        assert_accessible(lab)
+    pictures = lab.locator(".lab svg[role=img], .lab img")
+    assert pictures.count() >= 2
+    for k in range(pictures.count()):
+        named = pictures.nth(k)
+        assert named.get_attribute("aria-label") or named.get_attribute("alt")
+
+
+def test_the_keyboard_alone_reaches_a_result(fresh: Page):
+    """Tab, Space and Enter, from the top of the page; what has the focus shows it."""
+    wanted = [("Space", "radio"), ("Enter", "Commit to this guess"), ("Enter", "Race")]
+    for _ in range(100):
+        fresh.keyboard.press("Tab")
+        at = fresh.locator(":focus")
+        key, name = wanted[0]
+        if name in (at.get_attribute("type"), at.inner_text()):
+            assert at.evaluate("e => getComputedStyle(e).outlineStyle") != "none"
+            fresh.keyboard.press(key)
+            fresh.wait_for_timeout(500)
+            wanted.pop(0)
+            if not wanted:
+                break
+    assert not wanted
+    expect(status(fresh, "Done.")).to_be_visible(timeout=READY)
+
+
+def test_a_kernel_that_has_ended_says_so(app: str, browser: Browser):
+    """In words, and not by broken pictures or seconds that never pass."""
+    page = browser.new_page()
+    page.goto(app)
+    expect(status(page, "Commit to a guess first")).to_be_visible(timeout=READY)
+    page.get_by_text("guess first", exact=True).click()
+    button(page, "Race live").click()
+    expect(status(page, re.compile("arms done"))).to_be_visible(timeout=READY)
+    config = json.loads(page.locator("#jupyter-config-data").text_content())
+    (kernel,) = [process for process in psutil.process_iter(["cmdline"])
+                 if config["kernelId"] in " ".join(process.info["cmdline"] or ())]  # fmt: skip
+    kernel.kill()
+    said = page.get_by_role("alert")
+    expect(said).to_contain_text("has ended", timeout=60_000)
+    expect(status(page, re.compile("arms done"))).to_be_hidden()
+    said.get_by_role("button", name="Load again").click()
+    expect(button(page, "Race live")).to_be_visible(timeout=READY)
+    expect(page.get_by_role("alert")).to_be_hidden()
+    page.goto("about:blank")
+    page.close()

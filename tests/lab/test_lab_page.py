@@ -5,10 +5,11 @@ import os
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from helpers import datasets, plots
-from helpers.lab import drawings, page, panels, store
+from helpers.lab import drawings, page, panels, race, store, stored
 from helpers.lab.engine import Lab
 from helpers.lab.explain import NONE, ranked
 from helpers.lab.page import OWN
@@ -40,8 +41,11 @@ def test_race_fills_the_table_and_the_curves(board):
     assert text(board, "table").count("ready") == 2
     press(board)
     assert text(board, "table").count("live") >= 2
+    assert "always &#x27;" in text(board, "table")
     assert re.search(r"\d\.\d{3} <small>\[\d\.\d{3}, \d\.\d{3}\]", text(board, "table"))
     assert text(board, "curves").count("<circle") == 2 * 2 * 2  # arms, epochs, charts
+    for letter in "AB":  # at the end of its line, so that no colour need be told
+        assert text(board, "curves").count(f'class="lab-title">{letter}</text>') == 2
     assert "Explain this result" in text(board, "explanation")
     assert board.start.status.value == "Done."
     assert not board.start.race.disabled
@@ -127,7 +131,7 @@ NUMBERS = [("arm", "head_lr", "0,003"), ("arm", "head_lr", "-1"), ("arm", "decay
 @pytest.mark.parametrize("prepared", [True, False])
 def test_what_is_no_number_bars_race_until_it_is_one(tiny, of, name, typed, prepared):
     board = page.StrategyLab(Lab(None if prepared else TWO))
-    before, owner = board.lab.setup, board.setup if of == "setup" else board.setup.arms.children[1]
+    before, owner = board.lab.setup, board.setup if of == "setup" else board.setup.arms.children[-1]
     field = getattr(owner, name)
     whole, field.value = field.value, typed
     assert field.value == typed, "what was typed stays, to be put right"
@@ -265,11 +269,90 @@ def test_presenter_shows_one_step_at_a_time_in_large_type(board):
     board.step.value = "4 explanation"
     assert shown(board) == {"step", "outcome", "table", "explanation"}
     board.step.value = "5 errors"
-    assert shown(board) == {"step", "errors"}
-    assert "<b>5 errors</b>" in board.steps.value
+    assert shown(board) == {"step", "start", "errors"}
     board.presenter.value = False
     assert "lab-presenter" not in board._dom_classes
     assert "setup" in shown(board)
+
+
+def test_no_step_asks_for_what_it_does_not_show(board):
+    """Race waits for the guess, so both stand in every step that has Race."""
+    board.presenter.value = board.predict_first.value = True
+    for step, parts in page.STEPS.items():
+        board.step.value = step
+        assert ("guess" in shown(board)) == ("start" in parts)
+    board.step.value = "3 race"
+    board.lab.commit_guess(NONE)
+    assert "guess" not in shown(board)
+    press(board)
+    board.step.value = "5 errors"
+    assert "Take the tick" not in text(board, "errors")
+
+
+def test_a_reload_comes_back(board, tiny):
+    board.prepared.value = "The BN trap"
+    board.lab.commit_guess(NONE)
+    board.presenter.value, board.step.value = True, "3 race"
+    press(board)
+    first, where = text(board, "table"), board.where
+    assert "race=The+BN+trap&presenter=1&step=3" in where
+    assert drawings.safe(where) in board.address.value
+    again = page.StrategyLab(Lab())
+    again.restore(where)
+    assert again.lab.wait(30)
+    assert again.where == where
+    scores = r"<td class=\"number\">[^<]+"
+    assert re.findall(scores, text(again, "table")) == re.findall(scores, first)
+    assert text(again, "table").count(">earlier<") == 2
+    assert again.lab.guess == NONE
+    unasked = page.StrategyLab()
+    unasked.restore("race=The+BN+trap&raced=1")
+    assert unasked.lab.wait(30)
+    assert unasked.lab.phase == "done"
+    again.restore("race=gone&step=9&guess=nobody&presenter=1")
+    assert "prepared race" in again.start.message.value
+    assert again.step.value == "3 race"
+
+
+def test_a_visitor_is_asked_to_guess_first(tiny):
+    board = page.StrategyLab()
+    assert board.lab.predict_first
+    assert board.predict_first.value
+    assert board.start.race.disabled
+
+
+def test_every_drawing_says_what_it_shows(board):
+    press(board)
+    html = "".join(box.value for box in board.pictures.boxes.values())
+    drawn = re.findall(r"<(?:svg|img)[^>]*>", html)
+    assert len(drawn) > 10
+    for tag in drawn:
+        assert re.search(r'(aria-label|alt)="[^"]+"|aria-hidden="true"', tag), tag
+    assert "<th></th>" not in html
+
+
+def test_one_axis_for_every_table():
+    row = stored.baseline_row(np.array([0, 0, 1]), ("a", "b")) | {"auc": 0.9}
+    axes = [re.findall(r">(\d\.\d)</text>", drawings.table([row | {"auc_lo": low, "auc_hi": 0.95}]))
+            for low in (0.85, 0.55, 0.42)]  # fmt: skip
+    assert axes[0] == axes[1] == ["0.5", "0.6", "0.7", "0.8", "0.9", "1.0"]
+    assert axes[2][0] == "0.4"  # below chance
+
+
+def test_the_stem_of_a_network_for_gray_images_is_counted():
+    """352 as in notebook 02: 32 filters of 3 x 3 for one channel, and its BatchNorm."""
+    drawn = {}
+    for name, shape in (("gray", None), ("colour", (3, 5))):
+        rows = race.network_rows(TWO, shape)
+        drawn[name] = {part["part"]: part["parameters"] for part in rows[0]["parts"]}
+    assert (drawn["gray"]["stem"], drawn["colour"]["stem"]) == (352, 928)
+    assert (drawn["gray"]["head"], drawn["colour"]["head"]) == (2562, 6405)
+
+
+def test_the_list_of_images_says_what_they_are(board):
+    names = {value: label for label, value in board.setup.dataset.options}
+    assert names["path"] == "path: histology, downloads once"
+    assert names["elpv"] == "elpv: solar cells"
 
 
 def test_every_part_can_be_reached(board):
@@ -352,17 +435,24 @@ def test_whatever_goes_wrong_with_a_click_is_said(board, monkeypatch):
     assert "FileNotFoundError" in board.start.message.value
 
 
-def test_sources_are_chosen_in_the_page(board):
-    board.fresh.value, board.use_stored.value = True, False
-    assert (board.lab.fresh, board.lab.use_stored) == (True, False)
+def test_race_live_trains_what_ran_before(board):
+    press(board)
+    press(board)
+    assert text(board, "table").count(">earlier<") == 2
+    board.start.live.click()
+    assert board.lab.wait(30)
+    assert text(board, "table").count(">live<") == 2
 
 
 def test_arms_of_one_strategy_share_its_colour_and_differ_in_the_dash():
     arms = [{"strategy": name} for name in ("a", "b", "a", "a")]
-    assert [dash for _, dash in drawings.dashed(arms)] == ["", "", "7 4", "2 4"]
-    line = drawings.swatch("lp_ft", "7 4")
+    arms.insert(1, {"strategy": "baseline"})
+    assert [(name, dash) for name, _, dash in drawings.dashed(arms)] == [
+        ("A", ""), ("C", ""), ("D", "7 4"), ("E", "2 4")]  # fmt: skip
+    line = drawings.named("B", {"arm": "a < b", "strategy": "lp_ft"}, "7 4")
     assert plots.color_of("lp_ft") in line
-    assert 'stroke-dasharray="7 4"' in line
+    assert line.count('stroke-dasharray="7 4"') == 2  # the line and its rim
+    assert "a &lt; b" in line
 
 
 def test_curves_pass_over_what_is_not_a_number():

@@ -7,12 +7,16 @@ import pandas as pd
 import pytest
 import torch
 
-from helpers import files
+from helpers import datasets, files
 from helpers.evidence import tables
-from helpers.lab import race, store
+from helpers.lab import drawings, race, store, stored
+from helpers.lab.engine import Lab
+from helpers.lab.explain import difference
+from helpers.lab.races import PREPARED
 from helpers.lab.setup import Arm, Setup
 from helpers.networks import backbones
-from helpers.training import experiments
+from helpers.training import experiments, metrics
+from measure import races
 from tests.conftest import make_dataset
 from tests.lab.conftest import TWO, run
 
@@ -27,11 +31,12 @@ def table(**changes) -> pd.DataFrame:
 
 
 def test_a_row_answers_for_the_very_same_arm():
-    result = race.find(SETUP, SETUP.arms[0], table())
+    result, history = stored.find(SETUP, SETUP.arms[0], table())
     assert (result.auc, result.auc_lo, result.trainable) == (0.81, 0.77, 3_372_994)
     assert result.source == "stored"
     assert result.score is None
-    assert race.find(SETUP, SETUP.arms[1], table()) is None
+    assert history == []
+    assert stored.find(SETUP, SETUP.arms[1], table()) is None
 
 
 @pytest.mark.parametrize("change", [
@@ -39,14 +44,14 @@ def test_a_row_answers_for_the_very_same_arm():
     {"strategy": "full_finetune+own_rates"}, {"dataset": "elpv[gray=mean]"},
 ])  # fmt: skip
 def test_a_row_that_differs_in_one_thing_does_not(change):
-    assert race.find(SETUP, SETUP.arms[0], table(**change)) is None
+    assert stored.find(SETUP, SETUP.arms[0], table(**change)) is None
 
 
 @pytest.mark.parametrize("knob", [{"head_lr": 0.01}, {"gray": "mean"}, {"augment": "dihedral"},
                                   {"batchnorm": "follow"}])  # fmt: skip
 def test_an_arm_with_own_knobs_is_trained(knob):
     arm = Arm("full_finetune", **knob)
-    assert race.find(SETUP, arm, table(strategy=arm.build().key)) is None
+    assert stored.find(SETUP, arm, table(strategy=arm.build().key)) is None
 
 
 def test_stored_arms_answer_at_once_and_live_ones_are_trained(bench, monkeypatch):
@@ -56,9 +61,8 @@ def test_stored_arms_answer_at_once_and_live_ones_are_trained(bench, monkeypatch
     assert bench.lanes[1].result.source == "stored"  # before anything was trained
     assert bench.wait(30)
     assert [lane.result.source for lane in bench.lanes] == ["live", "stored"]
-    bench.use_stored = False
-    run(bench)
-    assert [lane.result.source for lane in bench.lanes] == ["earlier", "live"]
+    run(bench, live=True)
+    assert [lane.result.source for lane in bench.lanes] == ["live", "live"]
 
 
 def test_a_race_of_stored_arms_needs_no_worker(bench, monkeypatch, tiny):
@@ -158,3 +162,53 @@ def test_the_surest_errors_are_kept_with_what_spoke_for_them(bench):
     assert len(wrong.index) == min(wrong.n_wrong, race.SHOWN_MISTAKES)
     assert (said[wrong.index] != score.labels[wrong.index]).all()
     assert wrong.images.shape[:3] == wrong.heat.shape
+
+
+def test_the_first_prepared_race_is_stored_whole_and_can_be_recomputed():
+    """Curves, predictions on the very test images, and intervals that follow from them."""
+    setup = PREPARED[0].setup
+    test = stored.whole_runs()["tests"]["elpv"]
+    assert test["labels"] == datasets.load("elpv", size=32).test.labels.tolist()
+    for arm in setup.arms:
+        result, history = stored.find(setup, arm, table())
+        assert [row["epoch"] for row in history] == list(range(1, setup.epochs + 1))
+        again = metrics.score(result.score.labels, result.score.probabilities)
+        assert (result.auc, result.auc_lo, result.auc_hi) == (again.auc, again.auc_lo, again.auc_hi)
+    assert {"tests", "runs"} == set(stored.whole_runs())
+
+
+def test_a_random_start_is_clearly_behind_in_the_first_prepared_race(private_cache):
+    """The lecturer's demonstration: as stored, paired on the same test images."""
+    lab = Lab()
+    assert lab.race()
+    assert lab.phase == "done"  # at once
+    scratch, probe, full = (lane.result for lane in lab.lanes)
+    assert difference(probe, scratch).lo > 0.05
+    assert difference(full, scratch).lo > 0.05
+    assert lab.current.baseline["arm"] == "always 'intact'"
+    assert round(lab.current.baseline["accuracy"], 4) == 0.6875
+    assert scratch.accuracy < 0.6875 < min(probe.accuracy, full.accuracy)
+
+
+def test_whole_runs_are_measured_and_read_back(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(races, "PREPARED", (replace(PREPARED[0], setup=TWO),))
+    assert races.make(tmp_path / "races.json") == 2
+    monkeypatch.setattr(stored, "RACES", tmp_path / "races.json")
+    stored.whole_runs.cache_clear()
+    try:
+        for arm in TWO.arms:
+            result, history = stored.find(TWO, arm, table())
+            assert result.score.n == len(make_dataset().test)
+            assert (result.n_train, len(history)) == (16, 2)
+    finally:
+        stored.whole_runs.cache_clear()
+
+
+def test_seconds_without_the_frozen_part_are_marked(bench):
+    first = run(bench, live=True).lanes
+    assert [lane.result.features_known for lane in first] == [False, False]
+    second = run(bench, live=True).lanes
+    assert [lane.result.features_known for lane in second] == [True, False]
+    drawn = drawings.table([lane.row for lane in second])
+    assert drawn.count("*</td>") == 1
+    assert "had been computed before" in drawn

@@ -4,11 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from helpers import datasets
 from helpers.errors import CourseError
+from helpers.lab import races
 from helpers.lab.engine import Lab
 from helpers.lab.race import Lane, Race, time_left
-from helpers.lab.setup import Arm
+from helpers.lab.setup import Arm, Setup
 from helpers.training import experiments
+from tests.conftest import make_dataset
 from tests.lab.conftest import TWO, longer, run, until
 
 
@@ -26,14 +29,13 @@ def test_a_race_runs_to_its_table(bench):
     assert bench.lanes[0].result.trainable == 10  # the head alone
     assert bench.lanes[1].result.trainable > 400
     assert bench.current.leader
-    assert 1 <= len(bench.current.explanation) <= 3
+    assert 1 <= len(bench.current.explanation) <= 4
     assert {"race", "progress"} <= set(told)
 
 
 def test_the_same_race_gives_the_same_numbers(bench):
-    bench.fresh = True
-    first = [lane.history[-1]["train_loss"] for lane in run(bench).lanes]
-    again = [lane.history[-1]["train_loss"] for lane in run(bench).lanes]
+    first = [lane.history[-1]["train_loss"] for lane in run(bench, live=True).lanes]
+    again = [lane.history[-1]["train_loss"] for lane in run(bench, live=True).lanes]
     assert first == again
     assert [lane.result.source for lane in bench.lanes] == ["live", "live"]
 
@@ -74,12 +76,12 @@ def test_stop_is_heard_at_the_next_step_and_what_was_done_stays(bench, monkeypat
 def test_stop_while_images_are_loading(bench, monkeypatch):
     arrived, go_on = [], []
 
-    def slow(self):
+    def slow(name, **options):
         arrived.append(True)
         until(lambda: go_on)
         raise CourseError("nobody wants to read this any more")
 
-    monkeypatch.setattr("helpers.training.experiments.Experiment.data", slow)
+    monkeypatch.setattr(datasets, "load", slow)
     bench.race()
     until(lambda: arrived)
     bench.stop()
@@ -135,12 +137,41 @@ def test_an_arm_that_fails_says_why_and_the_others_go_on(bench, monkeypatch):
     assert "nothing to compare" in bench.current.explanation[0]
 
 
-def test_more_images_than_there_are(bench):
+def test_more_images_than_there_are_take_all_and_say_so_once(bench):
+    there = len(make_dataset().train)
     bench.change(replace(TWO, n=500))
     run(bench)
+    assert bench.phase == "done"
+    assert bench.current.caveat.count(f"There are {there} training images, not 500") == 1
+    assert {lane.result.n_train for lane in bench.lanes} == {there}
+    bench.change(replace(TWO, n=there))
+    assert "not" not in run(bench).current.caveat
+
+
+def test_what_fails_for_every_arm_is_said_once(bench, monkeypatch):
+    def damaged(*_, **__):
+        raise CourseError("no image can be read")
+
+    monkeypatch.setattr(datasets, "load", damaged)
+    run(bench)
     assert bench.phase == "failed"
-    assert "Asked for 500 images" in bench.message
-    assert {lane.status for lane in bench.lanes} == {"failed"}
+    assert bench.message == "no image can be read"
+    assert {lane.note for lane in bench.lanes} == {"see above"}
+    assert not bench.current.explanation
+
+
+def test_guessing_stands_beside_the_arms_once_the_images_are_known(bench):
+    assert run(bench).current.baseline["accuracy"] == 0.5
+    assert bench.current.baseline["auc"] == 0.5
+    assert bench.current.shape == (1, 2)
+
+
+def test_the_lab_runs_on_what_the_course_runs_on(monkeypatch):
+    monkeypatch.setenv("COURSE_DATASET", "pneumonia")
+    assert Setup((Arm(), Arm("scratch"))).dataset == "pneumonia"
+    read = {row["name"]: races._read(**row).setup.dataset for row in races._TABLE}
+    assert read.pop("Gray: mean or sum") == "elpv"  # that needs gray images
+    assert set(read.values()) == {"pneumonia"}
 
 
 def test_a_page_that_cannot_be_drawn_does_not_end_the_race(bench):
@@ -183,10 +214,9 @@ def test_twenty_races_leave_no_network_behind(bench, monkeypatch):
         return outcome
 
     monkeypatch.setattr(experiments, "measure", watched)
-    bench.fresh = True
     bench.change(replace(TWO, epochs=1))
     for _ in range(20):
-        run(bench)
+        run(bench, live=True)
     gc.collect()
     assert len(built) == 40
     assert not [ref for ref in built if ref() is not None]

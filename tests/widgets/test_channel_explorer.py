@@ -27,7 +27,9 @@ def press(explorer) -> None:
     explorer.worker.join(timeout=60)
 
 
-def test_a_stored_picture_is_said_to_be_one(explorer):
+def test_a_stored_picture_is_there_at_once_and_said_to_be_one(explorer):
+    assert "<img" in explorer.picture.value
+    assert "Press Show" in explorer.text.value
     press(explorer)
     assert "gallery" in explorer.text.value
     assert "<img" in explorer.picture.value

@@ -107,6 +107,15 @@ def test_the_gallery_offers_every_policy_and_draws_the_same_until_asked_again():
         widgets.AugmentationGallery({})
 
 
+def test_the_gallery_says_what_another_strength_does():
+    widget = gallery("radiograph", "dihedral")
+    assert "strength" not in widget.text.value
+    widget.strength.value = 2.0
+    assert "here it is 2, a tilt of up to 20 degrees" in widget.text.value
+    widget.policy.value = "dihedral"
+    assert "here it is 2." in widget.text.value
+
+
 def test_feature_maps_name_the_parts_there_are_and_leave_missing_channels_empty():
     assert feature_maps().part.options == ("stem", "stage1", "stage2", "stage3")
     with pytest.raises(CourseError, match=r"no part 'stage33'\. Did you mean 'stage3'"):
