@@ -2,6 +2,7 @@
 
 
 def pytest_collectstart(collector):
-    # Progress bars and warnings go to stderr; what a notebook claims goes to stdout.
+    # Progress bars and warnings go to stderr; what a notebook claims goes to stdout. A figure's
+    # HTML is its picture once more, with the text that JupyterLab reads out, and is not stored.
     if collector.path.suffix == ".ipynb":
-        collector.skip_compare = (*collector.skip_compare, "stderr")
+        collector.skip_compare = (*collector.skip_compare, "stderr", "text/html")

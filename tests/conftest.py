@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import contextlib
 import copy
+import importlib.util
 import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -89,6 +91,14 @@ def draw_classes(folder: Path, n: int, size: int) -> Path:
 def toy() -> Dataset:
     """24 + 16 + 16 gray images of 32 x 32 pixels in two easy classes."""
     return make_dataset()
+
+
+def script(path: Path) -> ModuleType:
+    """Return a Python file that belongs to no package as a module."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def texts(figure) -> list[str]:

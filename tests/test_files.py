@@ -216,3 +216,16 @@ def test_a_device_is_not_replaced_by_a_file(tmp_path):
         with pytest.raises(CourseError, match=r"pipe\.md is no ordinary file"):
             write()
     assert not pipe.is_file()
+
+
+def test_what_is_read_of_the_courses_own_data_is_noted(monkeypatch, tmp_path):
+    monkeypatch.setattr(files, "READ", {})
+    own = tmp_path / "own.csv"
+    own.write_text("a\n")
+    for path in (files.resource("medmnist.json"), files.resource("gallery"),
+                 files.resource("nothing.csv"), own):  # fmt: skip
+        assert files.noted(path) == path
+    assert set(files.READ) == {"medmnist.json", "gallery"}, (
+        "a user's own files are nobody's business"
+    )
+    assert files.READ["medmnist.json"] == files.digest(files.resource("medmnist.json").read_bytes())

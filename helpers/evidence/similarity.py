@@ -62,7 +62,7 @@ def load_reference(path: Path = REFERENCE) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise CourseError(f"The reference features of photographs are missing. {remedy}")
     try:
-        with np.load(path) as file:
+        with np.load(files.noted(path)) as file:
             features, origin = file["features"].astype(np.float32), file["origin"]
             facts = json.loads(str(file["facts"]))
     except Exception as error:  # numpy and zipfile raise almost anything on damaged bytes

@@ -49,7 +49,8 @@ def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         return pd.DataFrame(columns=list(columns))
     keep = "Put that right, or give another file; this one is left as it is."
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:  # Excel writes a mark in front
+        # Excel writes a mark in front.
+        with files.noted(path).open(newline="", encoding="utf-8-sig") as file:
             header, *rows = csv.reader(file, strict=True)
         if header != list(columns):
             raise CourseError(

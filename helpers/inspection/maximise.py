@@ -182,7 +182,7 @@ def load_gallery(folder: Path = GALLERY) -> dict[str, dict[int, np.ndarray]]:
         When there is no gallery, or a picture of it cannot be read.
     """
     try:
-        facts = json.loads((folder / "gallery.json").read_text())
+        facts = json.loads((files.noted(folder) / "gallery.json").read_text())
         return {
             part: {c: np.asarray(Image.open(folder / picture_name(part, c))) for c in channels}
             for part, channels in facts["channels"].items()

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from helpers.plots import layout
+from helpers.plots import alt, layout
 from helpers.plots.images import notice
-from helpers.plots.style import ACCENT, FROZEN, GRAY, INK, SET_TITLES, SKY, draws, set_look
+from helpers.plots.style import ACCENT, FROZEN, GRAY, INK, SET_TITLES, SKY, dark, draws, set_look
 
 KEPT, LOST = "#009E73", ACCENT
 
@@ -36,7 +36,7 @@ def before_after(rows: Mapping[str, tuple[np.ndarray, Sequence[np.ndarray]]]) ->
         line[0].set_ylabel(title, rotation=0, ha="right", va="center", labelpad=8)
     grid[0, 0].set_title("original")
     grid[0, 1].set_title("drawn anew each time", loc="left")
-    return figure
+    return alt.told(figure, f"Rows: {'; '.join(rows)}.")
 
 
 @draws
@@ -58,9 +58,9 @@ def crops_and_defect(
         looks = ({"ec": "white", "ls": "--", "lw": 1.5}, {"ec": color, "lw": 3})
         for (top, left, height, width), look in zip((box, crop), looks, strict=True):
             axes.add_patch(Rectangle((left - 0.5, top - 0.5), width, height, fill=False, **look))
-        axes.set_xlabel(f"{share:.0%} of the\nspot kept", color=color)
+        axes.set_xlabel(f"{share:.0%} of the\nspot kept", color=dark(color))
     figure.suptitle("dashed: the pasted spot.  frame: the crop that is trained on", fontsize=12)
-    return figure
+    return alt.told(figure, f"{np.sum(kept < 0.5)} of {len(kept)} crops keep less than half of it.")
 
 
 @draws
@@ -78,12 +78,13 @@ def cut_away(
     note : added to the axis, e.g. n.
     """
     figure, axes = plt.subplots(figsize=(9, 3.8))
-    for color, (name, points) in zip((INK, "#0072B2", KEPT), curves.items(), strict=False):
+    looks = ((INK, "o"), ("#0072B2", "s"), (KEPT, "D"))
+    for (color, marker), (name, points) in zip(looks, curves.items(), strict=False):
         value, low, high = np.array(points).T
-        axes.plot(scales, value, "o-", color=color, label=name)
-        axes.fill_between(scales, low, high, color=color, alpha=0.2, lw=0)
+        axes.plot(scales, value, color=color, marker=marker, label=name)
+        axes.fill_between(scales, low, high, fc=(color, 0.2), ec=dark(color), lw=0.6)
     axes.axvline(0.08, color=LOST, ls=":")
-    axes.annotate("torchvision's default, 0.08", (0.095, 0.02), color=LOST, fontsize=11,
+    axes.annotate("torchvision's default, 0.08", (0.095, 0.02), color=dark(LOST), fontsize=11,
                   xycoords=("data", "axes fraction"))  # fmt: skip
     axes.set_xlabel("smallest share of the area that a crop may keep (scale[0])")
     axes.set_ylabel(f"share of crops,\n95 % interval{note}")
@@ -111,12 +112,12 @@ def kept_predictions(table: pd.DataFrame, title: str = "") -> Figure:
     policies, names = list(table["policy"].unique()), list(table["dataset"].unique())
     figure, axes = plt.subplots(figsize=(9.5, 1.6 + 0.5 * len(policies)))
     for k, name in enumerate(names):
-        rows, color = table[table["dataset"] == name], set_look(name, k)[0]
+        rows, (color, marker) = table[table["dataset"] == name], set_look(name, k)
         for row in rows.itertuples():
             at = policies.index(row.policy) + layout.beside(k, len(names), 0.34)
-            layout.interval(axes, at, row.value, row.lo, row.hi, color)
+            layout.interval(axes, at, row.value, row.lo, row.hi, color, marker=marker)
         label = f"{SET_TITLES.get(name, name)}, n = {rows['n'].iloc[0]}"
-        axes.plot([], [], "o-", color=color, lw=4, label=label)
+        axes.plot([], [], marker=marker, color=color, lw=4, label=label)
         axes.axvline(rows["commoner"].iloc[0], color=color, ls=(k, (1, 2)))
     layout.rows_axis(axes, [policy.replace("_", " ") for policy in policies])
     axes.set_xlabel("share of predictions kept under the policy, 95 % interval\n"
@@ -124,7 +125,8 @@ def kept_predictions(table: pd.DataFrame, title: str = "") -> Figure:
     axes.set_title(title)
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     layout.legend_outside(figure, "upper right", ncols=len(names))
-    return figure
+    worst = table.loc[table["value"].idxmin()]
+    return alt.told(figure, f"Fewest: {worst['value']:.0%}, {worst['dataset']}, {worst['policy']}.")
 
 
 @draws
@@ -146,15 +148,16 @@ def gains(table: pd.DataFrame, runs: pd.DataFrame) -> Figure:
     for axes, name in zip(row, names, strict=True):
         here, seeds = table[table["dataset"] == name], runs[runs["dataset"] == name]
         for k, n in enumerate(sizes):
-            color, shift = (SKY, INK)[k % 2], layout.beside(k, len(sizes), 0.34)
+            color, marker = ((SKY, "o"), (INK, "s"))[k % 2]
+            shift = layout.beside(k, len(sizes), 0.34)
             for gain in here[here["n_train"] == n].itertuples():
                 at = policies.index(gain.policy) + shift
                 ends = gain.gain_lo, gain.gain_hi
-                layout.interval(axes, at, gain.gain, *ends, color, alpha=0.6)
+                layout.interval(axes, at, gain.gain, *ends, color, marker=marker)
             each = seeds[seeds["n_train"] == n]
             heights = [policies.index(policy) + shift for policy in each["policy"]]
             axes.plot(each["gain"], heights, "|", color=color, ms=11, mew=1.5)
-            axes.plot([], [], "o-", color=color, lw=4, label=f"{n} images")
+            axes.plot([], [], marker=marker, color=color, lw=4, label=f"{n} images")
         axes.axvline(0, color=GRAY, ls=":")
         counts = "/".join(str(k) for k in sorted(set(here["seeds"])))
         axes.set_xlabel(
@@ -165,4 +168,5 @@ def gains(table: pd.DataFrame, runs: pd.DataFrame) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(6))
         layout.rows_axis(axes, [policy.replace("_", " ") for policy in policies])
     layout.legend_outside(figure, "upper right", ncols=len(sizes))
-    return figure
+    won, lost = np.sum(table["gain_lo"] > 0), np.sum(table["gain_hi"] < 0)
+    return alt.told(figure, f"Of {len(table)} intervals {won} lie above 0 and {lost} below.")

@@ -12,13 +12,14 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from helpers.plots import alt
 from helpers.plots.style import ACCENT, COLORS, GRAY, INK, color_of, draws, label_of
 from helpers.plots.style import SHORT_CAVEATS as CAVEATS
 
 OUTCOMES = {"wins": COLORS["full_finetune"], "loses": ACCENT, "no clear difference": GRAY,
             "not measured": "#FFFFFF"}  # fmt: skip
 
-RIM = "#BBBBBB"
+RIM = "#888888"
 WORDS = 12  # points; a board is as wide as a page, so they are shown about as large
 
 
@@ -51,7 +52,8 @@ def decision_map(cells: pd.DataFrame, n_arms: int = 7) -> Figure:
         Patch(fc="white", ec=RIM, label="not measured, or no more images"),
     ]
     figure.legend(handles=handles, loc="outside upper right", ncols=3)
-    return figure
+    clear = [f"{c.dataset} n = {c.n} {label_of(c.winner)}" for c in cells.itertuples() if c.clear]
+    return alt.told(figure, f"Clear in {len(clear)} of {len(cells)} cells. {'; '.join(clear)}")
 
 
 def _write_cell(axes: Axes, x: int, y: int, cell, n_arms: int, size: str) -> None:
@@ -100,7 +102,7 @@ def lesson_map(table: pd.DataFrame) -> Figure:
         _write(axes, x, y, cell.outcome, gain)
     axes.set_xlabel("training images; in a tile: AUC of the best arm that follows the rule minus "
                     "the best other,\n95 % interval over seeds and test images")  # fmt: skip
-    return figure
+    return alt.told(figure, table["outcome"].value_counts().to_dict())
 
 
 def _board(

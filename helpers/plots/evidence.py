@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from helpers.plots import layout, style
+from helpers.plots import alt, layout, style
 from helpers.plots.style import color_of, draws, label_of, look_of, set_label
 
 CLOSEST = 0.21  # of an axis of sizes, between two labels
@@ -29,7 +29,7 @@ def cost_quality(arms: pd.DataFrame, title: str = "") -> Figure:
     handles = []
     for row in arms.itertuples():
         layout.interval(axes, row.seconds, row.auc, row.lo, row.hi, color_of(row.arm),
-                        upright=True, lw=3, alpha=0.45,
+                        upright=True, lw=2,
                         **look_of(row.arm) | {"ms": 11})  # fmt: skip
         fewer = f", {row.seeds} of {most} seeds" if row.seeds < most else ""
         label = label_of(row.arm) + fewer
@@ -44,7 +44,8 @@ def cost_quality(arms: pd.DataFrame, title: str = "") -> Figure:
     axes.set_ylim(max(0, low - room), min(1, high + room))
     axes.grid(color=style.FROZEN)
     figure.legend(handles=handles, loc="outside right center", title="best first")
-    return figure
+    written = (f"{label_of(a.arm)} {a.auc:.3f} ({a.seconds:.0f} s)" for a in arms.itertuples())
+    return alt.told(figure, f"Best first: {', '.join(written)}.")
 
 
 @draws
@@ -89,7 +90,8 @@ def continued_curves(arms: pd.DataFrame, guesses: pd.DataFrame, published_from: 
         for arm, line in here.groupby("arm"):
             _curve(axes, arm, rows)
             axes.plot(line["n"], line["auc"], "--", color=color_of(arm), lw=1.8)
-            axes.fill_between(line["n"], line["lo"], line["hi"], color=color_of(arm), alpha=0.12)
+            axes.fill_between(line["n"], line["lo"], line["hi"], fc=(color_of(arm), 0.12),
+                              ec=style.dark(color_of(arm)), lw=0.6)  # fmt: skip
         first, last, end = rows["n"].min(), rows["n"].max(), 10 * published_from
         layout.size_axis(axes, [first, last, published_from, end], (end / first) ** CLOSEST)
         guessed_to = min(here["n"].max(), published_from)
@@ -126,8 +128,8 @@ def _curve(axes: Axes, arm: str, rows: pd.DataFrame) -> None:
     rows = rows[rows["arm"] == arm].sort_values("n")
     # Side by side, or the intervals would hide each other.
     place = rows["n"] * 1.035 ** (style.ARMS.index(arm) - len(style.ARMS) // 2)
-    axes.plot(place, rows["auc"], ms=8, lw=1.8, **look_of(arm))
-    axes.vlines(place, rows["lo"], rows["hi"], color=color_of(arm), lw=2, alpha=0.45)
+    axes.plot(place, rows["auc"], ms=8, lw=1.8, label=label_of(arm), **look_of(arm))
+    axes.vlines(place, rows["lo"], rows["hi"], color=color_of(arm), lw=1.6)
 
 
 DISTANCES = {
@@ -158,10 +160,10 @@ def distances(table: pd.DataFrame) -> Figure:
         for line, itself in zip(table.itertuples(), own, strict=True):
             if itself and measure == "batchnorm_shift":
                 continue  # it compares with ImageNet, whatever the reference
-            look = {"marker": "o", "color": style.ACCENT, "alpha": 0.7, "mec": "white"}
+            look = {"marker": "o", "color": style.ACCENT, "mec": "white"}
             if itself:
                 marker = "D" if line.dataset.endswith("[gray]") else "o"
-                look = {"marker": marker, "mfc": "none", "mec": style.INK}
+                look = {"marker": marker, "mfc": "none", "color": style.INK}
             axes.plot(getattr(line, measure), order.index(line.dataset), ms=8, **look)
         axes.set_xlabel(title)
         right = axes.get_xlim()[1]
@@ -173,7 +175,7 @@ def distances(table: pd.DataFrame) -> Figure:
         "filled: against photographs of another set (each reference and seed); hollow: against "
         "its own set (diamond: gray against colour)", fontsize=12,
     )  # fmt: skip
-    return figure
+    return alt.told(figure, f"From near to far: {', '.join(order)}.")
 
 
 @draws
@@ -191,7 +193,7 @@ def scores_by_part(table: pd.DataFrame) -> Figure:
         means = rows.groupby("part", sort=False)[["logme", "probe_auc"]].mean()
         axes.plot(means["logme"], means["probe_auc"], "-", color=style.FROZEN, zorder=0)
         axes.scatter(means["logme"], means["probe_auc"], c=range(len(means)), cmap="viridis_r",
-                     s=70)  # fmt: skip
+                     ec=style.INK, s=70)  # fmt: skip
         for part in (means.index[0], means.index[-1]):
             axes.annotate(part, means.loc[part], xytext=(6, -12), textcoords="offset points",
                           fontsize=10)  # fmt: skip
@@ -220,13 +222,13 @@ def foretold(points: pd.DataFrame, xlabel: str, ylabel: str) -> Figure:
         axes.axhline(0, color=style.GRAY, lw=1, ls=":")
         for dot in points[points["panel"] == title].itertuples():
             color, marker = style.set_look(dot.dataset, names.index(dot.dataset))
-            layout.interval(axes, dot.x, dot.y, dot.lo, dot.hi, color, upright=True, lw=3,
-                            alpha=0.45, marker=marker,
-                            label=set_label(dot.dataset, "\n"))  # fmt: skip
+            layout.interval(axes, dot.x, dot.y, dot.lo, dot.hi, color, upright=True, lw=2,
+                            marker=marker, label=set_label(dot.dataset, "\n"))  # fmt: skip
         axes.set_title(title)
         axes.margins(0.15)
         axes.grid(axis="y", color=style.FROZEN)
     row[0].set_ylabel(ylabel)
     figure.supxlabel(xlabel)
     layout.legend_outside(figure)
-    return figure
+    above = points[points["lo"] > 0].groupby("panel").size()
+    return alt.told(figure, f"Intervals above 0 by panel: {above.to_dict()} of {len(points)} dots.")

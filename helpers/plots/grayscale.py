@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
-from helpers.plots import layout
+from helpers.plots import alt, layout
 from helpers.plots.style import BATCHNORM_LABELS, INK, STEM_LABELS, STEM_LOOKS, draws, label_of
 
 
@@ -42,7 +42,7 @@ def gray_kernels(
         # A title is centred on its axes; this one may run on over the next kernels.
         text = grid[0, k].annotate(title, (0, 1.12), xycoords="axes fraction", fontsize=11)
         text.set_in_layout(False)
-    return figure
+    return alt.told(figure, f"Rows: colour, {', '.join(gray)}.")
 
 
 @draws
@@ -86,12 +86,12 @@ def gray_logits(reference: np.ndarray, methods: Mapping[str, np.ndarray], note: 
     ends = [reference.min(), reference.max()]
     for axes, (name, logits) in zip(row, methods.items(), strict=True):
         axes.plot(reference.ravel(), logits.ravel(), ".", color=STEM_LOOKS[name][0], ms=2,
-                  alpha=0.4, rasterized=True)  # fmt: skip
+                  rasterized=True)  # fmt: skip
         axes.plot(ends, ends, color=INK, lw=1)
         axes.set(title=name, xlabel="logit, replicated image")
     row[0].set_ylabel("logit, gray stem")
     figure.supxlabel(note, fontsize=10)
-    return figure
+    return alt.told(figure, {k: f"{abs(v - reference).max():.1g} off" for k, v in methods.items()})
 
 
 @draws
@@ -111,7 +111,7 @@ def gray_borders(errors: Mapping[str, np.ndarray], texts: Mapping[str, str]) -> 
         axes.set(xticks=[], yticks=[], xlabel=texts[title])
         axes.set_title(title, fontsize=12)
     figure.colorbar(picture, ax=row, label="difference / spread", shrink=0.8)
-    return figure
+    return alt.told(figure, {title: f"up to {error.max():.1g}" for title, error in errors.items()})
 
 
 @draws
@@ -142,7 +142,7 @@ def gray_auc(table: pd.DataFrame, note: str = "") -> Figure:
                 color, marker = STEM_LOOKS[run.gray]
                 at = y + layout.beside(k, len(runs), 0.66 / len(runs))
                 layout.interval(axes, at, run.auc, run.auc_lo, run.auc_hi, color, lw=1.2,
-                                alpha=0.5, marker=marker, ms=8, mew=0.5)  # fmt: skip
+                                marker=marker, ms=8, mew=0.5)  # fmt: skip
         axes.set(title=label_of(name), xlabel="test AUC, 95 % bootstrap interval")
         layout.rows_axis(axes, [STEM_LABELS.get(gray, gray) or BATCHNORM_LABELS[mode]
                          for mode, gray in rows])  # fmt: skip
@@ -150,7 +150,8 @@ def gray_auc(table: pd.DataFrame, note: str = "") -> Figure:
     for tick, (_, gray) in zip(row[0].get_yticklabels(), rows, strict=True):
         tick.set_weight("normal" if gray else "bold")
     figure.supxlabel(note, fontsize=11)
-    return figure
+    means = table.groupby(["batchnorm", "gray"])["auc"].mean().round(3)
+    return alt.told(figure, {", ".join(case): value for case, value in means.items()})
 
 
 @draws
@@ -178,7 +179,8 @@ def gray_look(
     images.set(xlabel="P(true class), replicated, at rest", ylabel=f"P(true class), {name}")
     images.set(title=f"{len(chosen[2])} images", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     layout.legend_outside(figure, "lower left", ncols=2)
-    return figure
+    spread = np.std(chosen[0]) / np.std(reference[0])
+    return alt.told(figure, f"{name}: {spread:.2f} of the replicated image's spread.")
 
 
 def _histograms(axes: Axes, chosen: np.ndarray, reference: np.ndarray, name: str) -> None:

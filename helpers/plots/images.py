@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -11,15 +12,15 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from helpers.plots import layout
-from helpers.plots.style import ACCENT, COLORS, draws
+from helpers.plots import alt, layout
+from helpers.plots.style import ACCENT, COLORS, dark, draws
 
 
 @draws
 def class_examples(
     images: np.ndarray, labels: np.ndarray, classes: Sequence[str], n: int = 7, seed: int = 0
 ) -> Figure:
-    """Draw `n` images of each class, a row per class.
+    """Draw a few images of each class, a row per class.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ def class_examples(
         for axes, position in zip(row, rng.permutation(members)[:n], strict=False):
             layout.show_image(axes, images[position])
         row[0].set_title(f"{classes[k]} ({len(members)} images)", loc="left", fontsize=12)
-    return figure
+    return alt.told(figure, {name: (labels == k).sum() for k, name in enumerate(classes)})
 
 
 @draws
@@ -44,7 +45,7 @@ def top_classes(image: np.ndarray, names: Sequence[str], probabilities: Sequence
     right.bar_label(bars, [f"{p:.0%}" for p in probabilities], padding=3)
     right.invert_yaxis()
     right.set(xlim=(0, 1), xlabel="probability")
-    return figure
+    return alt.told(figure, {k: f"{p:.0%}" for k, p in zip(names, probabilities, strict=True)})
 
 
 @draws
@@ -68,7 +69,7 @@ def feature_maps(
             title = f"{part}\n{maps.shape[1]} x {maps.shape[2]}, ch."
             layout.show_maps(row, maps, title, fontsize=10)
     figure.supxlabel("bright: a strong answer; every map has its own scale", fontsize=12)
-    return figure
+    return alt.told(figure, f"Rows: {', '.join(rows)}. Columns: {', '.join(activations)}.")
 
 
 COLUMNS = 6
@@ -123,7 +124,7 @@ def errors_grid(
         percent = ">99 %" if sure > 0.99 else f"{100 * sure:.0f} %"  # never claims certainty
         plain.set_title(textwrap.fill(f"is {classes[labels[k]]}", LINE), **look)
         said = textwrap.fill(f"“{classes[named]}”, {percent}", LINE)
-        warm.set_title(said, color=ACCENT, weight="bold", **look)
+        warm.set_title(said, color=dark(ACCENT), weight="bold", **look)
         layout.show_image(plain, image)
         layout.show_image(warm, image)
         layer = np.empty((*heat.shape, 4))
@@ -135,7 +136,8 @@ def errors_grid(
         "each image by its own strongest place.",
         fontsize=12,
     )
-    return figure
+    pairs = zip(labels, probabilities.argmax(axis=1), strict=True)
+    return alt.told(figure, Counter(f"{classes[a]} taken for {classes[b]}" for a, b in pairs))
 
 
 @draws
@@ -144,4 +146,4 @@ def notice(text: str) -> Figure:
     figure, axes = plt.subplots(figsize=(10, 0.7))
     axes.axis("off")
     axes.text(0, 0.5, text, va="center", wrap=True)
-    return figure
+    return alt.told(figure, text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from helpers.plots.style import FROZEN
+from helpers.plots.style import FROZEN, dark
 
 
 def panels(
@@ -69,7 +69,8 @@ def interval(
     lw, alpha : of the bar. dot : how the dot is drawn, e.g. ``marker="D"``.
     """
     bar, middle = ([low, high], [at, at]), (value, at)
-    dot = {"ls": "", "marker": "o", "ms": 10, "color": color, "mec": "white", "mew": 1.5} | dot
+    dot = {"ls": "", "lw": 1.2, "marker": "o", "ms": 10, "color": color, "mec": "white",
+           "mew": 1.5} | dot  # fmt: skip
     x, y = bar[::-1] if upright else bar
     axes.plot(x, y, color=color, lw=lw, alpha=alpha, solid_capstyle="round")
     axes.plot(*(middle[::-1] if upright else middle), **dot)
@@ -78,6 +79,18 @@ def interval(
 def beside(k: int, n: int, step: float) -> float:
     """Return how far the `k`-th of `n` things stands from their middle, `step` apart."""
     return step * (k - (n - 1) / 2)
+
+
+def end_labels(axes: Axes, ends: Mapping[str, tuple[float, float, str]]) -> None:
+    """Write every line's name at its end, name -> (x, y, colour), apart where ends lie close."""
+    low, high = axes.get_ylim()
+    names = sorted(ends, key=lambda name: ends[name][1])
+    ys, places = np.array([ends[name][1] for name in names]), []
+    for y in ys:
+        places.append(max(y, places[-1] + 0.075 * (high - low)) if places else y)
+    for name, place in zip(names, places - np.mean(places - ys), strict=True):
+        axes.annotate(name, (ends[name][0], place), xytext=(10, 0), textcoords="offset points",
+                      va="center", color=dark(ends[name][2]), annotation_clip=False)  # fmt: skip
 
 
 def rows_axis(axes: Axes, names: Sequence[str], above: float = 0.6) -> None:

@@ -11,7 +11,7 @@ from IPython.display import display
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from helpers.plots import layout
+from helpers.plots import alt, layout, style
 from helpers.plots.style import ACCENT, FROZEN, GRAY, INK, color_of, draws, ink_on, label_of
 
 
@@ -24,23 +24,27 @@ def learning_curves(
     Parameters
     ----------
     histories : strategy name -> rows with ``epoch``, ``train_loss`` and ``val_auc``.
-    highlight : draw this one in full colour and the others faintly.
+    highlight : draw this one thick and the others thin.
     """
     figure, (left, right) = layout.panels(2, 5.25, 3.6)
+    ends = {}
     for name, rows in histories.items():
-        faint = highlight is not None and name != highlight
         epochs = [row["epoch"] for row in rows]
-        look = {"color": color_of(name), "marker": "o", "alpha": 0.25 if faint else 1.0}
-        left.plot(epochs, [r["train_loss"] for r in rows], label=label_of(name), **look)
+        look = {"label": label_of(name), "color": color_of(name), "marker": style.marker_of(name),
+                "lw": {None: 2.2, name: 3.5}.get(highlight, 1.2)}  # fmt: skip
+        left.plot(epochs, [r["train_loss"] for r in rows], **look)
         right.plot(epochs, [r["val_auc"] for r in rows], **look)
+        if rows:
+            ends[label_of(name)] = epochs[-1], rows[-1]["val_auc"], color_of(name)
     left.set(title="training", xlabel="epoch", ylabel="cross-entropy (nats)", ylim=(0, None))
     right.set(title="validation", xlabel="epoch", ylabel="AUC")
     right.axhline(0.5, color=GRAY, lw=1, ls=":")
     right.annotate("guessing", (1, 0.5), textcoords="offset points", xytext=(0, 4), fontsize=10)
     for axes in (left, right):
         axes.xaxis.get_major_locator().set_params(integer=True)
-    layout.legend_outside(figure)
-    return figure
+    layout.end_labels(right, ends)
+    thick = f"Thick: {label_of(highlight)}." if highlight else ""
+    return alt.told(figure, alt.lines_of(figure) + thick)
 
 
 class LiveCurves:
@@ -97,7 +101,8 @@ def results(rows: Sequence[Mapping], title: str = "", note: str = "") -> Figure:
     layout.rows_axis(axes, [label_of(row["strategy"]) for row in rows], above=1.1)
     axes.set_xlabel("test AUC, 95 % bootstrap interval" + (f"\n{note}" if note else ""))
     axes.set_title(title, loc="left")
-    return figure
+    return alt.told(figure, {label_of(row["strategy"]): f"{row['auc']:.3f} [{row['auc_lo']:.3f}, "
+                         f"{row['auc_hi']:.3f}]" for row in rows})  # fmt: skip
 
 
 @draws
@@ -121,13 +126,15 @@ def intervals(
     for y, (name, (value, low, high)) in enumerate(values.items()):
         color = (colors or {}).get(name, INK)
         layout.interval(axes, y, value, low, high, color, ms=11)
-        axes.annotate(f"{value:{form}}", (value, y - 0.22), ha="center", color=color)
+        axes.annotate(f"{value:{form}}", (value, y - 0.22), ha="center", color=style.dark(color))
     if reference is not None:
         axes.axvline(reference[0], color=GRAY, ls=":")
         axes.annotate(reference[1], (reference[0], -0.6), ha="center", fontsize=10)
     layout.rows_axis(axes, list(values), above=0.8)
     axes.set_xlabel(xlabel)
-    return figure
+    written = [f"{name} {v:{form}}" + f" [{a:{form}}, {b:{form}}]" * (a < b)
+               for name, (v, a, b) in values.items()]  # fmt: skip
+    return alt.told(figure, {xlabel: "; ".join(written)})
 
 
 @draws
@@ -146,7 +153,7 @@ def drift(before_after: Mapping[str, Sequence[float]], ylabel: str) -> Figure:
     axes.set(xlabel="BatchNorm layer, from the image to the head", ylabel=ylabel)
     axes.set_ylim(0, 1.3 * max(max(values) for values in before_after.values()) or 1)
     axes.legend(loc="upper right")
-    return figure
+    return alt.told(figure, {name: f"at most {max(v):.2g}" for name, v in before_after.items()})
 
 
 BATCHNORM_MARKS = {"moves": "BN moves", "rests": "BN rests", "none": ""}
@@ -173,7 +180,8 @@ def strategy_map(tables: Mapping[str, pd.DataFrame]) -> Figure:
     axes.text(-0.75, -0.68, "parameters", ha="right", **quiet)
     for y, (name, table) in enumerate(tables.items()):
         color = color_of(name)
-        axes.text(-0.75, y, label_of(name), ha="right", va="center", color=color, weight="bold")
+        axes.text(-0.75, y, label_of(name), ha="right", va="center", color=style.dark(color),
+                  weight="bold")  # fmt: skip
         largest = table["learning rate"].max() or 1.0
         for x, (_, part) in enumerate(table.iterrows()):
             fill, text = (FROZEN, 1.0), "frozen"
@@ -189,7 +197,8 @@ def strategy_map(tables: Mapping[str, pd.DataFrame]) -> Figure:
             axes.text(x, y + 0.31, mark, ha="center", va="center", fontsize=9, color="#555555")
     axes.set(xlim=(-3.0, len(first) - 0.4), ylim=(len(tables) - 0.35, -1.15))
     axes.axis("off")
-    return figure
+    return alt.told(figure, {f"{label_of(name)} trains": ", ".join(table.index[table["trains"]])
+                         for name, table in tables.items()})  # fmt: skip
 
 
 def strength(rate: float, largest: float) -> float:

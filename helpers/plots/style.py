@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 from collections.abc import Callable
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
-from matplotlib.colors import to_rgba
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex, to_rgba, to_rgba_array
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+
+from helpers.plots import alt
 
 # Okabe & Ito's palette, which readers with any colour vision can tell apart.
 COLORS = {
@@ -36,7 +42,13 @@ ACCENT = "#D55E00"
 
 SKY = "#56B4E9"  # the last of Okabe & Ito's colours: no strategy has it
 
-GRAY = "#999999"  # lines to compare with
+# Shades with a contrast of 4.5 on white, WCAG's measure for text (tests/plots computes it).
+DARK = {"#E69F00": "#986900", "#CC79A7": "#A16084", "#009E73": "#008762", ACCENT: "#C15500",
+        SKY: "#3A7CA0"}  # fmt: skip
+
+LIGHT = {"#E69F00", SKY}  # below the 3 that a line needs: drawn with a dark rim
+
+GRAY = "#767676"  # lines to compare with
 
 # What an arm's name adds to its strategy's: how many stages train, three times the epochs.
 VARIANT = re.compile(r"(?:_last(\d+))?(_longer)?$")
@@ -44,6 +56,9 @@ VARIANT = re.compile(r"(?:_last(\d+))?(_longer)?$")
 # The arms of the measured grid, as legends list them.
 ARMS = ("feature_extraction", "partial_finetune_last1", "partial_finetune", "full_finetune",
         "lp_ft", "scratch", "scratch_longer")  # fmt: skip
+
+MARKERS = {"scratch": "s", "feature_extraction": "o", "partial_finetune": "D",
+           "full_finetune": "^", "lp_ft": "v"}  # fmt: skip
 
 HOLLOW = {"partial_finetune_last1", "scratch_longer"}  # they share a colour with a filled one
 
@@ -81,17 +96,23 @@ RC = {
 
 
 def draws(function: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Give a plotting function the course's look, and close the figure it returns.
+    """Give a plotting function the course's look, and its figures an alternative text.
 
-    A closed figure is shown once, where it ends a cell, and not again by the inline backend.
+    The text is the first line of the function's docstring, which says what kind of figure it is,
+    and what `alt.told` added, or else the names and ends of the lines that are drawn.
     """
+    kind = inspect.getdoc(function).split("\n")[0].removeprefix("Draw ").replace("`", "")
 
     @functools.wraps(function)
     def drawing(*arguments, **options) -> Figure:
         with mpl.rc_context(RC):
             figure = function(*arguments, **options)
-        plt.close(figure)
-        return figure
+        for line in figure.findobj(lambda artist: isinstance(artist, (Line2D, LineCollection))):
+            if (color := to_hex(to_rgba_array(line.get_color())[0]).upper()) in LIGHT:
+                width = np.max(line.get_linewidth()) + 1
+                line.set_path_effects([withStroke(linewidth=width, foreground=dark(color))])
+        seen = getattr(figure, "told", None) or alt.lines_of(figure)
+        return alt.described(figure, f"{kind[:1].upper()}{kind[1:]} {seen}")
 
     return drawing
 
@@ -99,17 +120,27 @@ def draws(function: Callable[..., Figure]) -> Callable[..., Figure]:
 def ink_on(color: str | tuple) -> str:
     """Return the ink that can be read on `color`: "white" or the dark one.
 
-    Whichever has the higher contrast (WCAG 2, its gamma taken as 2.2). A colour with an alpha
-    value, as ``(color, 0.5)``, lies on a white page.
+    Whichever has the higher contrast (WCAG 2, its gamma taken as 2.2): 4.5 at least. A colour
+    with an alpha value, as ``(color, 0.5)``, lies on a white page.
     """
     *rgb, alpha = to_rgba(color)
     red, green, blue = ((1 - alpha + alpha * part) ** 2.2 for part in rgb)
-    return INK if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.21 else "white"
+    return "black" if 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.18 else "white"
+
+
+def dark(color: str) -> str:
+    """Return the shade of a colour that can be read as text on white; rims of lines have it."""
+    return DARK.get(color.upper(), color)
 
 
 def color_of(arm: str) -> str:
     """Return the colour of a strategy or of an arm that trains with it, the same everywhere."""
     return COLORS.get(VARIANT.sub("", arm), ACCENT)
+
+
+def marker_of(arm: str) -> str:
+    """Return the marker of a strategy or of an arm: colour never tells them apart alone."""
+    return MARKERS.get(VARIANT.sub("", arm), "o")
 
 
 def label_of(arm: str) -> str:
@@ -122,9 +153,9 @@ def label_of(arm: str) -> str:
 
 def look_of(arm: str) -> dict:
     """Return how matplotlib draws an arm's dots; colour and fill together tell the arms apart."""
-    color = color_of(arm)
-    return {"marker": "o", "color": color, "mec": color if arm in HOLLOW else "white",
-            "mfc": "white" if arm in HOLLOW else color, "mew": 2}  # fmt: skip
+    color, hollow = color_of(arm), arm in HOLLOW
+    return {"marker": marker_of(arm), "color": color, "mec": color if hollow else "white",
+            "mfc": "white" if hollow else color, "mew": 1 + hollow}  # fmt: skip
 
 
 def set_look(name: str, k: int) -> tuple[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -14,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from helpers.plots import layout
+from helpers.plots import alt, layout, style
 from helpers.plots.style import COLORS, FROZEN, INK, color_of, draws, label_of, set_look
 
 # Probing pretrained features is feature extraction; random weights are what scratch starts from.
@@ -41,7 +42,7 @@ def kernels(pictures: np.ndarray, captions: Sequence[str] = (), columns: int = 8
         layout.show_image(axes, picture, vmax=1, interpolation="nearest")
         if captions:
             axes.set_title(captions[k], fontsize=11)
-    return figure
+    return alt.told(figure, Counter(captions) or f"{len(pictures)} kernels.")
 
 
 @draws
@@ -64,12 +65,12 @@ def channel_maps(
     n_channels, height, width = next(iter(rows.values()))[1].shape
     title = f"{part}: {n_channels} channels of {height} x {width}, the {n_maps} that vary most"
     figure.suptitle(f"{title} (bright: strong; each map on its own scale)", fontsize=13)
-    return figure
+    return alt.told(figure, f"Rows: {', '.join(rows)}. {title}.")
 
 
 @draws
 def receptive_fields(image: np.ndarray, table: pd.DataFrame) -> Figure:
-    """Draw on an image what the middle position of each part's maps can see at most.
+    """Draw what the middle position of each part's maps sees of an image at most, a frame per part.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ def receptive_fields(image: np.ndarray, table: pd.DataFrame) -> Figure:
     reach = 0.85 * size  # half the width of the drawing
     layout.show_image(axes, image)
     fields = table["receptive_field"].drop(index="image", errors="ignore")
-    shades = plt.get_cmap("plasma")(np.linspace(0, 0.85, len(fields)))
+    shades = plt.get_cmap("plasma")(np.linspace(0, 0.62, len(fields)))
     for (name, side), color in zip(fields.items(), shades, strict=True):
         corner = middle - side / 2
         outside = " (larger than this drawing)" if side > 2 * reach else ""
@@ -92,7 +93,7 @@ def receptive_fields(image: np.ndarray, table: pd.DataFrame) -> Figure:
     axes.set_xlabel(f"image: {size} x {size} pixels; around it: padding")
     title = "one position of the map\nsees at most (pixels)"
     axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), title=title, alignment="left")
-    return figure
+    return alt.told(figure, {name: f"{side} pixels" for name, side in fields.items()})
 
 
 @draws
@@ -115,11 +116,11 @@ def probe_curves(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
         for weights, (label, color, marker) in WEIGHTS.items():
             rows = here[here["weights"] == weights]
             mean = rows.groupby("depth")[["auc", "auc_lo", "auc_hi"]].mean()
-            axes.fill_between(mean.index, mean["auc_lo"], mean["auc_hi"], color=color, alpha=0.18,
-                              lw=0)  # fmt: skip
+            axes.fill_between(mean.index, mean["auc_lo"], mean["auc_hi"], fc=(color, 0.18),
+                              ec=style.dark(color), lw=0.6)  # fmt: skip
             axes.plot(mean.index, mean["auc"], color=color, marker=marker, ms=8, label=label)
             if rows["seed"].nunique() > 1:
-                axes.plot(rows["depth"], rows["auc"], marker, color=color, ms=4, alpha=0.5)
+                axes.plot(rows["depth"], rows["auc"], marker, color=color, ms=4)
         _depth_axis(axes, here)
         note = f"{here['n_train'].max()} to train, {here['n_test'].max()} to test, {seeds} seed"
         axes.set(title=title, xlabel=note + "s" * (seeds != 1))
@@ -148,19 +149,21 @@ def cka_per_stage(table: pd.DataFrame, labels: Mapping[str, str] | None = None) 
     labels : name of a strategy -> how to call it; others get their usual name.
     """
     figure, axes = plt.subplots(figsize=(9.5, 4.6))
-    names = list(dict.fromkeys(table["strategy"]))
+    names, ends = list(dict.fromkeys(table["strategy"])), {}
     for k, name in enumerate(names):
         rows = table[table["strategy"] == name].groupby("depth")
         mean, low, high = rows["cka"].mean(), rows["cka_lo"].min(), rows["cka_hi"].max()
-        color, marker = (COLORS["scratch"], "s") if name == "random" else (color_of(name), "o")
+        arm = "scratch" if name == "random" else name
+        color, marker = color_of(arm), style.marker_of(arm)
         x = mean.index + layout.beside(k, len(names), 0.07)
         label = (labels or {}).get(name, label_of(name))
         axes.plot(x, mean, color=color, marker=marker, ms=8, label=label)
-        axes.vlines(x, low, high, color=color, lw=4, alpha=0.45)
+        ends[label] = x[-1], mean.iloc[-1], color
+        axes.vlines(x, low, high, color=color, lw=2)
     _depth_axis(axes, table)
     note = f"{table['n_images'].max()} test images, {table['seed'].nunique()} seeds"
     axes.set(ylim=(-0.05, 1.06), xlabel=note, ylabel="CKA with the pretrained network\n(debiased)")
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    layout.end_labels(axes, ends)
     return figure
 
 
@@ -210,7 +213,7 @@ def _gaps(gaps: Mapping[str, pd.DataFrame], place: Callable, ylabel: str) -> tup
         alone = table["lo"].isna().to_numpy()
         axes.plot(x[alone], table["gap"][alone], marker, color=color, mfc="white", ms=8)
         ends = table[["lo", "hi"]].to_numpy(float)[~alone].T
-        axes.vlines(x[~alone], *ends, color=color, lw=3, alpha=0.45)
+        axes.vlines(x[~alone], *ends, color=color, lw=2)
     axes.set_ylabel(ylabel)
     axes.set_title("above 0: pretraining helps", loc="left")
     axes.grid(axis="y", color=FROZEN)
@@ -237,7 +240,7 @@ def channel_gallery(gallery: Mapping[str, Mapping[int, np.ndarray]]) -> Figure:
         row[0].text(
             -0.12, 0.5, part, transform=row[0].transAxes, ha="right", va="center", weight="bold"
         )
-    return figure
+    return alt.told(figure, f"Rows: {', '.join(gallery)}.")
 
 
 @draws
@@ -263,11 +266,13 @@ def channel_study(
     for axes in grid.flat[len(patches) :]:
         axes.set_axis_off()
     right.suptitle("strongest patches (activation)")
-    return figure
+    return alt.told(figure, f"{title}: activations {scores[0]:.1f} to {scores[-1]:.1f}.")
 
 
 def as_jpeg(figure: Figure, dpi: int = 100) -> Image:
     """Return a figure full of pictures as a JPEG: a notebook stores a third of what PNG takes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="jpeg", dpi=dpi, pil_kwargs={"quality": 85})
-    return Image(buffer.getvalue(), format="jpeg")
+    image = Image(buffer.getvalue(), format="jpeg")
+    image._repr_mimebundle_ = lambda **_: alt.bundle(figure, "image/jpeg")
+    return image

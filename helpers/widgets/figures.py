@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import io
-
 import ipywidgets as widgets
 from matplotlib.figure import Figure
+
+from helpers.plots.alt import as_html
 
 
 class CourseWidget(widgets.VBox):
@@ -18,14 +16,8 @@ class CourseWidget(widgets.VBox):
 
 
 def show(box: widgets.HTML, figure: Figure, alt: str) -> None:
-    """Put `figure` into `box`; `alt` is read out where the picture cannot be seen.
+    """Put `figure` into `box`; `alt` and its own text are read out where it cannot be seen.
 
     No output area, which would capture what others print.
     """
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
-    picture = base64.b64encode(buffer.getvalue()).decode()
-    box.value = (
-        f'<img alt="{html.escape(alt)}" style="max-width: 100%" '
-        f'src="data:image/png;base64,{picture}">'
-    )
+    box.value = as_html(figure, f"{alt}.")

@@ -82,6 +82,7 @@ def test_notebook_02_runs_in_jupyterlab(tmp_path: Path, page: Page):
         picture = page.locator(".jp-OutputArea-output img").last
         picture.scroll_into_view_if_needed()
         assert picture.bounding_box()["width"] > 300
+        assert "AUC" in picture.get_attribute("alt"), "what is read to those who cannot see it"
 
 
 def test_gallery_and_advisor_answer_to_lists_sliders_and_buttons(tmp_path: Path, page: Page):

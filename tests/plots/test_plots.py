@@ -39,9 +39,24 @@ def test_learning_curves_draw_the_rows_with_labelled_axes():
     assert right.lines[0].get_ydata().tolist() == [0.65, 0.7, 0.75]
     assert (left.get_ylabel(), right.get_ylabel()) == ("cross-entropy (nats)", "AUC")
     assert to_hex(left.lines[0].get_color()).upper() == plots.COLORS["scratch"]
-    assert left.lines[0].get_alpha() == 1.0
-    assert left.lines[1].get_alpha() < 0.5
+    assert left.lines[0].get_linewidth() > 2 * left.lines[1].get_linewidth()
+    assert {"from scratch", "full fine-tune"} <= set(texts(figure)), "named at their ends"
     assert plt.get_fignums() == [], "closed, so that a cell shows it once"
+
+
+def test_names_at_the_ends_of_lines_stand_apart():
+    same = {name: HISTORY for name in plots.COLORS}
+    right = plots.learning_curves(same).axes[1]
+    heights = sorted(text.xy[1] for text in right.texts if text.get_text() != "guessing")
+    low, high = right.get_ylim()
+    assert len(heights) == len(same)
+    assert min(np.diff(heights)) > 0.07 * (high - low)
+    assert np.mean(heights) == pytest.approx(HISTORY[-1]["val_auc"])
+
+
+def test_every_strategy_has_a_marker_of_its_own():
+    assert set(style.MARKERS) == set(plots.COLORS)
+    assert len(set(style.MARKERS.values())) == len(plots.COLORS)
 
 
 def test_results_draw_value_and_interval_and_write_them_out():

@@ -6,7 +6,7 @@ from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 from helpers import plots
-from helpers.plots.style import ACCENT
+from helpers.plots.style import ACCENT, DARK
 from tests.conftest import make_split, texts
 
 CLASSES = ("intact", "defective")
@@ -41,7 +41,7 @@ def test_each_error_says_what_it_is_and_what_was_said():
         "“defective”, >99 %", "“defective”, 80 %", "“intact”, 60 %",
     ]  # fmt: skip
     said = next(text for text in figure.axes[3].findobj(Text) if "defective" in text.get_text())
-    assert to_hex(said.get_color()).upper() == ACCENT
+    assert to_hex(said.get_color()).upper() == DARK[ACCENT]
     assert said.get_fontsize() >= 14
     assert "orange" in figure.get_supxlabel()
 
