@@ -230,5 +230,4 @@ def foretold(points: pd.DataFrame, xlabel: str, ylabel: str) -> Figure:
     row[0].set_ylabel(ylabel)
     figure.supxlabel(xlabel)
     layout.legend_outside(figure)
-    above = points[points["lo"] > 0].groupby("panel").size()
-    return alt.told(figure, f"Intervals above 0 by panel: {above.to_dict()} of {len(points)} dots.")
+    return alt.told(figure, f"{sum(points['lo'] > 0)} of {len(points)} intervals lie above 0.")

@@ -179,8 +179,7 @@ def gray_look(
     images.set(xlabel="P(true class), replicated, at rest", ylabel=f"P(true class), {name}")
     images.set(title=f"{len(chosen[2])} images", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     layout.legend_outside(figure, "lower left", ncols=2)
-    spread = np.std(chosen[0]) / np.std(reference[0])
-    return alt.told(figure, f"{name}: {spread:.2f} of the replicated image's spread.")
+    return alt.told(figure, {name: f"spread times {np.std(chosen[0]) / np.std(reference[0]):.2f}"})
 
 
 def _histograms(axes: Axes, chosen: np.ndarray, reference: np.ndarray, name: str) -> None:

@@ -69,8 +69,7 @@ def interval(
     lw, alpha : of the bar. dot : how the dot is drawn, e.g. ``marker="D"``.
     """
     bar, middle = ([low, high], [at, at]), (value, at)
-    dot = {"ls": "", "lw": 1.2, "marker": "o", "ms": 10, "color": color, "mec": "white",
-           "mew": 1.5} | dot  # fmt: skip
+    dot = {"ls": "", "lw": 1, "marker": "o", "ms": 10, "color": color, "mec": "w", "mew": 1.5} | dot
     x, y = bar[::-1] if upright else bar
     axes.plot(x, y, color=color, lw=lw, alpha=alpha, solid_capstyle="round")
     axes.plot(*(middle[::-1] if upright else middle), **dot)
