@@ -1,7 +1,7 @@
 """Whole runs for the lab, with curves and predictions: the prepared race that is shown at once.
 
 No image is stored: labels, probabilities and curves only. Of the test sets of all measured data
-sets that are found here the labels are kept, so that the lab knows what guessing comes to.
+sets that are found here the counts are kept, so that the lab knows what guessing comes to.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ def make(path: Path = stored.RACES) -> int:
     tests = json.loads(path.read_text("utf-8"))["tests"] if path.is_file() else {}
     for name in found:
         data = datasets.load(name, size=32)
-        tests[name] = {"classes": list(data.card.classes), "labels": data.test.labels.tolist()}
+        tests[name] = {"counts": data.counts()["test"]}
+        if name == setup.dataset:
+            tests[name]["labels"] = data.test.labels.tolist()
     for arm in setup.arms:
         with tempfile.TemporaryDirectory(prefix="races-") as folder:
             os.environ["COURSE_CACHE"] = folder

@@ -1,17 +1,19 @@
 """The rule of thumb that the course puts to the test, and what others published beyond its reach.
 
 `LESSON_TABLE` is the usual advice as data: six rows by size and likeness. `PUBLISHED` is what is
-known where no laptop can measure.
+known where no laptop can measure (data/published.json).
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from helpers import files
 from helpers.evidence.verdicts import ARMS, Evidence, ahead, complete, interval, means
 
 # The measured sets leave a gap here: photographs of other things lie above, solar cells below.
@@ -68,30 +70,9 @@ class Published:
     source: str
 
 
-PUBLISHED = (
-    Published(1_000, "Fine-tuning beat a linear probe by 2 % in distribution and lost 7 % out of "
-              "it; a probe first, then fine-tuning, gained on both.",
-              "Kumar et al. 2022, LP-FT"),
-    Published(1_000, "The better an ImageNet network, the better it transferred to 12 sets of "
-              "natural images (r = .96 when fine-tuned, .99 when frozen).",
-              "Kornblith et al. 2019"),
-    Published(5_000, "On 5,000 retina photographs a pretrained ResNet-50 reached an AUC of 94.6, "
-              "one from scratch 92.2; on about 250,000 it was 96.7 against 96.4.",
-              "Raghu et al. 2019, Transfusion"),
-    Published(50_000, "On CheXpert, with more than 200,000 chest X-rays, a pretrained ResNet-50 "
-              "was ahead of a random start in two findings and behind in three, by -1.07 to +.55 "
-              "points of AUC.", "Raghu et al. 2019, Transfusion"),
-    Published(50_000, "On CheXpert, too, pretraining helped 16 networks significantly, small ones "
-              "most; a better ImageNet network was not a better start.",
-              "CheXtransfer, arXiv 2101.06871"),
-    Published(100_000, "On COCO (detecting objects) scratch catches up with pretraining when it is "
-              "trained for longer: pretraining buys speed.",
-              "He et al. 2018, Rethinking ImageNet pre-training"),
-    Published(500_000, "Pretraining on 1.35 million scans beat ImageNet by 0.9 to 9.4 % of AUC in "
-              "eight tasks; another study did not find that again in two of them, and a network "
-              "pretrained on 1.9 million did about as well as ImageNet's.",
-              "RadImageNet, Mei et al. 2022; arXiv 2508.17567; RadiologyNET 2025"),
-)  # fmt: skip
+PUBLISHED = tuple(Published(**row) for row in json.loads(
+    files.resource("published.json").read_text("utf-8")
+))  # fmt: skip
 
 
 def lesson_row(n: int, similar: bool) -> LessonRow:

@@ -220,7 +220,7 @@ class Lab:
                 data, few = race.setup.data()
                 race.setup.check_data(data)
                 card, caveat = data.card, f"{data.card.caveat} {few}".strip()
-                guessing = stored.baseline_row(data.test.labels, card.classes)
+                guessing = stored.baseline_row(data.counts()["test"])
                 facts = caveat, guessing, (card.channels, len(card.classes))
                 self._report(race, places[0], facts)
             except Exception as error:

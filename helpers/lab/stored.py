@@ -35,7 +35,7 @@ def key(setup: Setup, arm: Arm) -> dict:
 
 @functools.cache
 def whole_runs() -> dict:
-    """Return races.json: ``runs``, and ``tests`` with the labels and classes of each test set."""
+    """Return races.json: ``runs``, and ``tests`` with the counted classes of each test set."""
     return json.loads(RACES.read_text("utf-8"))
 
 
@@ -68,7 +68,7 @@ def _whole(run: Mapping) -> Result:
     score = metrics.score(np.array(test["labels"]), np.stack([1 - second, second], axis=1))
     return Result(
         score.auc, score.auc_lo, score.auc_hi, score.accuracy, run["trainable"], run["seconds"],
-        "stored", score, np.arange(score.n), None, run["best_epoch"], tuple(test["classes"]),
+        "stored", score, np.arange(score.n), None, run["best_epoch"], tuple(test["counts"]),
         run["key"]["n_train"], run["versions"],
     )  # fmt: skip
 
@@ -82,16 +82,16 @@ def available(setup: Setup) -> list[tuple[Result, list[dict]] | None]:
 def baseline(setup: Setup) -> dict | None:
     """Return the row of the commoner class for a set whose test labels are stored, else None."""
     test = whole_runs()["tests"].get(setup.dataset)
-    return test and baseline_row(np.array(test["labels"]), test["classes"])
+    return test and baseline_row(test["counts"])
 
 
-def baseline_row(labels: np.ndarray, classes: list[str] | tuple[str, ...]) -> dict:
+def baseline_row(counts: Mapping[str, int]) -> dict:
     """Return what answering the commonest class of the test images always would come to, as a row.
 
-    It orders no image before another: its AUC is .5.
+    It orders no image before another: its AUC is .5. `counts`: class -> test images.
     """
-    counts = np.bincount(labels)
-    name, share = f"always {classes[counts.argmax()]!r}", float(counts.max() / counts.sum())
+    commonest = max(counts, key=counts.get)
+    name, share = f"always {commonest!r}", counts[commonest] / sum(counts.values())
     same = dict.fromkeys(("strategy", "words", "source"), "baseline")
     scores = dict.fromkeys(("auc", "auc_lo", "auc_hi"), 0.5)
     return {"arm": name, "history": [], "accuracy": share, "trainable": 0, "seconds": 0.0,

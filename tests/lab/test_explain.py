@@ -178,7 +178,7 @@ def test_without_evidence_the_race_speaks_for_itself(monkeypatch):
 def test_who_is_right_less_often_than_guessing_is_named():
     raced = race((PROBE, replace(AHEAD, accuracy=0.56)), (FULL, EVEN))
     assert below_the_baseline(raced) == ""  # nobody knows what guessing comes to
-    guessing = baseline_row(np.array([0] * 69 + [1] * 31), ("intact", "defective"))
+    guessing = baseline_row({"intact": 69, "defective": 31})
     said = below_the_baseline(replace(raced, baseline=guessing))
     assert "Right no more often than always 'intact' (69.0%): feature extraction (56.0%)." in said
     assert said in explain(replace(raced, baseline=guessing), grid("full_finetune"))

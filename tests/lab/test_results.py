@@ -169,6 +169,9 @@ def test_the_first_prepared_race_is_stored_whole_and_can_be_recomputed():
     setup = PREPARED[0].setup
     test = stored.whole_runs()["tests"]["elpv"]
     assert test["labels"] == datasets.load("elpv", size=32).test.labels.tolist()
+    assert test["counts"] == {
+        k: test["labels"].count(i) for i, k in enumerate(("intact", "defective"))
+    }
     for arm in setup.arms:
         result, history = stored.find(setup, arm, table())
         assert [row["epoch"] for row in history] == list(range(1, setup.epochs + 1))
