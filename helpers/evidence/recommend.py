@@ -196,7 +196,7 @@ def _from_publications(n: int, largest: int, rows: pd.DataFrame) -> Recommendati
             "count here. On 200,000 images and more others found little between a pretrained and "
             "a random start (.3 points of AUC on retina photographs; on chest X-rays two studies "
             "disagree), and that pretraining buys speed. That everything should then train is the "
-            "rule of thumb; we know no comparison."
+            "usual advice; we know no comparison."
         ),
         confidence="low",
         doubts=("None of it was measured here, nor on your images.",),

@@ -1,4 +1,4 @@
-"""The rule of thumb that the course puts to the test, and what others published beyond its reach.
+"""The usual advice that the course puts to the test, and what others published beyond its reach.
 
 `LESSON_TABLE` is the usual advice as data: six rows by size and likeness. `PUBLISHED` is what is
 known where no laptop can measure (data/published.json).

@@ -39,9 +39,7 @@ class Probe:
 
 
 def probe(
-    features: Mapping[str, np.ndarray],
-    data: Dataset,
-    strengths: Sequence[float] = STRENGTHS,
+    features: Mapping[str, np.ndarray], data: Dataset, strengths: Sequence[float] = STRENGTHS
 ) -> Probe:
     """Fit logistic regression on one part's features; score it on the test split, once.
 

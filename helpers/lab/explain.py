@@ -31,8 +31,8 @@ def explain(race: Race, found: Evidence | None = None) -> tuple[str, ...]:
             "Fewer than two arms have a result, so there is nothing to compare.",
             "Let a race run to its end, or put right what the failed arms say.",
         )
-    said = outcome(race), below_the_baseline(race), because(race)
-    return (*filter(None, said), recommendation(race, found))
+    said = outcome(race), below_the_baseline(race), because(race), recommendation(race, found)
+    return tuple(filter(None, said))
 
 
 def outcome(race: Race) -> str:
@@ -157,7 +157,8 @@ def recommendation(race: Race, found: Evidence | None) -> str:
         advice = recommend(n, found=found, **place)
     except CourseError:
         return _from_this_race(race)
-    where = f"at n = {n:,}" + (f" on {setup.dataset}" if place else " over all measured data sets")
+    sizes = " and ".join(f"{size:,}" for size in sorted(set(advice.evidence["n"])))
+    where = f"{setup.dataset} (n = {sizes})" if place else "all measured data sets"
     # The advised arm, where it ran with its usual knobs.
     labels = {
         lane.arm.build().key: lane.label
@@ -165,16 +166,17 @@ def recommendation(race: Race, found: Evidence | None) -> str:
         if lane.result is not None and lane.arm.augment == "none" and lane.arm.gray == "sum"
     }
     label = labels.get(advice.strategy)
-    beaten_by = [other for other in results if label not in (None, other)
-                 and difference(results[other], results[label]).lo > 0]  # fmt: skip
-    beside = "This race, one run of each arm, does not speak against it."
+    better = " and ".join(other for other in results if label not in (None, other)
+                          and difference(results[other], results[label]).lo > 0)  # fmt: skip
+    beside = ". This race, one run of each arm, does not speak against it."
     if label is None:
-        beside = "That arm was not in this race."
-    elif beaten_by:
-        beside = f"Here {' and '.join(beaten_by)} clearly beat it, in one run: try other seeds."
+        beside = ". That arm was not in this race."
+    elif better:
+        beside = f"; this one run, where {better} clearly beat it, may be luck (try other seeds)."
+    headline = advice.headline.replace("; start", ", so start")
     return (
-        f"Recommended by the decision table, from runs with three seeds {where}: {advice.headline} "
-        f"({advice.confidence} confidence). {beside}"
+        f"Recommended, from runs with three seeds on {where}: {headline} ({advice.confidence} "
+        f"confidence){beside}"
     )
 
 

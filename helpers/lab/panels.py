@@ -26,8 +26,7 @@ class GuessPanel(widgets.VBox):
         self.choice = widgets.RadioButtons(options=lab.choices, value=None,
                                            layout={"width": "auto"})  # fmt: skip
         self.commit = widgets.Button(
-            description="Commit to this guess",
-            layout={"width": "auto", "align_self": "flex-start"},
+            description="Commit to this guess", layout={"width": "auto", "align_self": "flex-start"}
         )
         self.commit.on_click(lambda _: lab.commit_guess(self.choice.value))
         super().__init__([self.choice, self.commit])

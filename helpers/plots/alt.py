@@ -55,8 +55,7 @@ def lines_of(figure: Figure) -> str:
     for axes in figure.axes:
         ends = sorted((line.get_ydata()[-1], line.get_label()) for line in axes.lines
                       if line.get_label()[0] != "_" and len(line.get_ydata()) > 1)  # fmt: skip
-        seen = "; ".join(
-            f"{name} ends at {y:.3g}" for y, name in (ends[-1:] + ends[:1])[: len(ends)]
-        )
+        outer = (ends[-1:] + ends[:1])[: len(ends)]
+        seen = "; ".join(f"{name} ends at {y:.3g}" for y, name in outer)
         panels.append(": ".join(filter(None, [axes.get_title() or axes.get_title("left"), seen])))
     return "".join(f"{panel}. " for panel in panels if panel)

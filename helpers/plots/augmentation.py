@@ -92,7 +92,9 @@ def cut_away(
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.legend(loc="upper right")
     axes.grid(color=FROZEN)
-    return figure
+    told = {f"{name}, at {scales[0]:g}": f"{points[0][0]:.0%}" for name, points in curves.items()}
+    none = [x for x, *at in zip(scales, *curves.values(), strict=True) if max(at)[0] < 0.01]
+    return alt.told(figure, told | {"below 1%": f"from {none[0]:g} on" if none else "nowhere"})
 
 
 UNMEASURED = "Not measured yet: python -m measure augmentation"
@@ -125,8 +127,9 @@ def kept_predictions(table: pd.DataFrame, title: str = "") -> Figure:
     axes.set_title(title)
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     layout.legend_outside(figure, "upper right", ncols=len(names))
-    worst = table.loc[table["value"].idxmin()]
-    return alt.told(figure, f"Fewest: {worst['value']:.0%}, {worst['dataset']}, {worst['policy']}.")
+    worst = table.loc[table.groupby("dataset", sort=False)["value"].idxmin()].itertuples()
+    return alt.told(figure, {f"fewest, {SET_TITLES.get(row.dataset, row.dataset)}":
+                             f"{row.value:.0%} ({row.policy})" for row in worst})  # fmt: skip
 
 
 @draws

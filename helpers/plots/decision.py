@@ -1,4 +1,4 @@
-"""The decision as pictures: who won in which cell, and where the rule of thumb held."""
+"""The decision as pictures: who won in which cell, and where the usual advice held."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from helpers.plots import alt
-from helpers.plots.style import ACCENT, COLORS, GRAY, INK, color_of, draws, label_of
-from helpers.plots.style import SHORT_CAVEATS as CAVEATS
+from helpers.plots.style import ACCENT, COLORS, GRAY, INK, color_of, draws, label_of, set_label
 
 OUTCOMES = {"wins": COLORS["full_finetune"], "loses": ACCENT, "no clear difference": GRAY,
             "not measured": "#FFFFFF"}  # fmt: skip
 
 RIM = "#888888"
+WHITE = Patch(fc="white", ec=RIM, label="not measured, or no more images")
 WORDS = 12  # points; a board is as wide as a page, so they are shown about as large
 
 
@@ -49,11 +49,16 @@ def decision_map(cells: pd.DataFrame, n_arms: int = 7) -> Figure:
     handles = [
         Patch(fc="#EEEEEE", ec=INK, lw=3, label="clear winner"),
         Patch(fc="#EEEEEE", ec=GRAY, hatch="///", label="no clear winner"),
-        Patch(fc="white", ec=RIM, label="not measured, or no more images"),
     ]
-    figure.legend(handles=handles, loc="outside upper right", ncols=3)
-    clear = [f"{c.dataset} n = {c.n} {label_of(c.winner)}" for c in cells.itertuples() if c.clear]
-    return alt.told(figure, f"Clear in {len(clear)} of {len(cells)} cells. {'; '.join(clear)}")
+    figure.legend(handles=[*handles, WHITE], loc="outside upper right", ncols=3)
+    best = [f"{label_of(c.winner)}{' (clear)' * bool(c.clear)}: " + _named(c)
+            for c in cells.itertuples()]  # fmt: skip
+    clear = f"Clear in {cells['clear'].astype(bool).sum()} of {len(cells)} cells."
+    return alt.told(figure, f"{clear} Highest on average: {'; '.join(best)}.")
+
+
+def _named(cell) -> str:
+    return f"{set_label(cell.dataset)}, n = {cell.n:,}"
 
 
 def _write_cell(axes: Axes, x: int, y: int, cell, n_arms: int, size: str) -> None:
@@ -74,6 +79,7 @@ def _write_cell(axes: Axes, x: int, y: int, cell, n_arms: int, size: str) -> Non
 def _write(axes: Axes, x: int, y: int, head: str, rest: str) -> None:
     """Write into a tile: dark on pale, the first line bold."""
     head = head.replace(", ", ",\n")
+    y += 0.095 * (head.count("\n") - rest.strip().count("\n"))  # the whole in the tile's middle
     look = {"ha": "center", "color": INK, "fontsize": WORDS, "linespacing": 1.25}
     axes.text(x, y - 0.02, head, va="bottom", weight="bold", **look)
     axes.text(x, y + 0.02, rest.strip(), va="top", **look)
@@ -85,7 +91,7 @@ def _pale(color: str, share: float = 0.25) -> str:
 
 @draws
 def lesson_map(table: pd.DataFrame) -> Figure:
-    """Draw where the rule of thumb won, lost, or could not be told from its best opponent.
+    """Draw where the usual advice won, lost, or could not be told from its best opponent.
 
     Parameters
     ----------
@@ -100,9 +106,14 @@ def lesson_map(table: pd.DataFrame) -> Figure:
         _box(axes, x, y, fc=_pale(color), ec=color if thick > 1 else RIM, lw=thick)
         gain = "" if np.isnan(cell.gain) else _margin(cell.gain, cell.gain_lo, cell.gain_hi)
         _write(axes, x, y, cell.outcome, gain)
-    axes.set_xlabel("training images; in a tile: AUC of the best arm that follows the rule minus "
-                    "the best other,\n95 % interval over seeds and test images")  # fmt: skip
-    return alt.told(figure, table["outcome"].value_counts().to_dict())
+    axes.set_xlabel("training images; in a tile: AUC of the best arm that follows the advice "
+                    "minus the\nbest other, 95 % interval over seeds and test images")  # fmt: skip
+    figure.legend(handles=[WHITE], loc="outside upper right")
+    told = table["outcome"].value_counts().to_dict()
+    for c in table[table["outcome"].isin(["wins", "loses"])].itertuples():
+        arms = f"{label_of(c.lesson_arm)} against {label_of(c.other)}"
+        told[c.outcome] = f"{told[c.outcome]}; {_named(c)} ({arms})"
+    return alt.told(figure, told)
 
 
 def _board(
@@ -122,7 +133,7 @@ def _board(
     for x, y in np.ndindex(len(columns), len(names)):
         _box(axes, x, y, fc="white", ec=RIM)
     axes.set_xticks(range(len(columns)), [c if c == "all" else f"{int(c):,}" for c in columns])
-    labels = ["\n".join([name, remarks[name], CAVEATS.get(name, "")]).strip() for name in names]
+    labels = ["\n".join(dict.fromkeys([set_label(name, "\n"), remarks[name]])) for name in names]
     axes.set_yticks(range(len(names)), labels)
     axes.set(xlim=(-0.55, len(columns) - 0.45), ylim=(len(names) - 0.45, -0.55))
     axes.tick_params(length=0)

@@ -35,13 +35,14 @@ def cost_quality(arms: pd.DataFrame, title: str = "") -> Figure:
         label = label_of(row.arm) + fewer
         handles.append(Line2D([], [], ls="", ms=9, label=label, **look_of(row.arm)))
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel="processor seconds of a training run (log scale)", title=title)
-    axes.set_ylabel(f"test AUC, 95 % t-interval\nover {most} seeds")
     low, high = arms["auc"].min(), arms["auc"].max()
     room = 0.02 + 0.5 * (high - low)
     axes.set_ylim(max(0, low - room), min(1, high + room))
+    cut = " (cut below)" * bool(arms["lo"].min() < axes.get_ylim()[0])
+    axes.set_ylabel(f"test AUC, 95 % t-interval\nover {most} seeds{cut}")
     axes.grid(color=style.FROZEN)
     figure.legend(handles=handles, loc="outside right center", title="best first")
     written = (f"{label_of(a.arm)} {a.auc:.3f} ({a.seconds:.0f} s)" for a in arms.itertuples())
@@ -110,7 +111,7 @@ def _set_panels(
     names = list(dict.fromkeys(arms["dataset"]))
     figure, row = layout.panels(len(names), max(7.5 / len(names), width), 4.4, sharey=True)
     for axes, name in zip(row, names, strict=True):
-        axes.set_title(set_label(name, "\n").replace(name, style.SET_TITLES.get(name, name)))
+        axes.set_title(set_label(name, "\n"))
         axes.grid(axis="y", color=style.FROZEN)
     seeds = "/".join(str(k) for k in sorted(set(arms["seeds"]), reverse=True))
     cut = " (cut at 1)" * bool(arms["hi"].max() > 1)
@@ -154,7 +155,8 @@ def distances(table: pd.DataFrame) -> Figure:
     """
     own = table["dataset"].str.removesuffix("[gray]") == table["reference"]
     order = table[~own].groupby("dataset")["mean_distance"].mean().sort_values().index.tolist()
-    labels = [set_label(name, "\n").replace("[gray]", ", gray") for name in order]
+    labels = ["gray " * name.endswith("[gray]") + set_label(name.removesuffix("[gray]"), "\n")
+              for name in order]  # fmt: skip
     figure, row = layout.panels(4, 3.25, 1.4 + 0.5 * len(order), sharey=True)
     for axes, (measure, title) in zip(row, DISTANCES.items(), strict=True):
         for line, itself in zip(table.itertuples(), own, strict=True):
@@ -175,7 +177,7 @@ def distances(table: pd.DataFrame) -> Figure:
         "filled: against photographs of another set (each reference and seed); hollow: against "
         "its own set (diamond: gray against colour)", fontsize=12,
     )  # fmt: skip
-    return alt.told(figure, f"From near to far: {', '.join(order)}.")
+    return alt.told(figure, f"By distance of the means, near to far: {', '.join(labels)}.")
 
 
 @draws
@@ -194,15 +196,15 @@ def scores_by_part(table: pd.DataFrame) -> Figure:
         axes.plot(means["logme"], means["probe_auc"], "-", color=style.FROZEN, zorder=0)
         axes.scatter(means["logme"], means["probe_auc"], c=range(len(means)), cmap="viridis_r",
                      ec=style.INK, s=70)  # fmt: skip
-        for part in (means.index[0], means.index[-1]):
-            axes.annotate(part, means.loc[part], xytext=(6, -12), textcoords="offset points",
-                          fontsize=10)  # fmt: skip
+        for part in means.index:
+            axes.annotate(part.removeprefix("stage"), means.loc[part], xytext=(6, -12),
+                          textcoords="offset points", fontsize=10)  # fmt: skip
         rank = means["logme"].corr(means["probe_auc"], method="spearman")
         title = set_label(name, "\n") + f"\nrank correlation {rank:.2f}"
         axes.set(xlabel="LogME (nats per image)", title=title)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.margins(0.2)
-    row[0].set_ylabel("test AUC of a linear probe")
+    row[0].set_ylabel("test AUC of a linear probe\n(at a dot: which stage)")
     return figure
 
 
@@ -230,4 +232,6 @@ def foretold(points: pd.DataFrame, xlabel: str, ylabel: str) -> Figure:
     row[0].set_ylabel(ylabel)
     figure.supxlabel(xlabel)
     layout.legend_outside(figure)
-    return alt.told(figure, f"{sum(points['lo'] > 0)} of {len(points)} intervals lie above 0.")
+    dots = [f"{set_label(d.dataset)}, {d.panel}" for d in points[points["lo"] > 0].itertuples()]
+    where = f"for {'; '.join(dots)}; for no other dot" if dots else "for no dot"
+    return alt.told(figure, f"The interval lies above 0 {where}.")

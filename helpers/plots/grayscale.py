@@ -91,7 +91,8 @@ def gray_logits(reference: np.ndarray, methods: Mapping[str, np.ndarray], note: 
         axes.set(title=name, xlabel="logit, replicated image")
     row[0].set_ylabel("logit, gray stem")
     figure.supxlabel(note, fontsize=10)
-    return alt.told(figure, {k: f"{abs(v - reference).max():.1g} off" for k, v in methods.items()})
+    return alt.told(figure, {k: f"up to {abs(v - reference).max():.1f} off"
+                             for k, v in methods.items()})  # fmt: skip
 
 
 @draws
@@ -150,8 +151,12 @@ def gray_auc(table: pd.DataFrame, note: str = "") -> Figure:
     for tick, (_, gray) in zip(row[0].get_yticklabels(), rows, strict=True):
         tick.set_weight("normal" if gray else "bold")
     figure.supxlabel(note, fontsize=11)
-    means = table.groupby(["batchnorm", "gray"])["auc"].mean().round(3)
-    return alt.told(figure, {", ".join(case): value for case, value in means.items()})
+    means = table.groupby(["strategy", "batchnorm", "gray"])["auc"].mean()
+    told = {}
+    for (name, mode, gray), auc in means.items():
+        panel = f"{label_of(name)}, {BATCHNORM_LABELS[mode]}"
+        told.setdefault(panel, []).append(f"{STEM_LABELS.get(gray, gray)} {auc:.3f}")
+    return alt.told(figure, " ".join(f"{panel}: {'; '.join(v)}." for panel, v in told.items()))
 
 
 @draws

@@ -133,7 +133,7 @@ def errors_grid(
         warm.imshow(layer)
     figure.supxlabel(
         "Above: what it is. Below: what the network said, and in orange what spoke for that, "
-        "each image by its own strongest place.",
+        "each image on its own scale.",
         fontsize=12,
     )
     pairs = zip(labels, probabilities.argmax(axis=1), strict=True)

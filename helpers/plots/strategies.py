@@ -126,10 +126,11 @@ def intervals(
     for y, (name, (value, low, high)) in enumerate(values.items()):
         color = (colors or {}).get(name, INK)
         layout.interval(axes, y, value, low, high, color, ms=11)
-        axes.annotate(f"{value:{form}}", (value, y - 0.22), ha="center", color=style.dark(color))
+        axes.annotate(f"{value:{form}}", (value, y - 0.22), ha="center", color=style.dark(color),
+                      bbox=style.CALM)  # fmt: skip
     if reference is not None:
         axes.axvline(reference[0], color=GRAY, ls=":")
-        axes.annotate(reference[1], (reference[0], -0.6), ha="center", fontsize=10)
+        axes.annotate(reference[1], (reference[0], -0.6), ha="center", fontsize=10, bbox=style.CALM)
     layout.rows_axis(axes, list(values), above=0.8)
     axes.set_xlabel(xlabel)
     written = [f"{name} {v:{form}}" + f" [{a:{form}}, {b:{form}}]" * (a < b)

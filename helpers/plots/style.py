@@ -18,21 +18,12 @@ from matplotlib.patheffects import withStroke
 from helpers.plots import alt
 
 # Okabe & Ito's palette, which readers with any colour vision can tell apart.
-COLORS = {
-    "scratch": "#666666",
-    "feature_extraction": "#0072B2",
-    "partial_finetune": "#E69F00",
-    "full_finetune": "#009E73",
-    "lp_ft": "#CC79A7",
-}
+COLORS = {"scratch": "#666666", "feature_extraction": "#0072B2", "partial_finetune": "#E69F00",
+          "full_finetune": "#009E73", "lp_ft": "#CC79A7"}  # fmt: skip
 
-LABELS = {
-    "scratch": "from scratch",
-    "feature_extraction": "feature extraction",
-    "partial_finetune": "partial fine-tune",
-    "full_finetune": "full fine-tune",
-    "lp_ft": "LP-FT",
-}
+LABELS = {"scratch": "from scratch", "feature_extraction": "feature extraction",
+          "partial_finetune": "partial fine-tune", "full_finetune": "full fine-tune",
+          "lp_ft": "LP-FT"}  # fmt: skip
 
 FROZEN = "#DDE3EA"
 
@@ -49,6 +40,8 @@ DARK = {"#E69F00": "#986900", "#CC79A7": "#A16084", "#009E73": "#008762", ACCENT
 LIGHT = {"#E69F00", SKY}  # below the 3 that a line needs: drawn with a dark rim
 
 GRAY = "#767676"  # lines to compare with
+
+CALM = {"fc": "white", "ec": "none", "pad": 0}  # under words, so that no line runs through them
 
 # What an arm's name adds to its strategy's: how many stages train, three times the epochs.
 VARIANT = re.compile(r"(?:_last(\d+))?(_longer)?$")
@@ -81,18 +74,11 @@ STEM_LABELS = {"swapped": "sum, mean after training"}
 BATCHNORM_LABELS = {"eval": "BatchNorm at rest", "train": "BatchNorm moves"}
 
 RC = {
-    "figure.dpi": 100,
-    "figure.constrained_layout.use": True,
-    "font.size": 12,
-    "axes.titlesize": 13,
-    "axes.labelsize": 12,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": INK,
-    "legend.frameon": False,
-    "lines.linewidth": 2.2,
-    "lines.markersize": 6,
-}
+    "figure.dpi": 100, "figure.constrained_layout.use": True,
+    "font.size": 12, "axes.titlesize": 13, "axes.labelsize": 12,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": INK,
+    "legend.frameon": False, "lines.linewidth": 2.2, "lines.markersize": 6,
+}  # fmt: skip
 
 
 def draws(function: Callable[..., Figure]) -> Callable[..., Figure]:
@@ -164,5 +150,6 @@ def set_look(name: str, k: int) -> tuple[str, str]:
 
 
 def set_label(name: str, separator: str = " ") -> str:
-    """Return a data set's name with the caveat that has to stand beside it, if there is one."""
-    return f"{name}{separator}({SHORT_CAVEATS[name]})" if name in SHORT_CAVEATS else name
+    """Return a data set's title with the caveat that has to stand beside it, if there is one."""
+    title = SET_TITLES.get(name, name)
+    return f"{title}{separator}({SHORT_CAVEATS[name]})" if name in SHORT_CAVEATS else title

@@ -214,7 +214,7 @@ def kept_share(answer: Callable[[Sequence[int], Sequence[int]], float]) -> str:
             ends = [min(box[k] + box[k + 2], crop[k + 2]) for k in (0, 1)]  # crop as corners
             lengths = [max(0, ends[k] - max(box[k], crop[k])) for k in (0, 1)]
             hint = "Lengths below 0 count as 0." if right == 0 else "Divide by the box's area."
-            if found and close(found, lengths[0] * lengths[1] / (box[2] * box[3])):
-                hint = "A crop is (top, left, height, width), not two corners."
+            if not found or close(found, lengths[0] * lengths[1] / (box[2] * box[3])):
+                hint = "Both are (top, left, height, width), not two corners."
             raise Slip(f"{what} keeps {right:g}, yours says {found:g}. {hint}")
     return "overlap in each direction, never below 0, over the area of the box."

@@ -112,4 +112,4 @@ def _require_shape(found: object, shape: tuple[int, ...], what: str) -> None:
         }.get(tuple(found.shape), "")
         if shape == (5,):
             hint = " Sum over channels and positions: sum(dim=(1, 2, 3))."
-        raise Slip(f"the {what} are {tuple(found.shape)}, {shape} is wanted.{hint}")
+        raise Slip(f"the shape of the {what} is {tuple(found.shape)}, {shape} is wanted.{hint}")

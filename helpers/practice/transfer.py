@@ -90,9 +90,7 @@ Interval = tuple[float, float]
 
 
 @checker
-def transfer_begins(
-    answer: Callable[[Sequence[str], Sequence[Interval]], str | None],
-) -> str:
+def transfer_begins(answer: Callable[[Sequence[str], Sequence[Interval]], str | None]) -> str:
     """Check ``answer(parts, differences)``: where the pretrained network pulls away.
 
     `differences` are the intervals (lo, hi) of pretrained minus untrained. Wanted is the first part

@@ -90,11 +90,7 @@ class Outcome:
 
 
 def measure(
-    experiment: Experiment,
-    *,
-    data: Dataset | None = None,
-    fabric: Fabric | None = None,
-    **options,
+    experiment: Experiment, *, data: Dataset | None = None, fabric: Fabric | None = None, **options
 ) -> Outcome:
     """Train as `experiment` says and score the test split, once.
 

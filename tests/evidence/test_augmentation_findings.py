@@ -49,6 +49,15 @@ def test_findings_judge_nothing_before_every_seed_is_measured():
     assert augmentation.findings(empty).empty
 
 
+def test_what_notebook_04_says_of_the_measured_policies_holds():
+    found = augmentation.findings(tables.read(augmentation.RESULTS, COLUMNS))
+    effects = found.set_index(["dataset", "n_train", "policy"])["effect"].sort_index()
+    assert not (effects["elpv"] == "helps").any()
+    assert (effects["elpv", 400][["default_crop", "too_strong"]] == "hurts").all()
+    crude = ["natural", "radiograph", "rotation_30", "default_crop"]
+    assert all((effects["chest_xray", n][crude] == "helps").all() for n in (100, 400))
+
+
 def test_kept_predictions_are_means_over_seeds():
     rows = pd.DataFrame([
         {"dataset": "elpv", "policy": policy, "agreement": a, "agreement_lo": a - 0.1,

@@ -104,6 +104,12 @@ def test_the_a_distance_saturates_and_the_mean_distance_does_not():
     assert means["chest_xray"] > 2 * means["flowers"]
 
 
+def test_different_subjects_are_enough_to_tell_photographs_apart():
+    flowers, insects = similarity.load_reference().values()
+    assert transferability.proxy_a_distance(flowers[::2], flowers[1::2]) < 0.5
+    assert transferability.proxy_a_distance(flowers, insects) > 1.5
+
+
 def test_the_stored_logme_ranks_the_depths_of_one_target():
     """What LogME is for, on our own numbers: one target, one sample, eight feature extractors."""
     table = transferability.read_transferability()

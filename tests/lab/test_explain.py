@@ -146,9 +146,9 @@ def grid(winner: str) -> Evidence:
     ("arm", "changes", "wins", "says"),
     [
         (FULL, {}, "full_finetune", "full fine-tune"),
-        (FULL, {}, "full_finetune", "at n = 200 on elpv"),
+        (FULL, {}, "full_finetune", "three seeds on elpv (n = 200): full fine-tune is"),
         (FULL, {}, "full_finetune", "does not speak against it"),
-        (FULL, {}, "feature_extraction", "Here full fine-tune clearly beat it, in one run"),
+        (FULL, {}, "feature_extraction", "; this one run, where full fine-tune clearly beat it"),
         (Arm("scratch"), {}, "full_finetune", "That arm was not in this race"),
         # Where the table says nothing this race does.
         (FULL, {"backbone": "resnet18"}, "full_finetune", "full fine-tune. It is one run"),

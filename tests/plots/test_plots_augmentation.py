@@ -37,6 +37,9 @@ def test_cut_away_draws_curves_with_their_intervals_and_the_default():
     assert axes.lines[0].get_ydata().tolist() == [0.4, 0.1]
     assert axes.lines[1].get_xdata()[0] == 0.08
     assert "n = 9" in axes.get_ylabel()
+    assert figure.alt.endswith("half, at 0.1: 40%, below 1%: nowhere.")
+    none = plots.cut_away([0.1, 0.8], {"half": [(0.4, 0, 1), (0, 0, 0)], "all": [(0.2, 0, 1)] * 2})
+    assert none.alt.endswith("nowhere."), "both curves have to be low"
     assert "default, 0.08" in "\n".join(texts(figure))
 
 
@@ -59,6 +62,7 @@ def test_kept_predictions_have_a_line_per_policy_and_a_colour_per_data_set():
     assert drawn.count([0.65, 0.65]) == 2, "what always the commoner answer keeps"
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == ["solar cells (elpv), n = 300", "chest X-rays, n = 300"]
+    assert figure.alt.endswith("(natural), fewest, chest X-rays: 70% (dihedral).")
 
 
 def test_gains_have_a_panel_per_data_set_and_a_tick_per_seed():

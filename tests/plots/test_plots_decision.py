@@ -56,6 +56,8 @@ def test_the_map_writes_margins_intervals_and_what_is_missing(grid):
     assert "n = 1,574" in words
     assert "n = 200" not in words, "the column says it"
     assert "\n2 of 7 arms so far" in words
+    told = plots.decision_map(grid.cells).alt
+    assert "LP-FT (clear): far, n = 50; full fine-tune: far, n = 200" in told
     assert "not measured yet\nonly feature extraction\nn = 194" in words
 
 
@@ -65,6 +67,10 @@ def test_the_lessons_map_says_who_loses(grid):
     for outcome in set(table["outcome"]):
         assert outcome in words
     assert "loses" in set(table["outcome"])
+    figure = plots.lesson_map(table)
+    assert "not measured" in figure.legends[0].get_texts()[0].get_text()
+    lost = table[table["outcome"] == "loses"].iloc[0]
+    assert f"{lost.dataset}, n = {lost.n:,} ({plots.label_of(lost.lesson_arm)}" in figure.alt
 
 
 def test_words_in_tiles_are_large_dark_and_on_a_pale_ground(grid):
@@ -97,6 +103,10 @@ def test_cost_and_quality_stand_where_they_are(grid):
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend[0] == plots.label_of("lp_ft"), "best first"
     assert "from scratch, 1 of 3 seeds" in legend
+    assert "cut" not in plots.cost_quality(cell.assign(lo=cell["auc"])).axes[0].get_ylabel()
+    cut = plots.cost_quality(cell.assign(lo=0.1, seconds=1000)).axes[0]
+    assert "(cut below)" in cut.get_ylabel()
+    assert cut.xaxis.get_major_formatter()(1000, 0) == "1,000"
 
 
 def test_curves_show_each_data_set_and_mark_the_size(grid):
@@ -114,7 +124,7 @@ def test_curves_show_each_data_set_and_mark_the_size(grid):
 def test_the_imagenet_caveat_stands_wherever_hymenoptera_does():
     evidence = found(rows("hymenoptera", 50, flat(lp_ft=0.9)), rows("far", 50, flat()))
     labels = plots.decision_map(evidence.cells).axes[0].get_yticklabels()
-    assert "hymenoptera\ntoy\ndrawn from ImageNet" in [t.get_text() for t in labels]
+    assert "ants and bees\n(drawn from ImageNet)\ntoy" in [t.get_text() for t in labels]
     titles = [axes.get_title() for axes in plots.arm_curves(evidence.arms).axes]
     assert titles == ["far", "ants and bees\n(drawn from ImageNet)"]
 
@@ -135,14 +145,15 @@ def test_distances_are_drawn_in_the_order_of_likeness():
     figure = plots.distances(similarity.read_similarity())
     assert len(figure.axes) == 4
     labels = [t.get_text() for t in figure.axes[0].get_yticklabels()]
-    assert labels[-1] == "chest_xray"
+    assert labels[-1] == "chest X-rays"
     assert labels[0] == "flowers"
     hollow = [line for line in figure.axes[0].lines if line.get_markerfacecolor() == "none"]
     same, gray = ([line for line in hollow if line.get_marker() == kind] for kind in "oD")
     assert len(same) == 6, "two sets against themselves, three seeds"
     assert max(float(line.get_xdata()[0]) for line in same) < 0.3
-    assert {labels[int(line.get_ydata()[0])].split()[0] for line in gray} == {
-        "flowers,", "hymenoptera,"}  # fmt: skip
+    assert {labels[int(line.get_ydata()[0])] for line in gray} == {
+        "gray flowers", "gray ants and bees\n(drawn from ImageNet)"}  # fmt: skip
+    assert "near to far: flowers, gray flowers, ants and bees" in figure.alt
     assert min(float(line.get_xdata()[0]) for line in gray) > 1.5, "told apart by colour alone"
 
 
@@ -150,6 +161,7 @@ def test_scores_by_part_have_a_dot_per_part_and_the_rank_correlation():
     table = transferability.read_transferability()
     table = table[(table["dataset"] == "flowers") & (table["n_train"] == 800)]
     axes = plots.scores_by_part(table).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["stem", *"1234567"]
     assert len(axes.collections[0].get_offsets()) == 8
     means = table.groupby("part")[["logme", "probe_auc"]].mean()
     rank = means["logme"].corr(means["probe_auc"], method="spearman")
@@ -170,4 +182,6 @@ def test_foretold_has_a_panel_per_size_and_one_x_per_data_set():
     assert [x for x, _ in drawn[0]] == [0.4, 0.7]
     assert drawn[1] == drawn[0][:1], "a data set keeps its place and its colour"
     assert [t.get_text() for t in figure.legends[0].get_texts()] == ["a", "b"]
+    assert figure.alt.endswith("lies above 0 for b, n = 50; for no other dot.")
+    assert plots.foretold(points[:1], "x", "y").alt.endswith("lies above 0 for no dot.")
     assert (figure.get_supxlabel(), figure.axes[0].get_ylabel()) == ("similarity", "gain")

@@ -41,6 +41,7 @@ def test_logits_are_drawn_against_the_reference():
     assert drawn.get_xdata().tolist() == [0, 1, 2, 3, 4, 5]
     assert drawn.get_ydata().tolist() == [0, 0.5, 1, 1.5, 2, 2.5]
     assert [axes.get_title() for axes in figure.axes] == ["sum", "mean"]
+    assert figure.alt.endswith("sum: up to 0.0 off, mean: up to 2.5 off.")
 
 
 def test_border_maps_share_one_scale():
@@ -66,6 +67,7 @@ def runs() -> pd.DataFrame:
 
 def test_auc_has_a_row_per_case_and_a_dot_with_its_interval_per_seed():
     figure = plots.gray_auc(runs(), "n = 656")
+    assert "full fine-tune, BatchNorm moves: mean 0.805; replicate 0.805." in figure.alt
     left, right = figure.axes
     rows = [tick.get_text() for tick in left.get_yticklabels()]
     half = ["replicate", "mean"]

@@ -52,6 +52,10 @@ def corners(box, crop):
     return kept(box, (*crop[:2], crop[2] - crop[0], crop[3] - crop[1]))
 
 
+def both_corners(box, crop):
+    return corners((*box[:2], box[2] - box[0], box[3] - box[1]), crop) if box[2] > box[0] else 0.0
+
+
 RIGHT = {
     xray_policy: [
         augment.by_name("radiograph"),
@@ -111,6 +115,7 @@ WRONG = {
         (lambda b, c: kept(b, c, floor=-1000), "Lengths below 0"),
         (lambda b, c: kept(b, c, over="crop"), "Divide by the box's area"),
         (corners, "not two corners"),
+        (both_corners, "not two corners"),
         (lambda b, c: 1 - kept(b, c), "keeps"),
         (lambda b, c: float(kept(b, c) > 0), "one corner"),
         (lambda b, c: kept(b, c) * b[2] * b[3], "keeps"),

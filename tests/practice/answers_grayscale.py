@@ -68,7 +68,7 @@ WRONG = {
          "one mean for all three"),
         (lambda w, m, s: fold(w, m, s, bias=torch.ones(5)), "the bias is not"),
         (lambda w, m, s: fold(w, m, s, bias=-(w * column(m / s)).sum(dim=(2, 3))),
-         "the bias are (5, 3)"),
+         "the bias is (5, 3)"),
         (lambda w, m, s: fold(w, m, s, kernels=w / column(s)), "still three channels"),
         (lambda w, m, s: fold(w, m, s)[0], "return two tensors"),
     ],
