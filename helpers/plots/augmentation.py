@@ -93,8 +93,8 @@ def cut_away(
     axes.legend(loc="upper right")
     axes.grid(color=FROZEN)
     told = {f"{name}, at {scales[0]:g}": f"{points[0][0]:.0%}" for name, points in curves.items()}
-    none = [x for x, *at in zip(scales, *curves.values(), strict=True) if max(at)[0] < 0.01]
-    return alt.told(figure, told | {"below 1%": f"from {none[0]:g} on" if none else "nowhere"})
+    none = [x for x, *at in zip(scales, *curves.values(), strict=True) if max(at)[0] < 0.02]
+    return alt.told(figure, told | {"below 2%": f"from {none[0]:g} on" if none else "nowhere"})
 
 
 UNMEASURED = "Not measured yet: python -m measure augmentation"

@@ -37,7 +37,7 @@ def test_cut_away_draws_curves_with_their_intervals_and_the_default():
     assert axes.lines[0].get_ydata().tolist() == [0.4, 0.1]
     assert axes.lines[1].get_xdata()[0] == 0.08
     assert "n = 9" in axes.get_ylabel()
-    assert figure.alt.endswith("half, at 0.1: 40%, below 1%: nowhere.")
+    assert figure.alt.endswith("half, at 0.1: 40%, below 2%: nowhere.")
     none = plots.cut_away([0.1, 0.8], {"half": [(0.4, 0, 1), (0, 0, 0)], "all": [(0.2, 0, 1)] * 2})
     assert none.alt.endswith("nowhere."), "both curves have to be low"
     assert "default, 0.08" in "\n".join(texts(figure))
