@@ -13,6 +13,7 @@ from helpers.evidence import grid, verdicts
 from helpers.evidence.recommend import recommend
 from helpers.evidence.verdicts import Evidence
 from helpers.lab.race import Race, Result, cost
+from helpers.lab.setup import Arm
 from helpers.training.metrics import Interval, auc_difference
 
 FEW_TESTED = 100  # test images below which an interval says little
@@ -52,7 +53,7 @@ def outcome(race: Race) -> str:
             f"No clear winner: {first} is ahead of {other} by {_shown(ahead)}, which includes 0"
             f"{where}.{also}{last}"
         )
-    return f"Clear winner of this race: {first}, ahead of {other} by {_shown(ahead)}{where}."
+    return f"In this one run {first} is clearly ahead of {other} by {_shown(ahead)}{where}."
 
 
 def told_apart(results: Mapping[str, Result]) -> tuple[list[str], list[str]]:
@@ -148,7 +149,8 @@ def recommendation(race: Race, found: Evidence | None) -> str:
     """Name one arm to start with: the decision table's where it can speak, else this race's."""
     setup, results = race.setup, race.results
     n = max(result.n_train for result in results.values())
-    if setup.backbone != grid.BACKBONE or setup.shared_strategy:
+    measured = (setup.backbone, setup.image_size) == (grid.BACKBONE, grid.IMAGE_SIZE)
+    if not measured or setup.shared_strategy:
         return _from_this_race(race)
     try:
         found = found or verdicts.evidence()
@@ -157,8 +159,9 @@ def recommendation(race: Race, found: Evidence | None) -> str:
         advice = recommend(n, found=found, **place)
     except CourseError:
         return _from_this_race(race)
-    sizes = " and ".join(f"{size:,}" for size in sorted(set(advice.evidence["n"])))
-    where = f"{setup.dataset} (n = {sizes})" if place else "all measured data sets"
+    sizes = sorted(set(advice.evidence["n"]))
+    runs = " and ".join(f"{grid.epochs_for(size)} epochs at n = {size:,}" for size in sizes)
+    where = f"{setup.dataset} ({runs})" if place else "all measured data sets"
     # The advised arm, where it ran with its usual knobs.
     labels = {
         lane.arm.build().key: lane.label
@@ -174,19 +177,18 @@ def recommendation(race: Race, found: Evidence | None) -> str:
     elif better:
         beside = f"; this one run, where {better} clearly beat it, may be luck (try other seeds)."
     headline = advice.headline.replace("; start", ", so start")
-    return (
-        f"Recommended, from runs with three seeds on {where}: {headline} ({advice.confidence} "
-        f"confidence){beside}"
-    )
+    return f"Recommended, from runs with three seeds on {where}: {headline}{beside}"
 
 
 def _from_this_race(race: Race) -> str:
     """Recommend the clear winner; in a tie the cheapest of those that are not told apart."""
     first = ranked(race.results)[0]
     tied, _ = told_apart(race.results)
-    costs = {lane.label: cost(race.setup, lane.arm) for lane in race.lanes}
+    # Of equally dear ones the usual: no other knob turned.
+    costs = {lane.label: (cost(race.setup, lane.arm), lane.arm != Arm(lane.arm.strategy))
+             for lane in race.lanes}  # fmt: skip
     take = min([first, *tied], key=costs.get)
-    headline = f"nobody is clearly ahead; start with {take}, the cheapest" if tied else first
+    headline = f"nobody is clearly ahead; start with {take}" if tied else first
     return f"Recommended: {headline}. It is one run of each arm: another seed may change the order."
 
 

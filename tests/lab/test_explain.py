@@ -68,7 +68,7 @@ EVEN, BEHIND, AHEAD, FAR = result(1.0, 0), result(1.0, 7), result(2.0, 1), resul
     ("arms", "leads", "words"),
     [
         ([(PROBE, FAR), (FULL, AHEAD)], "full fine-tune",
-         ["Clear winner of this race: full fine-tune, ahead of feature extraction by",
+         ["In this one run full fine-tune is clearly ahead of feature extraction by",
           "on the same 300 test images"]),
         ([(PROBE, BEHIND), (FULL, EVEN)], NONE,
          ["No clear winner: full fine-tune is ahead", "includes 0 on the same 300 test images",
@@ -146,7 +146,7 @@ def grid(winner: str) -> Evidence:
     ("arm", "changes", "wins", "says"),
     [
         (FULL, {}, "full_finetune", "full fine-tune"),
-        (FULL, {}, "full_finetune", "three seeds on elpv (n = 200): full fine-tune is"),
+        (FULL, {}, "full_finetune", "three seeds on elpv (20 epochs at n = 200): full fine-tune is"),
         (FULL, {}, "full_finetune", "does not speak against it"),
         (FULL, {}, "feature_extraction", "; this one run, where full fine-tune clearly beat it"),
         (Arm("scratch"), {}, "full_finetune", "That arm was not in this race"),
