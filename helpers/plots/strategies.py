@@ -73,7 +73,7 @@ class LiveCurves:
         return on_epoch
 
 
-RIGHT_EDGES = (1.17, 1.3, 1.63, 1.78)  # of the columns of text, in widths of the axes
+RIGHT_EDGES = (1.17, 1.33, 1.66, 1.81)  # of the columns of text, in widths of the axes
 
 
 @draws
