@@ -96,7 +96,7 @@ def main(arguments=None):
     paths = sorted(p for p in a.folder.rglob("*") if p.suffix.lower() in SUFFIXES)
     classes, labels = np.unique([path.parent.name for path in paths], return_inverse=True)
     parts, groups = split(paths, labels, a.group, a.seed)
-    look = v2.Compose([v2.RGB(), v2.Resize(a.size), v2.CenterCrop(a.size), v2.ToImage(),
+    look = v2.Compose([v2.RGB(), v2.Resize((a.size, a.size)), v2.ToImage(),
                        v2.ToDtype(torch.float32, scale=True), v2.Normalize(*MEAN_STD)])  # fmt: skip
 
     def read(rows):

@@ -15,7 +15,7 @@ from tests.conftest import script
 ROOT = Path(__file__).parent.parent
 EXERCISE = re.compile(r"^\*\*Exercise (\d+)\*\* \((\d+) min, (●○○|●●○|●●●)\)\. ", re.MULTILINE)
 HINT = re.compile(r"<details><summary>Hint (\d)</summary>\n\n(.+?)\n</details>", re.DOTALL)
-SOLUTION = {"jupyter": {"source_hidden": True}, "tags": ["solution"]}
+SOLUTION = {"jupyter": {"outputs_hidden": True, "source_hidden": True}, "tags": ["solution"]}
 UNREAD = {"strategies_replaced.csv"}  # the one table of data/results/ that no notebook draws
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 IGNORED_CELLS = 1  # cells in the whole course whose output nbval does not compare

@@ -293,14 +293,11 @@ def gap_in_words(gaps: pd.DataFrame) -> str:
         "not told apart": (known["lo"] <= 0) & (known["hi"] >= 0),
         "scratch clearly ahead": known["hi"] < 0,
     }
-    parts = [
-        f"{what} at {', '.join(f'{n:,}' for n in known.index[chosen])}"
-        for what, chosen in groups.items()
-        if chosen.any()
-    ]
+    parts = [f"{what} at {', '.join(f'{n:,}' for n in known.index[chosen])}"
+             for what, chosen in groups.items() if chosen.any()]  # fmt: skip
     if len(known) > 1 and known["lo"].max() > 0:
         shrinks = known["hi"].iloc[-1] < known["lo"].max()  # some smaller n is clearly above
         grows = known["lo"].iloc[-1] > known["hi"].min()
-        unsure = "the gap grows" if grows else "whether it shrinks is within chance"
+        unsure = "the gap grows" if grows else "shrinking not shown"
         parts.append("the gap shrinks" if shrinks else unsure)
     return "; ".join(parts)

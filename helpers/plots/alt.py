@@ -50,12 +50,11 @@ def as_html(figure: Figure, remark: str = "") -> str:
 
 
 def lines_of(figure: Figure) -> str:
-    """Return, panel by panel, its title and which of its lines ends highest and lowest."""
+    """Return, panel by panel, its title and where each line begins and ends."""
     panels = []
     for axes in figure.axes:
-        ends = sorted((line.get_ydata()[-1], line.get_label()) for line in axes.lines
+        ends = sorted((*line.get_ydata(False)[[-1, 0]], line.get_label()) for line in axes.lines
                       if line.get_label()[0] != "_" and len(line.get_ydata()) > 1)  # fmt: skip
-        outer = (ends[-1:] + ends[:1])[: len(ends)]
-        seen = "; ".join(f"{name} ends at {y:.3g}" for y, name in outer)
+        seen = "; ".join(f"{name} {y:.3g} to {end:.3g}" for end, y, name in ends[::-1])
         panels.append(": ".join(filter(None, [axes.get_title() or axes.get_title("left"), seen])))
     return "".join(f"{panel}. " for panel in panels if panel)

@@ -65,6 +65,7 @@ def arm_curves(arms: pd.DataFrame, mark: int | None = None, title: str = "") -> 
         sizes = sorted(set(rows["n"]))
         every = sizes if mark is None else [*sizes, mark]
         layout.size_axis(axes, sizes, (max(every) / min(every)) ** CLOSEST)
+        axes.set_xlabel("training images\n(moved apart to be seen)")
         if mark is not None:
             axes.axvline(mark, color=style.INK, lw=1.2, ls=":")
             left = mark > np.sqrt(sizes[0] * sizes[-1])

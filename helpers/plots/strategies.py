@@ -73,7 +73,7 @@ class LiveCurves:
         return on_epoch
 
 
-RIGHT_EDGES = (1.17, 1.3, 1.63, 1.78)  # of the columns of text, in widths of the axes
+RIGHT_EDGES = (1.17, 1.33, 1.66, 1.81)  # of the columns of text, in widths of the axes
 
 
 @draws
@@ -190,9 +190,8 @@ def strategy_map(tables: Mapping[str, pd.DataFrame]) -> Figure:
                 rate = part["learning rate"]
                 fill, text = (color, strength(rate, largest)), f"{rate:.0e}".replace("e-0", "e-")
             axes.add_patch(FancyBboxPatch(
-                (x - 0.42, y - 0.3), 0.84, 0.44, boxstyle="round,pad=0.02,rounding_size=0.08",
-                facecolor=fill, edgecolor="none",
-            ))  # fmt: skip
+                (x - 0.42, y - 0.3), 0.84, 0.44, facecolor=fill, edgecolor="none",
+                boxstyle="round,pad=0.02,rounding_size=0.08"))  # fmt: skip
             axes.text(x, y - 0.08, text, ha="center", va="center", fontsize=11, color=ink_on(fill))
             mark = BATCHNORM_MARKS[part["batchnorm statistics"]]
             axes.text(x, y + 0.31, mark, ha="center", va="center", fontsize=9, color="#555555")

@@ -35,9 +35,8 @@ def kernels(pictures: np.ndarray, captions: Sequence[str] = (), columns: int = 8
     captions : a line over each kernel.
     """
     rows = math.ceil(len(pictures) / columns)
-    figure, grid = layout.picture_grid(
-        rows, columns, 1.25 * columns, (1.5 if captions else 1.3) * rows
-    )
+    size = 1.25 * columns, (1.5 if captions else 1.3) * rows
+    figure, grid = layout.picture_grid(rows, columns, *size)
     for k, (axes, picture) in enumerate(zip(grid.flat, pictures, strict=False)):
         layout.show_image(axes, picture, vmax=1, interpolation="nearest")
         if captions:
@@ -123,10 +122,12 @@ def probe_curves(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
                 axes.plot(rows["depth"], rows["auc"], marker, color=color, ms=4)
         _depth_axis(axes, here)
         note = f"{here['n_train'].max()} to train, {here['n_test'].max()} to test, {seeds} seed"
-        axes.set(title=title, xlabel=note + "s" * (seeds != 1))
+        axes.set(title=title, xlabel=note + "s (small marks)" * (seeds != 1))
     row[0].set_ylabel("test AUC of a linear probe\n(95 % bootstrap interval)")
     row[0].legend(loc="upper left")
-    return figure
+    gap = table.pivot_table("auc", ["dataset", "part"], "weights").eval("imagenet - random")
+    most = (f"{title} at {gap[name].idxmax()}" for name, title in titles.items())
+    return alt.told(figure, f"{alt.lines_of(figure)}Furthest apart: {', '.join(most)}.")
 
 
 def _depth_axis(axes: Axes, table: pd.DataFrame) -> None:
@@ -149,7 +150,7 @@ def cka_per_stage(table: pd.DataFrame, labels: Mapping[str, str] | None = None) 
     labels : name of a strategy -> how to call it; others get their usual name.
     """
     figure, axes = plt.subplots(figsize=(9.5, 4.6))
-    names, ends = list(dict.fromkeys(table["strategy"])), {}
+    names, ends, seen = list(dict.fromkeys(table["strategy"])), {}, {}
     for k, name in enumerate(names):
         rows = table[table["strategy"] == name].groupby("depth")
         mean, low, high = rows["cka"].mean(), rows["cka_lo"].min(), rows["cka_hi"].max()
@@ -159,12 +160,14 @@ def cka_per_stage(table: pd.DataFrame, labels: Mapping[str, str] | None = None) 
         label = (labels or {}).get(name, label_of(name))
         axes.plot(x, mean, color=color, marker=marker, ms=8, label=label)
         ends[label] = x[-1], mean.iloc[-1], color
+        fallen = ", ".join(rows["part"].first()[mean < 0.9]) or "no part"
+        seen[label] = f"{mean.iloc[0]:.2f} to {mean.iloc[-1]:.2f} (below .9: {fallen})"
         axes.vlines(x, low, high, color=color, lw=2)
     _depth_axis(axes, table)
     note = f"{table['n_images'].max()} test images, {table['seed'].nunique()} seeds"
     axes.set(ylim=(-0.05, 1.06), xlabel=note, ylabel="CKA with the pretrained network\n(debiased)")
     layout.end_labels(axes, ends)
-    return figure
+    return alt.told(figure, seen)
 
 
 @draws
@@ -218,6 +221,9 @@ def _gaps(gaps: Mapping[str, pd.DataFrame], place: Callable, ylabel: str) -> tup
     axes.set_title("above 0: pretraining helps", loc="left")
     axes.grid(axis="y", color=FROZEN)
     layout.legend_outside(figure, "lower center", ncols=2)
+    clear = (f"{title} at {', '.join(map(str, table.index[table['lo'] > 0])) or 'no place'}"
+             for title, table in gaps.items())  # fmt: skip
+    alt.told(figure, f"{alt.lines_of(figure)}Intervals above 0: {'; '.join(clear)}.")
     return figure, any(table["lo"].isna().any() for table in gaps.values())
 
 
@@ -230,16 +236,14 @@ def channel_gallery(gallery: Mapping[str, Mapping[int, np.ndarray]]) -> Figure:
     gallery : part -> channel -> picture ``(H, W, 3)``, uint8 or float 0..1.
     """
     columns = max(len(pictures) for pictures in gallery.values())
-    figure, grid = layout.picture_grid(
-        len(gallery), columns, 1.7 * columns + 0.8, 1.85 * len(gallery)
-    )
+    size = 1.7 * columns + 0.8, 1.85 * len(gallery)
+    figure, grid = layout.picture_grid(len(gallery), columns, *size)
     for row, (part, pictures) in zip(grid, gallery.items(), strict=True):
         for axes, (channel, picture) in zip(row, pictures.items(), strict=False):
             axes.imshow(picture)
             axes.set_title(f"channel {channel}", fontsize=10)
-        row[0].text(
-            -0.12, 0.5, part, transform=row[0].transAxes, ha="right", va="center", weight="bold"
-        )
+        row[0].text(-0.12, 0.5, part, transform=row[0].transAxes, ha="right", va="center",
+                    weight="bold")  # fmt: skip
     return alt.told(figure, f"Rows: {', '.join(gallery)}.")
 
 

@@ -105,7 +105,7 @@ def report() -> dict[str, str]:
     by = "set by COURSE_DATASET"
     if not os.environ.get("COURSE_DATASET"):
         by = "default; COURSE_DATASET moves it"
-    compute = f"CPU, {torch.get_num_threads()} threads"
+    compute = f"CPU, {(n := torch.get_num_threads())} thread{'s' * (n > 1)}"
     if torch.cuda.is_available():
         compute = f"GPU {torch.cuda.get_device_name()}"
     facts = {

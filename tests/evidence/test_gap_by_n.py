@@ -71,7 +71,7 @@ def test_cells_and_seeds_that_are_not_measured_are_left_out():
         ([(50, 0.1, 0.02), (1574, 0.01, 0.02)],
          "pretrained clearly ahead at 50; not told apart at 1,574; the gap shrinks"),
         ([(50, 0.1, 0.02), (800, 0.09, 0.02)],
-         "pretrained clearly ahead at 50, 800; whether it shrinks is within chance"),
+         "pretrained clearly ahead at 50, 800; shrinking not shown"),
         ([(50, 0.05, 0.01), (800, 0.2, 0.01)],
          "pretrained clearly ahead at 50, 800; the gap grows"),
         ([(50, 0.1, 0.2), (200, 0.1, 0.02), (800, 0.05, 0.02)],

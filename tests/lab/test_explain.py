@@ -167,6 +167,13 @@ def test_in_a_tie_of_this_race_alone_the_cheapest_is_recommended():
     assert "nobody is clearly ahead; start with feature extraction" in said
 
 
+def test_of_equally_dear_arms_the_usual_one_is_recommended():
+    """Notebook 03 warns of the mean: a lead by chance must not recommend it."""
+    mean = Arm(gray="mean")
+    said = recommendation(race((mean, EVEN), (PROBE, BEHIND), backbone="resnet18"), None)
+    assert "nobody is clearly ahead; start with gray sum" in said
+
+
 def test_without_evidence_the_race_speaks_for_itself(monkeypatch):
     def none_yet():
         raise CourseError("no evidence yet")

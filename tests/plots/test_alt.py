@@ -42,7 +42,7 @@ def test_a_notebook_gets_the_text_as_html_for_today_and_as_metadata_for_the_file
     figure = plots.learning_curves(CURVES)
     kind = "Training loss and validation AUC against the epoch, a colour per strategy."
     assert figure.alt.startswith(kind)
-    assert figure.alt.endswith("validation: LP-FT ends at 0.82; from scratch ends at 0.62.")
+    assert figure.alt.endswith("validation: LP-FT 0.81 to 0.82; from scratch 0.61 to 0.62.")
     data, metadata = shown(figure)
     assert data["image/png"] == "the picture", "the inline backend's own, in its size"
     assert f'alt="{html.escape(figure.alt)}"' in data["text/html"]

@@ -118,7 +118,7 @@ def test_curves_show_each_data_set_and_mark_the_size(grid):
     assert list(curve.get_ydata()) == expected.sort_values("n")["auc"].tolist()
     assert any(list(line.get_xdata()) == [400, 400] for line in left.lines)
     assert "n = 400" in [text.get_text() for text in left.texts]
-    assert "training images" in left.get_xlabel()
+    assert "moved apart" in left.get_xlabel()
 
 
 def test_the_imagenet_caveat_stands_wherever_hymenoptera_does():

@@ -81,9 +81,13 @@ def test_probe_curves_draw_the_mean_and_every_seed():
     assert colour(left, "random weights") == plots.COLORS["scratch"]
     band = left.collections[0].get_paths()[0].vertices[:, 1]
     assert (band.min(), band.max()) == pytest.approx((0.77, 0.9))
-    assert left.get_xlabel() == "400 to train, 656 to test, 2 seeds"
+    assert left.get_xlabel() == "400 to train, 656 to test, 2 seeds (small marks)"
     assert "95 %" in left.get_ylabel()
     assert [tick.get_text() for tick in left.get_xticklabels()] == ["p0", "p1", "p2"]
+    assert "solar cells: pretrained 0.8 to 0.85; random weights 0.7 to 0.75." in figure.alt
+    ahead = (table["weights"] == "imagenet") & (table["part"] == "p1")
+    wider = plots.probe_curves(table.assign(auc=table["auc"] + ahead / 10), {"elpv": "solar cells"})
+    assert wider.alt.endswith("Furthest apart: solar cells at p1.")
     single = table[(table["seed"] == 0) & (table["dataset"] == "elpv")]
     axes = plots.probe_curves(single, {"elpv": "one"}).axes[0]
     assert axes.get_xlabel().endswith("1 seed")
@@ -105,6 +109,7 @@ def test_cka_is_drawn_per_part_with_its_interval():
     heights = axes.collections[1].get_segments()[0][:, 1]
     assert list(heights) == pytest.approx([0.7, 0.95])
     assert "256 test images, 2 seeds" in axes.get_xlabel()
+    assert "full fine-tune: 0.81 to 0.71 (below .9: p1, p2)" in axes.figure.alt
 
 
 def gaps(*rows) -> pd.DataFrame:
@@ -140,6 +145,7 @@ def test_gaps_by_part_are_drawn_with_their_intervals():
     bars = [list(segment[:, 1]) for segment in axes.collections[0].get_segments()]
     assert bars == [[-0.1, 0.1], [0.05, 0.15]]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["stem", "stage1"]
+    assert axes.figure.alt.endswith("0 to 0.1. Intervals above 0: solar cells at stage1.")
 
 
 def test_hollow_markers_are_explained_only_where_there_are_any():
