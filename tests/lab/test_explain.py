@@ -146,7 +146,7 @@ def grid(winner: str) -> Evidence:
     ("arm", "changes", "wins", "says"),
     [
         (FULL, {}, "full_finetune", "full fine-tune"),
-        (FULL, {}, "full_finetune", "three seeds on elpv (20 epochs at n = 200): full fine-tune is"),
+        (FULL, {}, "full_finetune", "seeds on elpv (20 epochs at n = 200): full fine-tune is"),
         (FULL, {}, "full_finetune", "does not speak against it"),
         (FULL, {}, "feature_extraction", "; this one run, where full fine-tune clearly beat it"),
         (Arm("scratch"), {}, "full_finetune", "That arm was not in this race"),
