@@ -100,6 +100,15 @@ def _blocks(module_type: np.ndarray) -> np.ndarray:
     return np.cumsum(in_run % BLOCK == 0) - 1
 
 
+def caveat(threshold: float = 0.5) -> str:
+    """Return what must stand beside every number on these images, cut at `threshold`."""
+    return (
+        f"Labels are the experts' defect probability cut at {threshold:g}; 401 of 2,624 "
+        "cells are uncertain (1/3 or 2/3). No module number is published, so a random split "
+        "very likely has cells of one module on both sides; split='blocks' is stricter."
+    )
+
+
 def _card(size: int, split: str, threshold: float) -> Card:
     return Card(
         name="elpv",
@@ -111,9 +120,5 @@ def _card(size: int, split: str, threshold: float) -> Card:
         split_rule=SPLIT_RULES[split],
         source="ELPV, Deitsch et al., Solar Energy 185 (2019), arXiv 1807.02894",
         terms="CC BY-NC-SA 4.0",
-        caveat=(
-            f"Labels are the experts' defect probability cut at {threshold:g}; 401 of 2,624 "
-            "cells are uncertain (1/3 or 2/3). No module number is published, so a random split "
-            "very likely has cells of one module on both sides; split='blocks' is stricter."
-        ),
+        caveat=caveat(threshold),
     )

@@ -30,7 +30,7 @@ DASHES = ("", "7 4", "2 4", "9 3 2 3", "1 6")  # arms of one strategy share its 
 LETTERS = "ABCDE"  # name the arms in the curves, where the whole names find no place
 
 WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 440, 250, 58, 56, 36
-RIGHT, APART = WIDTH - 34, 20  # room for the letters, and how far one must be from the next
+RIGHT, APART = WIDTH - 34, 28  # room for the letters, and how far one must be from the next
 
 AXIS = (0.5, 1.0)  # of every table's intervals, so that two tables can be compared
 
@@ -59,12 +59,12 @@ def dashed(arms: Sequence[Mapping]) -> list[tuple[str, Mapping, str]]:
 
 def named(letter: str, arm: Mapping, dash: str) -> str:
     """Return the letter, the line and the name by which an arm is known in the curves."""
-    line = '<line x1="2" y1="6" x2="32" y2="6"'
+    bar = '<line x1="2" y1="6" x2="32" y2="6"'
     return (
-        f'<b class="lab-letter">{letter}</b><svg class="lab-swatch" viewBox="0 0 34 12" '
-        f'aria-hidden="true">{line} class="lab-edge" stroke-dasharray="{dash}"/>{line} '
-        f'stroke="{color_of(arm["strategy"])}" stroke-width="4" stroke-dasharray="{dash}"/></svg>'
-        f"<span>{safe(arm['arm'])}</span>"
+        f'<div class="lab-name"><b class="lab-letter">{letter}</b><svg class="lab-swatch" '
+        f'viewBox="0 0 34 12" aria-hidden="true">{bar} class="lab-edge" stroke-dasharray="{dash}"/>'
+        f'{bar} stroke="{color_of(arm["strategy"])}" stroke-width="4" stroke-dasharray="{dash}"/>'
+        f"</svg><span>{safe(arm['arm'])}</span></div>"
     )
 
 
@@ -112,7 +112,7 @@ def _chart(
     ]
     parts += [
         f'<text x="{x(epoch):.1f}" y="{HEIGHT - BOTTOM + 22}" text-anchor="middle">{epoch}</text>'
-        for epoch in range(1, epochs + 1, max(1, math.ceil(epochs / 10)))
+        for epoch in range(1, epochs + 1, max(1, math.ceil(epochs / 7)))
     ]
     ends = []
     for letter, arm, dash in dashed(arms):
@@ -166,8 +166,9 @@ def table(arms: Sequence[Mapping]) -> str:
              "seconds", "trainable")  # fmt: skip
     head = "".join(f'<th scope="col" class="{"number" * (k > 2)}">{text}</th>'
                    for k, text in enumerate(heads))  # fmt: skip
-    below = f"<tbody>{rows}</tbody></table>{remark(star)}"
-    return f'<table class="lab-table"><thead><tr>{head}</tr></thead>{below}'
+    begin = '<div class="lab-wide" role="region" aria-label="table of the race" tabindex="0">'
+    begin += '<table class="lab-table"><caption class="lab-unseen">the arms of the race</caption>'
+    return f"{begin}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>{remark(star)}"
 
 
 def _scale(axis: tuple[float, float], drawn: str = "", alt: str = "") -> str:
@@ -177,7 +178,8 @@ def _scale(axis: tuple[float, float], drawn: str = "", alt: str = "") -> str:
         x = _place(tick / 10, axis)
         line = f'<line x1="{x}" x2="{x}" y1="0" y2="100%" class="lab-grid"/>'
         number = f'<text x="{x}" y="1em" text-anchor="middle">{tick / 10:.1f}</text>'
-        parts.append(line if drawn else number)
+        # On a long axis there is room for every second number.
+        parts.append(line if drawn else number * (tick % 2 == 0 or axis[1] - axis[0] < 0.55))
     alt = alt or f"axis from {axis[0]:.1f} to {axis[1]:.1f}"
     inside = "".join(parts) + drawn
     return f'<svg class="lab-interval" role="img" aria-label="{safe(alt)}">{inside}</svg>'
@@ -189,7 +191,7 @@ def _place(value: float, axis: tuple[float, float]) -> str:
 
 def _row(arm: Mapping, letter: str, dash: str, axis: tuple[float, float]) -> str:
     color = color_of(arm["strategy"]) if letter else INK
-    who = named(letter, arm, dash) if letter else f"<span>{safe(arm['arm'])}</span>"
+    who = named(letter, arm, dash) if letter else f'<div class="lab-name">{safe(arm["arm"])}</div>'
     begin = (
         f'<tr><th scope="row" class="lab-arm">{who}</th><td><span class="lab-badge '
         f'lab-{safe(arm["source"] or "open")}">{safe(arm["words"])}</span></td>'
@@ -212,20 +214,27 @@ def _row(arm: Mapping, letter: str, dash: str, axis: tuple[float, float]) -> str
     star = "*" * bool(arm.get("features_known"))
     numbers = (text, f"{arm['accuracy']:.1%}", f"{arm['seconds']:.1f}{star}",
                f"{arm['trainable']:,}")  # fmt: skip
+    alt = f"AUC {auc:.2f}, 95 % interval {lo:.2f} to {hi:.2f}"
     return (
-        f"{begin}<td>{_scale(axis, drawn=drawn, alt=f'{auc:.2f}, from {lo:.2f} to {hi:.2f}')}</td>"
+        f"{begin}<td>{_scale(axis, drawn=drawn, alt=alt)}</td>"
         + "".join(f'<td class="number">{text}</td>' for text in numbers)
         + "</tr>"
     )
 
 
-def facts(setup: Mapping) -> str:
-    """Return what all arms of a race share, in a line; `setup` holds the fields of a `Setup`."""
-    n = f"{setup['n']:,}" if setup["n"] else "all"
+def facts(setup: Mapping, used: int = 0) -> str:
+    """Return what all arms of a race share, in a line.
+
+    Parameters
+    ----------
+    setup : the fields of a `Setup`. used : images trained on, where that is known; else 0.
+    """
+    n, taken = (f"{k:,}" if k else "all" for k in (setup["n"], used or setup["n"]))
+    asked = f" ({n} asked for)" * (n not in (taken, "all"))
     return (
-        f"{setup['dataset']}, {n} training images of {setup['image_size']} x "
-        f"{setup['image_size']} pixels, {setup['backbone']}, {setup['epochs']} epochs, seed "
-        f"{setup['seed']}."
+        f"{setup['dataset']}, {taken} training images{asked} of {setup['image_size']} x "
+        f"{setup['image_size']} pixels, {setup['backbone']}, {setup['epochs']} "
+        f"epoch{'s' * (setup['epochs'] != 1)}, seed {setup['seed']}."
     )
 
 
@@ -269,11 +278,12 @@ def _box(part: Mapping, arm: Mapping) -> str:
         fullness = strength(peak, max(other["learning rate"] for other in arm["parts"]))
         fill = to_hex([1 - fullness * (1 - c) for c in to_rgb(color_of(arm["strategy"]))])
         rate = f"{peak:.0e}".replace("e-0", "e-")
-    marks = {"moves": "BN moves", "rests": "BN rests", "none": "&nbsp;"}
+    # Before a class "frozen" alone says that the statistics rest, too: see lab-mark-rests.
+    marks = {"moves": "<i>BN </i>moves", "rests": "BN rests", "none": "&nbsp;"}
     mark = marks[part["batchnorm statistics"]]
     return (
         f'<td><div class="lab-part" style="background:{fill};color:{ink_on(fill)}">{rate}'
-        f"<small>{mark}</small></div></td>"
+        f'<small class="lab-mark-{part["batchnorm statistics"]}">{mark}</small></div></td>'
     )
 
 

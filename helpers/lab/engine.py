@@ -82,14 +82,14 @@ class Lab:
                 log.warning("the page could not be redrawn", exc_info=error)
 
     @contextlib.contextmanager
-    def _changing(self, change: Change) -> Iterator[None]:
-        """Change the state, alone, and tell of it; a CourseError becomes the message."""
+    def _changing(self, change: Change, told: str = "message") -> Iterator[None]:
+        """Change the state, alone, and tell of it; a CourseError becomes what is `told`."""
         with self._lock:
             self.message = ""
             try:
                 yield
             except CourseError as error:
-                self.message = str(error)
+                setattr(self, told, str(error))
         self._tell(change)
 
     @property
@@ -125,12 +125,12 @@ class Lab:
 
     def change(self, setup: Setup) -> None:
         """Set up another race; a running one is not touched. The guess was about the old one."""
-        if setup != self.setup:
-            with self._changing("setup"):
-                self._set_up(setup, None)
+        if setup != self.setup or self.barred:
+            with self._changing("setup", told="barred"):
+                if setup != self.setup:
+                    self._set_up(setup, None)
+                self.barred = ""
                 setup.check()
-        elif self.barred:
-            self.put(barred="")
 
     def put(self, **state: str | bool) -> None:
         """Set `message`, `barred` or `predict_first`, and tell of it."""
@@ -320,6 +320,7 @@ def concluded(race: Race) -> Race:
 def _stopped(lane: Lane) -> Lane:
     where = f" in epoch {len(lane.history) + 1} of {lane.epochs}" if lane.history else ""
     note = f"Stopped{where}: not scored, because test images are scored only after a whole run."
+    note = note if lane.status != "waiting" else "Not begun when the race was stopped."
     return replace(lane, status="stopped", note=note)
 
 

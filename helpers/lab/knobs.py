@@ -43,7 +43,8 @@ def number(text: str, kind: type[float], where: str) -> float | None:
             raise ValueError
         return value
     except ValueError:
-        ask = {int: "a whole number such as 400", float: "a rate such as 0.003, or leave it empty"}
+        fit = {"how many": 400, "epochs": 12, "seed": 0}.get(where, 2)
+        ask = {int: f"a whole number, e.g. {fit}", float: "a rate such as 0.003, or leave it empty"}
         raise CourseError(
             f"{text.strip()!r:.40} cannot be read as {where}; type {ask[kind]}."
         ) from None
@@ -155,7 +156,8 @@ class SetupPanel(widgets.VBox):
         for knob in above + below:
             knob.observe(lambda _: self._on_change(), names="value")
         super().__init__([
-            widgets.HTML("<h2>Set up a race</h2>"), *above,
+            widgets.HTML("<h2>Set up a race</h2><span class='lab-quiet'>Loading the page again "
+                         "keeps a prepared race, not your own.</span>"), *above,
             widgets.HTML('<span class="lab-quiet">0 takes all of them</span>'), *below,
             widgets.HTML("<h3>Arms</h3>"), self.arms, widgets.HBox([self.add, self.remove]),
         ])  # fmt: skip
@@ -197,15 +199,15 @@ class SetupPanel(widgets.VBox):
         children += [ArmKnobs(arm, self._on_change) for arm in arms[len(children) :]]
         chosen = min(self._chosen, len(children) - 1)
         self.arms.children = children
-        self.arms.titles = [str(k) for k in range(1, len(children) + 1)]
+        self.arms.titles = [f"arm {k}" for k in range(1, len(children) + 1)]
         self.arms.selected_index = chosen
         self.add.disabled = len(children) >= setups.MOST_ARMS
         self.remove.disabled = len(children) <= setups.FEWEST_ARMS
 
     def read(self) -> Setup:
         """Return the setup; raises CourseError when something typed cannot be read."""
-        own = self.dataset.value == FOLDER
-        name = f"folder:{self.folder.value.strip()}" if own else self.dataset.value
+        own, path = self.dataset.value == FOLDER, self.folder.value.strip(" \t\"'")
+        name = f"folder:{path}" if own else self.dataset.value
         n, epochs, seed = (
             number(knob.value, int, knob.description) for knob in (self.n, self.epochs, self.seed)
         )

@@ -53,7 +53,7 @@ class StrategyLab(widgets.VBox):
         self._drawing, self._drawn = threading.RLock(), 0.0
         self._make_switches()
         self.setup = SetupPanel(self.lab.setup, self._set_up)
-        self.guess, self.start = GuessPanel(self.lab), StartPanel(self.lab)
+        self.guess, self.start = GuessPanel(self.lab), StartPanel(self.lab, self._follow)
         self.pictures, self.kept = Pictures(self.lab), KeptPanel(self.lab)
         self.address = widgets.HTML()
         self.parts = {
@@ -93,22 +93,24 @@ class StrategyLab(widgets.VBox):
         asked = dict(parse_qsl(query))
         if asked.get("race"):
             self.lab.load_prepared(asked["race"])
-        if asked.get("guess") in self.lab.choices:
+        # An address holds no knobs: what was said of the user's own setup is true of no other.
+        known = self.lab.prepared is not None and self.lab.prepared.name == asked.get("race")
+        if known and asked.get("guess") in self.lab.choices:
             self.lab.commit_guess(asked["guess"])
         self.presenter.value = asked.get("presenter") == "1"
         self.step.value = {name[0]: name for name in STEPS}.get(asked.get("step"), self.step.value)
-        if asked.get("raced"):
+        if known and asked.get("raced"):
             self.predict_first.value &= self.lab.guess is not None  # without one it was off
             self.lab.race()
 
     @property
     def where(self) -> str:
         """What the page's address holds, so that a reload comes back here."""
-        lab = self.lab
+        lab, race = self.lab, self.lab.prepared
         now = {
-            "race": lab.prepared and lab.prepared.name, "presenter": int(self.presenter.value),
-            "step": self.step.value[0], "guess": lab.guess,
-            "raced": int(lab.showing == "race" and lab.current.setup == lab.setup),
+            "race": race and race.name, "presenter": int(self.presenter.value),
+            "step": self.step.value[0], "guess": race and lab.guess,
+            "raced": int(bool(race) and lab.showing == "race" and lab.current.setup == lab.setup),
         }  # fmt: skip
         return urlencode({name: value for name, value in now.items() if value})
 
@@ -136,6 +138,11 @@ class StrategyLab(widgets.VBox):
         shown = self.lab.prepared.name if self.lab.prepared else OWN
         if change["new"] not in (OWN, shown):
             self.lab.load_prepared(change["new"])
+
+    def _follow(self) -> None:
+        """Lead from the question to the race that has just been started."""
+        if self.step.value == next(iter(STEPS)) and self.presenter.value:
+            self.step.value = "3 race"
 
     def _set_up(self) -> None:
         try:

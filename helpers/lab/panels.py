@@ -15,6 +15,7 @@ from helpers.lab import drawings, store, stored
 from helpers.lab.drawings import remark, safe
 from helpers.lab.engine import Lab, sentence_of
 from helpers.lab.explain import NONE, ranked
+from helpers.lab.knobs import field
 from helpers.lab.race import SOURCE_WORDS, Kept, network_rows, waiting
 
 
@@ -43,9 +44,14 @@ class GuessPanel(widgets.VBox):
 
 
 class StartPanel(widgets.VBox):
-    """Race, Stop, what is going on, and what is wrong."""
+    """Race, Stop, what is going on, and what is wrong.
 
-    def __init__(self, lab: Lab) -> None:
+    Parameters
+    ----------
+    begun : called with nothing when a click has started a race.
+    """
+
+    def __init__(self, lab: Lab, begun: Callable[[], None]) -> None:
         self.lab = lab
         self.race, self.live, self.stop = (
             widgets.Button(description=words, layout={"width": "auto"})
@@ -54,8 +60,8 @@ class StartPanel(widgets.VBox):
         self.race.button_style, self.live.tooltip = "primary", "Train every arm now, stored or not"
         self.status, self.message = widgets.HTML(), widgets.HTML()
         self.status.add_class("lab-status")
-        self.race.on_click(lambda _: lab.race())
-        self.live.on_click(lambda _: lab.race(live=True))
+        self.race.on_click(lambda _: lab.race() and begun())
+        self.live.on_click(lambda _: lab.race(live=True) and begun())
         self.stop.on_click(lambda _: lab.stop())
         row = widgets.HBox([self.race, self.live, self.stop, self.status])
         row.layout = widgets.Layout(align_items="center", grid_gap="0 12px")
@@ -109,7 +115,8 @@ class Pictures:
         self._draw_rows(rows, setup.epochs, race.caveat if race else setup.caveat)
         if change == "progress":
             return
-        facts = drawings.facts(vars(setup))
+        used = max((result.n_train for result in race.results.values()), default=0) if race else 0
+        facts = drawings.facts(vars(setup), used)
         if setup.shared_strategy:
             facts = f"{setup.shared_strategy} in every arm; {facts}"
         question = race.question if race else lab.question
@@ -132,7 +139,7 @@ class Pictures:
         self.boxes["table"].value = drawings.table(rows) + below
         bare = [r["arm"] for r in arms if r["source"] == "stored" and not r["history"]]
         all_bare = len(bare) == len(arms)
-        which = "these arms" if all_bare else ", ".join(bare)
+        which = "these arms" if all_bare else "; ".join(bare)
         note = f"No curves for {which}: a stored result is its scores alone." if bare else ""
         drawn = "" if all_bare else drawings.curves(arms, epochs)
         self.boxes["curves"].value = remark(note) + drawn
@@ -191,10 +198,8 @@ class KeptPanel(widgets.VBox):
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        self.name = widgets.Text(placeholder="a name for this race", layout={"width": "22em"})
-        self.folder = widgets.Text(
-            placeholder="folder (empty: the course's cache)", layout={"width": "22em"}
-        )
+        self.name = field("name", "of this race")
+        self.folder = field("folder", "empty: the course's cache")
         self.choice = widgets.SelectMultiple(description="kept races", layout={
             "width": "24em", "height": "8em"})  # fmt: skip
         self.keep, self.export, self.remove = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from helpers import datasets, files
-from helpers.datasets import Dataset
+from helpers.datasets import Dataset, elpv
 from helpers.datasets.augment import Policy, by_name
 from helpers.datasets.folder import KNOWN
 from helpers.datasets.medmnist import MEDMNIST
@@ -34,7 +34,8 @@ BATCHNORM_WORDS = {"eval": "BN rests", "follow": "BN follows", "train": "BN move
 
 def told(name: str) -> str:
     """Return the name of a data set with what it shows and whether it is a download."""
-    domain = MEDMNIST[name]["domain"] + ", downloads once" if name in MEDMNIST else ""
+    view = {"organa": ", axial", "organc": ", coronal", "organs": ", sagittal"}.get(name, "")
+    domain = f"{MEDMNIST[name]['domain']}{view}, downloads once" if name in MEDMNIST else ""
     domain = domain or KNOWN.get(name, {}).get("domain", "solar cells" * (name == "elpv"))
     return files.shown(f"{name}: {domain}" if domain else name)
 
@@ -193,7 +194,7 @@ class Setup:
     @property
     def caveat(self) -> str:
         """What must stand beside every number on these images; "" where nothing must."""
-        return KNOWN.get(self.dataset, {}).get("caveat", "")
+        return (KNOWN | {"elpv": {"caveat": elpv.caveat()}}).get(self.dataset, {}).get("caveat", "")
 
     def with_another_arm(self) -> Setup:
         """Return the same race with one arm more: the first strategy that is not in it yet."""
@@ -238,9 +239,9 @@ class Setup:
             given = self.dataset.removeprefix("folder:").strip()
             path = files.expanded(given)
             if not given or not files.is_folder(path):
+                missing = f"There is no folder {str(path)!r}. " if given else ""
                 raise CourseError(
-                    f"There is no folder {str(path)!r}. Give the path of a folder with one "
-                    "sub-folder of images per class."
+                    f"{missing}Type the path of a folder with one sub-folder of images per class."
                 )
         elif self.dataset not in names:
             hint = f"For your own images choose 'a folder' and give its path. {trouble}"

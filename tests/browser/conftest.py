@@ -6,11 +6,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from tests.browser.guard import watched
-from tests.browser.servers import free_port, running
+from tests.browser.servers import ROOT, free_port, running
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
@@ -63,4 +64,25 @@ def app(tmp_path_factory) -> Iterator[str]:
     """The address of the strategy lab, served as by `make app`, with a cache of its own."""
     arguments = ["-m", "helpers", "app", "--no-browser", f"--port={free_port()}"]
     with running(arguments, tmp_path_factory.mktemp("app")) as url:
+        yield url
+
+
+SERVE = """
+import pathlib, sys
+from helpers.lab import app
+app.serve(sys.argv[2:], pathlib.Path(sys.argv[1]))
+"""
+
+
+@pytest.fixture(scope="session")
+def staged_app(tmp_path_factory) -> Iterator[str]:
+    """The address of a lab that trains nothing (tests/browser/staged.py), else served as `app`."""
+    folder = tmp_path_factory.mktemp("staged")
+    cell = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom tests.browser import staged\n"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(f"{cell}staged.lab()")])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "", "language": "python"}
+    nbformat.write(notebook, folder / "staged.ipynb")
+    arguments = ["-c", SERVE, str(folder / "staged.ipynb"), "--no-browser",
+                 f"--port={free_port()}"]  # fmt: skip
+    with running(arguments, folder) as url:
         yield url

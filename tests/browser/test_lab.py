@@ -9,6 +9,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from helpers.lab.races import PREPARED
+
 READY = 480_000  # milliseconds; about 8 s on two idle cores
 RACED = 900_000  # three arms on 400 images; about 25 s on two idle cores
 BN_TRAP, STORED = "The BN trap", "Five strategies, measured before"
@@ -139,26 +141,32 @@ def test_stop_ends_a_race_before_its_arms_are_done(lab: Page):
     expect(button(lab, "Race")).to_be_enabled()
     last = lab.locator(".lab-table tbody tr").nth(2).inner_text()
     assert "stopped" in last
-    assert "not scored" in last
+    assert "Not begun" in last
 
 
 @pytest.fixture(params=[(1280, 800), (1920, 1080)], ids=lambda size: f"{size[0]}x{size[1]}")
-def stage(request, fresh: Page) -> Page:
-    """The presenter's page of the first prepared race, guessed and raced."""
+def stage(request, staged_app: str, page: Page) -> Page:
+    """The presenter's page at the first step: Race answers at once, with results of whole runs."""
     width, height = request.param
-    fresh.set_viewport_size({"width": width, "height": height})
-    fresh.get_by_role("radio", name="from scratch").check()
-    button(fresh, "Commit to this guess").click()
-    button(fresh, "Race").click()
-    expect(status(fresh, "Done.")).to_be_visible(timeout=READY)
-    fresh.get_by_text("presenter", exact=True).click()
-    expect(fresh.get_by_text("Set up a race")).to_be_hidden()
-    return fresh
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto(staged_app)
+    expect(status(page, "Commit to a guess first")).to_be_visible(timeout=READY)
+    page.get_by_text("presenter", exact=True).click()
+    expect(page.get_by_text("Set up a race")).to_be_hidden()
+    return page
 
 
-def test_a_clicker_leads_through_a_race_that_the_last_row_can_read(stage: Page):
+@pytest.mark.parametrize("race", [race.name for race in PREPARED])
+def test_a_clicker_leads_through_a_race_that_the_last_row_can_read(stage: Page, race: str):
     """No control has the focus; every step fits the window, says its name and is accessible."""
+    choose(stage, "race", race)
+    stage.get_by_role("radio", name="no clear winner").check()
+    button(stage, "Commit to this guess").click()
+    button(stage, "Race").click()
+    expect(stage.locator(".lab-steps button[aria-pressed=true]")).to_have_text("3 race")
     stage.evaluate("document.activeElement.blur()")
+    stage.keyboard.press("PageUp")
+    stage.keyboard.press("PageUp")
     for name in STEPS:
         expect(stage.locator(".lab-steps button[aria-pressed=true]")).to_have_text(name)
         stage.wait_for_timeout(300)
@@ -194,6 +202,33 @@ def test_every_look_is_accessible_and_the_arms_are_named_at_their_lines(lab: Pag
         assert named.get_attribute("aria-label") or named.get_attribute("alt")
 
 
+def assert_seen(at: Locator) -> None:
+    """Have what has the focus show it by a line around it."""
+    style, width = at.evaluate(
+        "e => [getComputedStyle(e).outlineStyle, parseFloat(getComputedStyle(e).outlineWidth)]"
+    )
+    assert style != "none", at
+    assert width >= 3 or style == "auto", at
+
+
+def test_lists_fields_and_tabs_show_that_they_have_the_focus(fresh: Page):
+    for name in ("race", "images", "how many", "head rate"):
+        fresh.get_by_label(name, exact=True).first.focus()
+        fresh.keyboard.press("Shift+Tab")
+        fresh.keyboard.press("Tab")
+        assert_seen(fresh.locator(":focus"))
+    fresh.get_by_label("seed", exact=True).focus()
+    fresh.keyboard.press("Tab")
+    assert fresh.locator(":focus").get_attribute("role") == "tab"
+    assert_seen(fresh.locator(":focus"))
+
+
+def test_the_focus_stays_where_the_next_button_is(fresh: Page):
+    fresh.get_by_role("radio", name="from scratch").check()
+    button(fresh, "Commit to this guess").press("Enter")
+    expect(button(fresh, "Race")).to_be_focused()
+
+
 def test_the_keyboard_alone_reaches_a_result(fresh: Page):
     """Tab, Space and Enter, from the top of the page; what has the focus shows it."""
     wanted = [("Space", "radio"), ("Enter", "Commit to this guess"), ("Enter", "Race")]
@@ -202,7 +237,7 @@ def test_the_keyboard_alone_reaches_a_result(fresh: Page):
         at = fresh.locator(":focus")
         key, name = wanted[0]
         if name in (at.get_attribute("type"), at.inner_text()):
-            assert at.evaluate("e => getComputedStyle(e).outlineStyle") != "none"
+            assert_seen(at)
             fresh.keyboard.press(key)
             fresh.wait_for_timeout(500)
             wanted.pop(0)
@@ -227,6 +262,12 @@ def test_a_kernel_that_has_ended_says_so(app: str, browser: Browser):
     said = page.get_by_role("alert")
     expect(said).to_contain_text("has ended", timeout=60_000)
     expect(status(page, re.compile("arms done"))).to_be_hidden()
+    expect(said.get_by_role("button", name="Load again")).to_be_focused()
+    icons = page.locator(".jupyter-widgets-disconnected").evaluate_all(
+        "all => all.map(e => getComputedStyle(e, '::before').display)"
+    )
+    assert icons
+    assert set(icons) == {"none"}, "a red broken chain stands beside a widget"
     said.get_by_role("button", name="Load again").click()
     expect(button(page, "Race live")).to_be_visible(timeout=READY)
     expect(page.get_by_role("alert")).to_be_hidden()

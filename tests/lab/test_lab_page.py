@@ -157,6 +157,9 @@ def test_a_typed_field_is_not_read_while_it_is_hidden_and_another_arm_takes_its_
     assert board.start.race.disabled
     board.setup.add.click()  # shows the setup that was read last
     assert knobs.backbone_lr.value == ""
+    assert "are the same" in board.start.message.value
+    assert board.start.race.disabled
+    knobs.strategy.value = "full_finetune"
     assert not board.start.race.disabled
 
 
@@ -313,6 +316,57 @@ def test_a_reload_comes_back(board, tiny):
     assert again.step.value == "3 race"
 
 
+def test_an_address_says_nothing_of_a_setup_of_ones_own(board):
+    press(board)
+    board.lab.commit_guess(NONE)
+    assert "raced" not in board.where
+    assert "guess" not in board.where
+    again = page.StrategyLab()
+    again.restore("step=1&raced=1&guess=no+clear+winner")
+    assert again.lab.phase == "idle"
+    assert again.lab.guess is None
+
+
+@pytest.mark.parametrize(("field", "bad", "good"), [("epochs", "0", "2"), ("n", "3", "16")])
+def test_a_setup_that_cannot_be_bars_race_until_it_can(board, field, bad, good):
+    getattr(board.setup, field).value = bad
+    for _ in range(2):
+        assert board.start.race.disabled
+        assert bad in board.start.message.value
+        assert board.start.status.value == ""
+        board.lab.put(message="")  # as any other click
+    board.setup.seed.value = "x"
+    board.setup.seed.value = "0"
+    assert board.start.race.disabled, "only the seed was put right"
+    getattr(board.setup, field).value = good
+    assert not board.start.race.disabled
+
+
+def test_race_leads_a_presenter_from_the_question_to_the_race(board):
+    board.presenter.value = True
+    press(board)
+    assert board.step.value == "3 race"
+    board.step.value = "5 errors"
+    press(board)
+    assert board.step.value == "5 errors"
+
+
+def test_the_line_below_the_question_counts_the_images_that_were_used(board):
+    there = len(make_dataset().train)
+    board.lab.change(replace(TWO, n=400, epochs=1))
+    assert "400 training images of" in text(board, "question")
+    assert " 1 epoch, " in text(board, "question")
+    press(board)
+    assert f"{there} training images (400 asked for)" in text(board, "question")
+
+
+def test_a_stored_race_has_the_caveat_of_its_images():
+    board = page.StrategyLab(Lab())
+    board.lab.race()
+    assert board.lab.lanes[0].result.source == "stored"
+    assert "cells of one module on both sides" in text(board, "table")
+
+
 def test_a_visitor_is_asked_to_guess_first(tiny):
     board = page.StrategyLab()
     assert board.lab.predict_first
@@ -335,7 +389,7 @@ def test_one_axis_for_every_table():
     axes = [re.findall(r">(\d\.\d)</text>", drawings.table([row | {"auc_lo": low, "auc_hi": 0.95}]))
             for low in (0.85, 0.55, 0.42)]  # fmt: skip
     assert axes[0] == axes[1] == ["0.5", "0.6", "0.7", "0.8", "0.9", "1.0"]
-    assert axes[2][0] == "0.4"  # below chance
+    assert axes[2] == ["0.4", "0.6", "0.8", "1.0"]  # below chance: every second one has room
 
 
 def test_the_stem_of_a_network_for_gray_images_is_counted():

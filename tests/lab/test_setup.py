@@ -57,7 +57,7 @@ def test_labels_tell_siblings_apart_and_hide_the_usual():
         ({"arms": (Arm("lp_ft"), Arm()), "epochs": 1}, "phases"),
         ({"backbone": "resnet19"}, "resnet18"),
         ({"dataset": "elvp"}, "elpv.*a folder"),
-        ({"dataset": "folder:"}, "no folder"),
+        ({"dataset": "folder:"}, "^Type the path of a folder"),
         ({"dataset": "folder:no/such/place"}, "no folder.*per class"),
         ({"n": 2}, "n = 2"),
         ({"image_size": 8}, "32 to 224"),

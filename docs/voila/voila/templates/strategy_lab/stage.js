@@ -3,7 +3,8 @@
 (() => {
   "use strict";
   const ENDED = "The program behind this page has ended, so nothing here answers any more. Load the "
-    + "page again: race, guess and step come back, and so do the arms that were done.";
+    + "page again: a prepared race comes back with guess and step, and with the arms that were "
+    + "done; a stored race shows its stored result. Your own setup is not kept.";
   const PATIENCE = 15000; // milliseconds without any connection
   const KEYS = { PageDown: 1, ArrowRight: 1, PageUp: -1, ArrowLeft: -1 };
   const TAKES_ARROWS = "select, textarea, input:not([type=checkbox]), [role=slider], [role=tab]";
@@ -37,6 +38,22 @@
       set(box, "role", "radiogroup");
       set(box, "aria-label", "your guess");
     }
+    for (const tabs of document.querySelectorAll(".lab .widget-tab [role=tablist]"))
+      set(tabs, "aria-label", "arms");
+  }
+
+  // A button that was pressed and cannot be pressed again would drop the focus to the page's top.
+  let focused = null;
+  document.addEventListener("focusin", ({ target }) => { focused = target; });
+  document.addEventListener("focusout", ({ target }) => { if (!target.disabled) focused = null; });
+  function keepFocus() {
+    if (!focused || !focused.disabled) return;
+    if (document.activeElement !== focused && document.activeElement !== document.body) return;
+    const shown = (b) => !b.disabled && b.offsetParent !== null;
+    const all = [...document.querySelectorAll(".lab button")];
+    const next = [...focused.parentElement.querySelectorAll(":scope > button")].find(shown)
+      || all.slice(all.indexOf(focused) + 1).find(shown);
+    if (next) next.focus();
   }
 
   // How many arms are done is read out; the seconds that are left are not.
@@ -61,9 +78,9 @@
   new MutationObserver(() => {
     if (due) return;
     due = true;
-    setTimeout(() => { due = false; describe(); say(); keepAddress(); }, 100);
+    setTimeout(() => { due = false; describe(); say(); keepAddress(); keepFocus(); }, 100);
   }).observe(document, { subtree: true, childList: true, attributes: true,
-    attributeFilter: ["class"] });
+    attributeFilter: ["class", "disabled"] });
 
   function end() {
     if (document.getElementById("lab-ended") || leaving) return;
@@ -75,6 +92,8 @@
     again.onclick = () => location.reload();
     document.body.append(box);
     document.body.classList.add("lab-ended");
+    document.getElementById("rendered_cells").inert = true;
+    again.focus();
   }
 
   let open = 0, leaving = false;
