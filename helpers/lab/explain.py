@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
+from helpers import files
 from helpers.errors import CourseError
 from helpers.evidence import grid, verdicts
 from helpers.evidence.recommend import recommend
@@ -87,7 +89,11 @@ def because(race: Race) -> str:
         for usual, turned in itertools.permutations(lanes, 2):
             before, after = vars(usual.arm), vars(turned.arm)
             differing = [knob for knob in before if before[knob] != after[knob]]
-            if differing == [rule.knob] and rule.tells(before[rule.knob], after[rule.knob]):
+            values = before.get(rule.knob), after.get(rule.knob)
+            meant = all(
+                want in (None, value) for want, value in zip(rule[1:3], values, strict=True)
+            )
+            if differing == [rule.knob] and meant:
                 gap = difference(turned.result, usual.result)
                 said = rule.helped if gap.mean > 0 else rule.hurt
                 return (said if gap.clear else rule.unclear).format(after[rule.knob])
@@ -105,44 +111,19 @@ class Rule(NamedTuple):
 
     Attributes
     ----------
-    tells : whether the rule is about turning the knob from one value to the other.
+    before, after : values of the knob that the rule is about; None: any.
     unclear : where the interval of the difference includes 0. ``{}`` is the knob's new value.
     """
 
     knob: str
-    tells: Callable[[str | None, str | None], bool]
+    before: str | None
+    after: str | None
     unclear: str
     hurt: str
     helped: str
 
 
-RULES = (
-    Rule(
-        "batchnorm", lambda before, after: after == "train",
-        "Moving BatchNorm statistics made no difference that these test images can show; they "
-        "still cost time, because nothing frozen can be computed once.",
-        "The same weights trained in both: what was lost is BatchNorm's doing. Its statistics "
-        "followed small batches of the new images, and so the frozen weights behind it were fed "
-        "something that they were not made for.",
-        "Here moving statistics helped. That happens where images differ so much from ImageNet's "
-        "that the old statistics do not fit: look at the activations.",
-    ),
-    Rule(
-        "gray", lambda before, after: (before, after) == ("sum", "mean"),
-        "The mean leaves a third of every activation of the first layer, but these test images "
-        "show no loss of AUC from it. The wrong scale shows in the activations (notebook 03).",
-        "Sum and mean differ by a factor of 3 only: with the mean, BatchNorm at rest and all "
-        "frozen weights behind it are fed a third of what they expect.",
-        "Here the mean did better than the sum: look at the first layer's activations.",
-    ),
-    Rule(
-        "augment", lambda before, after: before == "none",
-        "The augmentation {} brought nothing that these test images can show, and it rules out "
-        "computing the frozen part once.",
-        "The augmentation {} clearly hurt: nothing else differs between the two arms.",
-        "The augmentation {} clearly helped: nothing else differs between the two arms.",
-    ),
-)  # fmt: skip
+RULES = [Rule(**row) for row in json.loads(files.resource("lab_rules.json").read_text("utf-8"))]
 
 
 def recommendation(race: Race, found: Evidence | None) -> str:
