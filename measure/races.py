@@ -14,14 +14,14 @@ from pathlib import Path
 import torch
 
 from helpers import datasets, files
-from helpers.lab import stored
+from helpers.lab import measured
 from helpers.lab.races import PREPARED
 from helpers.training import experiments
 
 MEASURED = ("elpv", "chest_xray", "flowers", "hymenoptera")
 
 
-def make(path: Path = stored.RACES) -> int:
+def make(path: Path = measured.RACES) -> int:
     """Measure the first prepared race, on one thread and with nothing cached; return its arms."""
     torch.set_num_threads(1)
     setup, runs = PREPARED[0].setup, []
@@ -38,7 +38,7 @@ def make(path: Path = stored.RACES) -> int:
             outcome = experiments.measure(setup.experiment(arm))
         run, probabilities = outcome.run, outcome.score.probabilities[:, 1].tolist()
         runs.append({
-            "key": stored.key(setup, arm), "trainable": run.trainable,
+            "key": measured.key(setup, arm), "trainable": run.trainable,
             "seconds": round(run.processor_seconds, 1), "best_epoch": run.best_epoch,
             "versions": experiments.versions(),
             "history": [{k: round(row[k], 4) for k in ("epoch", "train_loss", "val_auc")}

@@ -19,6 +19,7 @@ from helpers.errors import CourseError
 TEST_FRACTION = 0.25  # as in Deitsch 2019: 1,968 cells to train on, 656 to test
 VAL_FRACTION = 0.2  # of those 1,968
 LABEL = re.compile(r"\S+\s+(0(\.\d+)?|1(\.0+)?)\s+(mono|poly)\s*")  # a line of labels.csv
+CLASSES = ("intact", "defective")
 BLOCK = 32  # neighbouring files per block of the "blocks" split
 SPLIT_RULES = {
     "random": (
@@ -105,7 +106,7 @@ def caveat(threshold: float = 0.5) -> str:
     return (
         f"Labels are the experts' defect probability cut at {threshold:g}; 401 of 2,624 "
         "cells are uncertain (1/3 or 2/3). No module number is published, so a random split "
-        "very likely has cells of one module on both sides; split='blocks' is stricter."
+        "very likely has cells of one module on both sides; a split by blocks is stricter."
     )
 
 
@@ -114,7 +115,7 @@ def _card(size: int, split: str, threshold: float) -> Card:
         name="elpv",
         title="solar cells, electroluminescence",
         domain="electroluminescence",
-        classes=("intact", "defective"),
+        classes=CLASSES,
         channels=1,
         size=size,
         split_rule=SPLIT_RULES[split],

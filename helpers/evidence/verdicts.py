@@ -44,9 +44,8 @@ class Evidence:
         ``strategy``, ``trainable_params``.
     cells : a row per data set and n: ``winner`` (highest mean AUC), ``runner_up``, their
         ``margin, margin_lo, margin_hi`` (`ahead`), ``clear`` (it excludes 0), ``choice`` (see
-        `choose`), ``winner_seconds`` and ``choice_seconds`` (mean processor time), ``tied`` (arms
-        that the winner does not clearly beat), ``seeds``, and ``missing``: arms not measured yet
-        or with fewer seeds than the others, which take no part.
+        `choose`), ``tied`` (arms that the winner does not clearly beat), ``seeds``, and
+        ``missing``: arms not measured yet or with fewer seeds than the others, which take no part.
     """
 
     runs: pd.DataFrame
@@ -65,8 +64,8 @@ class Evidence:
     def by_image(self) -> dict[tuple[str, int], dict[str, float]]:
         """``{(data set, n): {arm: half-width of its interval over test images}}``."""
         return {
-            (dataset, int(n)): ((of["test_hi"] - of["test_lo"]) / 2).set_axis(of["arm"]).to_dict()
-            for (dataset, n), of in self.arms.groupby(["dataset", "n"])
+            (dataset, int(n)): _by_image(rows)
+            for (dataset, n), rows in self.runs.groupby(["dataset", "n"])
         }
 
     @functools.cached_property
@@ -121,20 +120,23 @@ def evidence(table: pd.DataFrame | None = None, worth: float = WORTH) -> Evidenc
     for (dataset, n), rows in runs.groupby(["dataset", "n"]):
         auc = complete(_by_arm_and_seed(rows))
         seconds = rows.groupby("arm")["train_seconds"].mean().to_dict()
-        by_image = ((rows["auc_hi"] - rows["auc_lo"]) / 2).groupby(rows["arm"]).mean().to_dict()
+        by_image = _by_image(rows)
         choice, best, tied = choose(auc, by_image, seconds, worth)
         second, margin = runner_up(auc, by_image, best)
         cells.append({
             "dataset": dataset, "domain": rows["domain"].iloc[0], "n": n, "winner": best,
             "runner_up": second, "margin": margin.mean, "margin_lo": margin.lo,
             "margin_hi": margin.hi, "clear": margin.clear, "choice": choice, "tied": tied,
-            "winner_seconds": seconds[best], "choice_seconds": seconds[choice],
             "missing": tuple(arm for arm in ARMS if arm not in auc), "seeds": len(auc[best]),
         })  # fmt: skip
     best_first = pd.DataFrame(arms).sort_values(
         ["dataset", "n", "auc"], ascending=[True, True, False], ignore_index=True
     )
     return Evidence(runs, best_first, pd.DataFrame(cells))
+
+
+def _by_image(rows: pd.DataFrame) -> dict[str, float]:
+    return ((rows["auc_hi"] - rows["auc_lo"]) / 2).groupby(rows["arm"]).mean().to_dict()
 
 
 def _runs_of_the_grid(table: pd.DataFrame) -> pd.DataFrame:

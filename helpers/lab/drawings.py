@@ -114,7 +114,7 @@ def _chart(
         f'<text x="{x(epoch):.1f}" y="{HEIGHT - BOTTOM + 22}" text-anchor="middle">{epoch}</text>'
         for epoch in range(1, epochs + 1, max(1, math.ceil(epochs / 7)))
     ]
-    ends = []
+    ends = []  # height of the letter, of its line's end, and how far that is across
     for letter, arm, dash in dashed(arms):
         rows = [row for row in arm["history"] if math.isfinite(row[key])]
         points = [(x(row["epoch"]), y(row[key])) for row in rows]
@@ -126,7 +126,7 @@ def _chart(
             )
         parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3.5" fill="{color}" class="lab-dot"/>'
                   for a, b in points]  # fmt: skip
-        ends += [[points[-1][1], points[-1][0], letter]] if points else []
+        ends += [[points[-1][1], *points[-1][::-1], letter]] if points else []
     ends.sort()
     for (above, *_), end in itertools.pairwise(ends):
         end[0] = max(end[0], above + APART)
@@ -134,8 +134,9 @@ def _chart(
     for end in reversed(ends):
         end[0] = min(end[0], floor)
         floor = end[0] - APART
-    parts += [f'<text x="{across + 9:.1f}" y="{down + 5:.1f}" class="lab-title">{letter}</text>'
-              for down, across, letter in ends]  # fmt: skip
+    parts += [f'<line x1="{across:.1f}" y1="{end:.1f}" x2="{across + 10:.1f}" y2="{down:.1f}" '
+              f'class="lab-lead"/><text x="{across + 12:.1f}" y="{down + 5:.1f}" class="lab-title">'
+              f"{letter}</text>" for down, end, across, letter in ends]  # fmt: skip
     label = f"{title} by epoch: " + "; ".join(
         f"{arm['arm']} {arm['history'][-1][key]:.2f}" for arm in arms if arm["history"]
     )

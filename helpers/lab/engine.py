@@ -24,7 +24,7 @@ from typing import Literal
 
 from helpers.datasets import Dataset
 from helpers.errors import CourseError, unknown_name
-from helpers.lab import races, store, stored
+from helpers.lab import measured, races, store
 from helpers.lab.explain import NONE, explain, leader
 from helpers.lab.race import OPEN, Lane, Race, n_steps, result_of, time_left, waiting
 from helpers.lab.setup import Setup
@@ -186,7 +186,7 @@ class Lab:
     def _start(self, live: bool) -> None:
         """Answer from the stored results what they hold, and have the other arms trained."""
         setup, prepared = self.setup, self.prepared
-        known = [None] * len(setup.arms) if live else stored.available(setup)
+        known = [None] * len(setup.arms) if live else measured.available(setup)
         lanes = tuple(
             replace(lane, status="done", share=1.0, result=row[0], history=tuple(row[1]))
             if row
@@ -196,7 +196,7 @@ class Lab:
         number = self.current.number + 1 if self.current else 1
         said = (prepared.look_at if prepared else "", setup.caveat)
         self.current = Race(
-            number, setup, lanes, self.question, self.guess, *said, stored.baseline(setup)
+            number, setup, lanes, self.question, self.guess, *said, measured.baseline(setup)
         )
         self.showing = "race"
         if all(known):
@@ -220,7 +220,7 @@ class Lab:
                 data, few = race.setup.data()
                 race.setup.check_data(data)
                 card, caveat = data.card, f"{data.card.caveat} {few}".strip()
-                guessing = stored.baseline_row(data.counts()["test"])
+                guessing = measured.baseline_row(data.counts()["test"])
                 facts = caveat, guessing, (card.channels, len(card.classes))
                 self._report(race, places[0], facts)
             except Exception as error:
@@ -254,15 +254,12 @@ class Lab:
                 self._report(race, place, history=tuple(history), **last)
 
             self._report(race, place, status="running")
-            before = store.features()
             outcome = experiments.measure(
                 race.setup.experiment(arm), data=data, augment=arm.policy,
                 on_epoch=on_epoch, should_stop=on_step,
             )  # fmt: skip
             self._report(race, place)
-            after = store.features().items()
-            used = any(before.get(path, when) != when for path, when in after)
-            known = replace(result_of(outcome), features_known=used), outcome.run.history
+            known = result_of(outcome), outcome.run.history
             store.write_arm(key, *known)
         result, history = known
         self._report(race, place, status="done", share=1.0, result=result, history=tuple(history))

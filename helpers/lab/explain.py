@@ -152,13 +152,12 @@ def recommendation(race: Race, found: Evidence | None) -> str:
     label = labels.get(advice.strategy)
     better = " and ".join(other for other in results if label not in (None, other)
                           and difference(results[other], results[label]).lo > 0)  # fmt: skip
-    beside = ". This race, one run of each arm, does not speak against it."
+    beside = "This race, one run of each arm, does not speak against it."
     if label is None:
-        beside = ". That arm was not in this race."
+        beside = "That arm was not in this race."
     elif better:
-        beside = f"; this one run, where {better} clearly beat it, may be luck (try other seeds)."
-    headline = advice.headline.replace("; start", ", so start")
-    return f"Recommended, from runs with three seeds on {where}: {headline}{beside}"
+        beside = f"That {better} clearly beat it in this one run may be luck: try other seeds."
+    return f"Recommended, from runs with three seeds on {where}: {advice.headline}. {beside}"
 
 
 def _from_this_race(race: Race) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import ipywidgets as widgets
 
 from helpers.errors import CourseError
-from helpers.lab import drawings, store, stored
+from helpers.lab import drawings, measured, store
 from helpers.lab.drawings import remark, safe
 from helpers.lab.engine import Lab, sentence_of
 from helpers.lab.explain import NONE, ranked
@@ -110,7 +110,7 @@ class Pictures:
         rows = [lane.row for lane in (race.lanes if race else waiting(setup))]
         if not race:
             rows = [row | {"words": "ready"} for row in rows]
-        guessing = race.baseline if race else stored.baseline(setup)
+        guessing = race.baseline if race else measured.baseline(setup)
         rows += [guessing] if guessing else []
         self._draw_rows(rows, setup.epochs, race.caveat if race else setup.caveat)
         if change == "progress":

@@ -106,6 +106,7 @@ def result_of(outcome: Outcome) -> Result:
         score, data.test.groups,
         Mistakes(index, images, heat.astype(np.float32), n_wrong, len(score.labels)),
         run.best_epoch, tuple(data.card.classes), len(data.train), experiments.versions(),
+        run.features_known,
     )  # fmt: skip
 
 
@@ -162,7 +163,7 @@ class Race:
     question, guess : what was asked before it, and answered; None: nobody guessed.
     look_at : of the prepared race it is; "" where it is none.
     caveat : what must stand beside its numbers; more is known once the images are loaded.
-    baseline : the row of the commoner class (`helpers.lab.stored.baseline_row`), once it is known.
+    baseline : the row of the commoner class (`measured.baseline_row`), once it is known.
     shape : channels of the images and number of classes, once they are loaded.
     leader, explanation : of `helpers.lab.explain`, once it is done.
     """

@@ -32,12 +32,19 @@ GRAYS = (*METHODS, "replicate")
 BATCHNORM_WORDS = {"eval": "BN rests", "follow": "BN follows", "train": "BN moves"}
 
 
+ELPV = {"domain": "solar cells", "channels": 1, "classes": elpv.CLASSES, "caveat": elpv.caveat()}
+
+# What is known of a data set before its images are read.
+FACTS = {**MEDMNIST, **KNOWN, "elpv": ELPV}
+
+VIEWS = {"organa": ", axial", "organc": ", coronal", "organs": ", sagittal"}
+
+
 def told(name: str) -> str:
     """Return the name of a data set with what it shows and whether it is a download."""
-    view = {"organa": ", axial", "organc": ", coronal", "organs": ", sagittal"}.get(name, "")
-    domain = f"{MEDMNIST[name]['domain']}{view}, downloads once" if name in MEDMNIST else ""
-    domain = domain or KNOWN.get(name, {}).get("domain", "solar cells" * (name == "elpv"))
-    return files.shown(f"{name}: {domain}" if domain else name)
+    domain = FACTS.get(name, {}).get("domain", "") + VIEWS.get(name, "")
+    download = ", downloads once" * (name in MEDMNIST)
+    return files.shown(f"{name}: {domain}{download}" if domain else name)
 
 
 def data_sets() -> tuple[list[str], str]:
@@ -178,9 +185,8 @@ class Setup:
     @property
     def shape(self) -> tuple[int, int]:
         """Channels and number of classes, as far as they are known before an image is read."""
-        known = {"elpv": (1, 2), **{k: (v["channels"], len(v["classes"])) for k, v in
-                 MEDMNIST.items()}, "chest_xray": (1, 2)}  # fmt: skip
-        return known.get(self.dataset, (3, len(KNOWN.get(self.dataset, {}).get("classes", "ab"))))
+        facts = FACTS.get(self.dataset, {})
+        return facts.get("channels", 3), len(facts.get("classes", "ab"))
 
     def data(self) -> tuple[Dataset, str]:
         """Return the images, and a sentence where there are fewer than asked for: all are taken."""
@@ -194,7 +200,7 @@ class Setup:
     @property
     def caveat(self) -> str:
         """What must stand beside every number on these images; "" where nothing must."""
-        return (KNOWN | {"elpv": {"caveat": elpv.caveat()}}).get(self.dataset, {}).get("caveat", "")
+        return FACTS.get(self.dataset, {}).get("caveat", "")
 
     def with_another_arm(self) -> Setup:
         """Return the same race with one arm more: the first strategy that is not in it yet."""

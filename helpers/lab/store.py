@@ -67,15 +67,6 @@ def key(setup: Setup, arm: Arm, data: Dataset) -> str:
     )  # fmt: skip
 
 
-def features() -> dict[Path, int]:
-    """Return when each file of frozen features was last used; one that is read is marked so."""
-    found = {}
-    for path in files.folder("prefix").glob("*.npy"):
-        with contextlib.suppress(OSError):  # made room for another meanwhile
-            found[path] = path.stat().st_mtime_ns
-    return found
-
-
 def read_arm(key: str) -> tuple[Result, list[dict]] | None:
     """Return a finished arm and its curves; None when there is none, or it is damaged."""
     path = files.folder("lab", "results", f"{key}.json")

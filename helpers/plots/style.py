@@ -18,12 +18,21 @@ from matplotlib.patheffects import withStroke
 from helpers.plots import alt
 
 # Okabe & Ito's palette, which readers with any colour vision can tell apart.
-COLORS = {"scratch": "#666666", "feature_extraction": "#0072B2", "partial_finetune": "#E69F00",
-          "full_finetune": "#009E73", "lp_ft": "#CC79A7"}  # fmt: skip
+COLORS = {
+    "scratch": "#666666",
+    "feature_extraction": "#0072B2",
+    "partial_finetune": "#E69F00",
+    "full_finetune": "#009E73",
+    "lp_ft": "#CC79A7",
+}
 
-LABELS = {"scratch": "from scratch", "feature_extraction": "feature extraction",
-          "partial_finetune": "partial fine-tune", "full_finetune": "full fine-tune",
-          "lp_ft": "LP-FT"}  # fmt: skip
+LABELS = {
+    "scratch": "from scratch",
+    "feature_extraction": "feature extraction",
+    "partial_finetune": "partial fine-tune",
+    "full_finetune": "full fine-tune",
+    "lp_ft": "LP-FT",
+}
 
 FROZEN = "#DDE3EA"
 

@@ -89,12 +89,13 @@ def activations(
     blocks = functools.partial(_blocks, model, inputs, front[-1], fabric)
     with fabric.rank_zero_first():
         stored = files.read_array(path)
-        if stored is None:
+        known = stored is not None
+        if not known:
             try:
                 stored = files.write_array(path, functools.partial(blocks, STORED), len(inputs))
             except FloatingPointError:
                 stored = files.write_array(path, functools.partial(blocks, np.float32), len(inputs))
-    return Inputs(stored, inputs.labels, start)
+    return Inputs(stored, inputs.labels, start, known)
 
 
 def _blocks(

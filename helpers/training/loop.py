@@ -132,6 +132,7 @@ class _Training:
         strategies.apply(run.model, run.strategy, phase)
         run.trainable = strategies.count_trainable(run.model)
         train, val = self.inputs()
+        self.run.features_known = train.known
         # One pass over all tensors. On a GPU the fused step would not let mixed precision clip.
         quick = "fused" if fabric.device.type == "cpu" else "foreach"
         groups = strategies.param_groups(run.model, run.strategy, phase)

@@ -29,11 +29,13 @@ class Inputs:
     images : uint8 ``(N, H, W, C)``; or floating-point activations ``(N, H, W, C)``, ``(N, F)``.
     labels : ``(N,)``.
     start : the part of the network that takes them.
+    known : whether the activations had been computed before.
     """
 
     images: np.ndarray
     labels: np.ndarray
     start: str = "stem"
+    known: bool = False
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -73,6 +73,7 @@ class Run:
         steadier of the two.
     trainable : parameters that trained in the last phase.
     frozen_front : what was computed once instead of in every epoch, and why, in a sentence.
+    features_known : whether that had been done before, so that `seconds` lack it.
     stopped : why it ended, in a sentence; "" when all epochs ran.
     """
 
@@ -86,6 +87,7 @@ class Run:
     processor_seconds: float = 0.0
     trainable: int = 0
     frozen_front: str = ""
+    features_known: bool = False
     stopped: str = ""
 
     @property

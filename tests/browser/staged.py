@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from helpers.lab import stored
+from helpers.lab import measured
 from helpers.lab.page import StrategyLab
 from helpers.lab.race import Mistakes, Result
 from helpers.training import metrics
@@ -10,8 +10,8 @@ from helpers.training import metrics
 N = 656
 
 
-def measured(setup):
-    """Return a made-up live result and its curves for every arm, as `stored.available` would."""
+def made_up(setup):
+    """Return a made-up live result and its curves for every arm, as `measured.available` would."""
     rng, found = np.random.default_rng(0), []
     labels = (np.arange(N) % 3 == 0).astype(int)
     for place, _ in enumerate(setup.arms):
@@ -31,5 +31,5 @@ def measured(setup):
 
 def lab():
     """Return the lab in which Race answers at once."""
-    stored.available = measured
+    measured.available = made_up
     return StrategyLab()

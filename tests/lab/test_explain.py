@@ -17,9 +17,9 @@ from helpers.lab.explain import (
     outcome,
     recommendation,
 )
+from helpers.lab.measured import baseline_row
 from helpers.lab.race import Lane, Race, Result
 from helpers.lab.setup import Arm, Setup
-from helpers.lab.stored import baseline_row
 from helpers.training import metrics
 from tests.evidence.test_recommend import found, rows
 
@@ -148,7 +148,7 @@ def grid(winner: str) -> Evidence:
         (FULL, {}, "full_finetune", "full fine-tune"),
         (FULL, {}, "full_finetune", "seeds on elpv (20 epochs at n = 200): full fine-tune is"),
         (FULL, {}, "full_finetune", "does not speak against it"),
-        (FULL, {}, "feature_extraction", "; this one run, where full fine-tune clearly beat it"),
+        (FULL, {}, "feature_extraction", ". That full fine-tune clearly beat it in this one run"),
         (Arm("scratch"), {}, "full_finetune", "That arm was not in this race"),
         # Where the table says nothing this race does.
         (FULL, {"backbone": "resnet18"}, "full_finetune", "full fine-tune. It is one run"),

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from helpers import datasets, plots
-from helpers.lab import drawings, page, panels, race, store, stored
+from helpers.lab import drawings, measured, page, panels, race, store
 from helpers.lab.engine import Lab
 from helpers.lab.explain import NONE, ranked
 from helpers.lab.page import OWN
@@ -385,7 +385,7 @@ def test_every_drawing_says_what_it_shows(board):
 
 
 def test_one_axis_for_every_table():
-    row = stored.baseline_row({"a": 2, "b": 1}) | {"auc": 0.9}
+    row = measured.baseline_row({"a": 2, "b": 1}) | {"auc": 0.9}
     axes = [re.findall(r">(\d\.\d)</text>", drawings.table([row | {"auc_lo": low, "auc_hi": 0.95}]))
             for low in (0.85, 0.55, 0.42)]  # fmt: skip
     assert axes[0] == axes[1] == ["0.5", "0.6", "0.7", "0.8", "0.9", "1.0"]

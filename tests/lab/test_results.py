@@ -9,7 +9,7 @@ import torch
 
 from helpers import datasets, files
 from helpers.evidence import tables
-from helpers.lab import drawings, race, store, stored
+from helpers.lab import drawings, measured, race, store
 from helpers.lab.engine import Lab
 from helpers.lab.explain import difference
 from helpers.lab.races import PREPARED
@@ -31,12 +31,12 @@ def table(**changes) -> pd.DataFrame:
 
 
 def test_a_row_answers_for_the_very_same_arm():
-    result, history = stored.find(SETUP, SETUP.arms[0], table())
+    result, history = measured.find(SETUP, SETUP.arms[0], table())
     assert (result.auc, result.auc_lo, result.trainable) == (0.81, 0.77, 3_372_994)
     assert result.source == "stored"
     assert result.score is None
     assert history == []
-    assert stored.find(SETUP, SETUP.arms[1], table()) is None
+    assert measured.find(SETUP, SETUP.arms[1], table()) is None
 
 
 @pytest.mark.parametrize("change", [
@@ -44,14 +44,14 @@ def test_a_row_answers_for_the_very_same_arm():
     {"strategy": "full_finetune+own_rates"}, {"dataset": "elpv[gray=mean]"},
 ])  # fmt: skip
 def test_a_row_that_differs_in_one_thing_does_not(change):
-    assert stored.find(SETUP, SETUP.arms[0], table(**change)) is None
+    assert measured.find(SETUP, SETUP.arms[0], table(**change)) is None
 
 
 @pytest.mark.parametrize("knob", [{"head_lr": 0.01}, {"gray": "mean"}, {"augment": "dihedral"},
                                   {"batchnorm": "follow"}])  # fmt: skip
 def test_an_arm_with_own_knobs_is_trained(knob):
     arm = Arm("full_finetune", **knob)
-    assert stored.find(SETUP, arm, table(strategy=arm.build().key)) is None
+    assert measured.find(SETUP, arm, table(strategy=arm.build().key)) is None
 
 
 def test_stored_arms_answer_at_once_and_live_ones_are_trained(bench, monkeypatch):
@@ -167,17 +167,17 @@ def test_the_surest_errors_are_kept_with_what_spoke_for_them(bench):
 def test_the_first_prepared_race_is_stored_whole_and_can_be_recomputed():
     """Curves, predictions on the very test images, and intervals that follow from them."""
     setup = PREPARED[0].setup
-    test = stored.whole_runs()["tests"]["elpv"]
+    test = measured.whole_runs()["tests"]["elpv"]
     assert test["labels"] == datasets.load("elpv", size=32).test.labels.tolist()
     assert test["counts"] == {
         k: test["labels"].count(i) for i, k in enumerate(("intact", "defective"))
     }
     for arm in setup.arms:
-        result, history = stored.find(setup, arm, table())
+        result, history = measured.find(setup, arm, table())
         assert [row["epoch"] for row in history] == list(range(1, setup.epochs + 1))
         again = metrics.score(result.score.labels, result.score.probabilities)
         assert (result.auc, result.auc_lo, result.auc_hi) == (again.auc, again.auc_lo, again.auc_hi)
-    assert {"tests", "runs"} == set(stored.whole_runs())
+    assert {"tests", "runs"} == set(measured.whole_runs())
 
 
 def test_a_random_start_is_clearly_behind_in_the_first_prepared_race(private_cache):
@@ -196,15 +196,15 @@ def test_a_random_start_is_clearly_behind_in_the_first_prepared_race(private_cac
 def test_whole_runs_are_measured_and_read_back(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(races, "PREPARED", (replace(PREPARED[0], setup=TWO),))
     assert races.make(tmp_path / "races.json") == 2
-    monkeypatch.setattr(stored, "RACES", tmp_path / "races.json")
-    stored.whole_runs.cache_clear()
+    monkeypatch.setattr(measured, "RACES", tmp_path / "races.json")
+    measured.whole_runs.cache_clear()
     try:
         for arm in TWO.arms:
-            result, history = stored.find(TWO, arm, table())
+            result, history = measured.find(TWO, arm, table())
             assert result.score.n == len(make_dataset().test)
             assert (result.n_train, len(history)) == (16, 2)
     finally:
-        stored.whole_runs.cache_clear()
+        measured.whole_runs.cache_clear()
 
 
 def test_seconds_without_the_frozen_part_are_marked(bench):
