@@ -11,12 +11,17 @@ from helpers import datasets
 from helpers.__main__ import exit_code
 from measure import (
     augmentation,
+    broken,
     cka,
+    forgetting,
     gallery,
     gray,
+    leaks,
+    predictions,
     probes,
     races,
     runner,
+    shift,
     similarity,
     strategies,
     transferability,
@@ -30,6 +35,11 @@ TABLES: dict[str, runner.Table] = {
     "transferability": transferability.TABLE,
     "probes": probes.TABLE,
     "cka": cka.TABLE,
+    "predictions": predictions.TABLE,
+    "leaks": leaks.TABLE,
+    "shift": shift.TABLE,
+    "forgetting": forgetting.TABLE,
+    "broken": broken.TABLE,
 }
 WHOLE = {"gallery": gallery, "races": races}  # made in one go
 

@@ -31,7 +31,8 @@ COLUMNS = (
 # Columns of text in any of the tables; all others hold numbers. To guess would turn a data set
 # called 007 into the number 7, and one called NA into nothing.
 TEXT = {"dataset", "domain", "backbone", "strategy", "versions", "policy", "gray", "batchnorm",
-        "reference", "weights", "part"}  # fmt: skip
+        "reference", "weights", "part", "remedy", "leak", "train_on", "place", "repair", "way",
+        "fault", "val_labels", "val_logits", "test_labels", "test_logits"}  # fmt: skip
 
 WAIT = 60.0  # seconds for another process that writes to the same table
 
