@@ -53,9 +53,7 @@ def measure(cell: Cell) -> list[dict]:
     data = datasets.load(DATASET, size=grid.IMAGE_SIZE)
     train, val = data.train.sample(N_TRAIN, cell.seed), data.val.sample(N_VAL, cell.seed)
     fault = cell.fault
-    model = strategies.build(
-        strategies.full_finetune(), n_classes=2, channels=1, seed=cell.seed
-    )
+    model = strategies.build(strategies.full_finetune(), n_classes=2, channels=1, seed=cell.seed)
     if fault in ("no_eval", "batch_of_one"):
         model.frozen = frozenset()  # the statistics move
     model.train()

@@ -38,7 +38,6 @@ WAYS = (
     ("feature_extraction", 0.0, 0.0),
     ("partial_finetune", USUAL, 0.0),
     ("lp_ft", USUAL, 0.0),
-    ("full_finetune", 3e-5, 0.0),
     ("full_finetune", 1e-4, 0.0),
     ("full_finetune", USUAL, 0.0),
     ("full_finetune", 1e-3, 0.0),
@@ -120,9 +119,7 @@ def measure(cell: Cell) -> list[dict]:
     untouched, asked = backbones.load(), photographs()
     before = predict.predict(untouched, asked).argmax(axis=1)
     strategy, recipe = strategy_of(cell), Recipe(epochs=grid.epochs_for(N_TRAIN))
-    model = strategies.build(
-        strategy, n_classes=2, channels=1, seed=cell.seed, gray="replicate"
-    )
+    model = strategies.build(strategy, n_classes=2, channels=1, seed=cell.seed, gray="replicate")
     with pulled_back(model, cell.pull if cell.way == "to_start" else 0.0):
         loop.fit(model, data, strategy, recipe, seed=cell.seed)
     score = predict.evaluate(model, data.test)

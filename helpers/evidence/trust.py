@@ -5,7 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
 from helpers.evidence import tables
+from helpers.evidence.verdicts import interval, over_seeds_and_images
+from helpers.training.metrics import Interval, auc_difference
 
 PREDICTIONS, LEAKS, SHIFT, FORGETTING, BROKEN = (
     tables.FOLDER / f"{name}.csv"
@@ -48,3 +55,49 @@ BROKEN_COLUMNS = (
     "train_loss", "train_loss_after", "val_loss", "val_auc", "val_accuracy", "grad_norm", "rate",
     "versions",
 )  # fmt: skip
+
+
+def read_predictions() -> pd.DataFrame:
+    """Return the answers of trained networks, a row per run.
+
+    ``val_labels, test_labels`` hold arrays ``(N,)`` of 0 and 1; ``val_logits, test_logits`` the log
+    odds ``(N,)`` that the network gave to class 1.
+    """
+    table = tables.read(PREDICTIONS, PREDICTION_COLUMNS)
+    for part in ("val", "test"):
+        labels, logits = f"{part}_labels", f"{part}_logits"
+        table[labels] = [np.array(list(row), int) for row in table[labels]]
+        table[logits] = [np.array(row.split(), float) for row in table[logits]]
+    return table
+
+
+def summary(table: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFrame:
+    """Return the mean of a column over seeds with its 95 % interval, a row per case of `by`.
+
+    Student's t over the seeds; where the table has ``column_lo`` and ``column_hi``, the chance of
+    the test images is added (`over_seeds_and_images`).
+
+    Returns
+    -------
+    Indexed by `by`: ``seeds``, ``mean``, ``lo``, ``hi``.
+    """
+    found = []
+    for case, rows in table.groupby(list(by), sort=False):
+        both = f"{column}_lo" in table
+        mean = over_seeds_and_images(rows, column) if both else interval(rows[column])
+        found.append((*case, len(rows), *mean))
+    return pd.DataFrame(found, columns=[*by, "seeds", "mean", "lo", "hi"]).set_index(list(by))
+
+
+def difference(first: pd.DataFrame, other: pd.DataFrame) -> Interval:
+    """Return the test AUC of `first` minus that of `other`, paired by seed and by test image.
+
+    Parameters
+    ----------
+    first, other : rows of `read_predictions`, a row per seed, of the same test images.
+    """
+    pairs, found = first.merge(other, on="seed"), []
+    for pair in pairs.itertuples():
+        before, after = (np.stack([-z, z], 1) for z in (pair.test_logits_y, pair.test_logits_x))
+        found.append(auc_difference(pair.test_labels_x, before, after))
+    return over_seeds_and_images(pd.DataFrame(found, columns=["gap", "gap_lo", "gap_hi"]), "gap")

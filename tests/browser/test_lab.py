@@ -2,7 +2,7 @@
 
 import json
 import re
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import psutil
 import pytest
@@ -40,6 +40,9 @@ def status(page: Page, text: str | re.Pattern) -> Locator:
 
 def choose(page: Page, label: str, value: str) -> None:
     page.get_by_label(label, exact=True).select_option(value)
+    if label == "race":  # a guess that is made before the answers to it are there is lost
+        there = re.compile(re.escape(urlencode({"race": value})))
+        expect(page.locator(".lab-address")).to_have_attribute("data-query", there)
 
 
 def step(page: Page) -> str:
