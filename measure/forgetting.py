@@ -40,12 +40,9 @@ WAYS = (
     ("lp_ft", USUAL, 0.0),
     ("full_finetune", 1e-4, 0.0),
     ("full_finetune", USUAL, 0.0),
-    ("full_finetune", 1e-3, 0.0),
     ("full_finetune", 3e-3, 0.0),
     ("gradual", USUAL, 0.0),
-    ("to_start", USUAL, 3.0),
     ("to_start", USUAL, 30.0),
-    ("to_zero", USUAL, 3.0),
     ("to_zero", USUAL, 30.0),
 )
 

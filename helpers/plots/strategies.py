@@ -133,7 +133,7 @@ def intervals(
         axes.annotate(reference[1], (reference[0], -0.6), ha="center", fontsize=10, bbox=style.CALM)
     layout.rows_axis(axes, list(values), above=0.8)
     axes.set_xlabel(xlabel)
-    written = [f"{name} {v:{form}}" + f" [{a:{form}}, {b:{form}}]" * (a < b)
+    written = [f"{name} {v:{form}}" + f" [{a:{form}}, {b:{form}}]" * bool(a < b)
                for name, (v, a, b) in values.items()]  # fmt: skip
     return alt.told(figure, {xlabel: "; ".join(written)})
 
