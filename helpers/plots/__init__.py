@@ -25,3 +25,4 @@ from helpers.plots.transfer import (
     as_jpeg, channel_gallery, channel_maps, channel_study, cka_per_stage, gap_by_n, gap_by_part,
     kernels, probe_curves, receptive_fields,
 )
+from helpers.plots.trust import broken_run, of_a_thousand
