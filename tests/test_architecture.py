@@ -29,7 +29,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Code lines (no docstrings, comments, blank lines) that a room may have. An issue may raise one.
 CEILINGS = {
     "errors": 20, "files": 190, "plots": 1160, "datasets": 1230, "networks": 500, "training": 970,
-    "inspection": 630, "evidence": 1040, "practice": 675, "widgets": 360, "lab": 1800, "advise":
+    "inspection": 630, "evidence": 1040, "practice": 778, "widgets": 360, "lab": 1800, "advise":
     320, "__main__": 160, "measure": 760,
 }  # fmt: skip
 
