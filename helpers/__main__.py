@@ -99,7 +99,7 @@ def _train(arguments: argparse.Namespace) -> None:
         return f"weights: {path}"
 
     def add_row(path: Path) -> str:
-        tables.append_row(outcome.row(), path)
+        tables.append([outcome.row()], path, tables.COLUMNS)
         return f"row added to {path}"
 
     # Written before anything is printed, and each whatever became of the other.

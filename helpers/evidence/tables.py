@@ -139,8 +139,3 @@ def _append(rows: Sequence[Mapping], path: Path, columns: Sequence[str]) -> None
 def read_rows(path: Path = RESULTS) -> pd.DataFrame:
     """Return the results of the strategies, a row per run (`COLUMNS`); see `read`."""
     return read(path, COLUMNS)
-
-
-def append_row(new: Mapping, path: Path = RESULTS) -> None:
-    """Add a run to the results of the strategies; see `append`."""
-    append([new], path, COLUMNS)

@@ -83,8 +83,8 @@ def summary(table: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFrame
     """
     found = []
     for case, rows in table.groupby(list(by), sort=False):
-        both = f"{column}_lo" in table
-        mean = over_seeds_and_images(rows, column) if both else interval(rows[column])
+        images = f"{column}_lo" in table
+        mean = over_seeds_and_images(rows, column) if images else interval(rows[column])
         found.append((*case, len(rows), *mean))
     return pd.DataFrame(found, columns=[*by, "seeds", "mean", "lo", "hi"]).set_index(list(by))
 

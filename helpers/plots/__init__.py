@@ -16,7 +16,6 @@ from helpers.plots.grayscale import (
 from helpers.plots.images import (
     class_examples, confident_errors, errors_grid, feature_maps, notice, top_classes,
 )
-from helpers.plots.scores import kept_and_learned, reliability, roc_and_pr
 from helpers.plots.strategies import (
     LiveCurves, drift, intervals, learning_curves, results, strategy_map,
 )
@@ -25,4 +24,6 @@ from helpers.plots.transfer import (
     as_jpeg, channel_gallery, channel_maps, channel_study, cka_per_stage, gap_by_n, gap_by_part,
     kernels, probe_curves, receptive_fields,
 )
-from helpers.plots.trust import broken_run, of_a_thousand
+from helpers.plots.trust import (
+    broken_run, kept_and_learned, of_a_thousand, reliability, roc_and_pr,
+)

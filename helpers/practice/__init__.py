@@ -17,10 +17,12 @@ from helpers.practice.strategies import (
     parameter_groups,
 )
 from helpers.practice.transfer import linear_cka, receptive_field, transfer_begins
+from helpers.practice.trust import mended_epoch, split_then_repeat, threshold_for
 
 __all__ = [
     "Checked", "PracticeNet", "auc_by_hand", "cheapest_tie", "exact_gray_stem", "fold_into_stem",
     "freeze_backbone", "gray_pipeline", "head_parameters", "keep_best", "kept_share",
-    "leep_by_hand", "linear_cka", "network_input", "paired_interval", "parameter_groups",
-    "receptive_field", "red_channel_offset", "transfer_begins", "xray_policy",
+    "leep_by_hand", "linear_cka", "mended_epoch", "network_input", "paired_interval",
+    "parameter_groups", "receptive_field", "red_channel_offset", "split_then_repeat",
+    "threshold_for", "transfer_begins", "xray_policy",
 ]  # fmt: skip

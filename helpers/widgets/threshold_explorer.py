@@ -6,7 +6,6 @@ import ipywidgets as widgets
 import numpy as np
 
 from helpers import plots
-from helpers.errors import CourseError
 from helpers.training import threshold
 from helpers.widgets.figures import CourseWidget, show
 
@@ -24,8 +23,6 @@ class ThresholdExplorer(CourseWidget):
     """
 
     def __init__(self, labels: np.ndarray, scores: np.ndarray) -> None:
-        if set(labels) != {0, 1} or not 0 <= scores.min() <= scores.max() <= 1:
-            raise CourseError("Give labels 0 and 1, at least one of each, and scores from 0 to 1.")
         self.labels, self.scores = labels, scores
         self.threshold = widgets.FloatSlider(0.5, max=1, step=0.01, description="threshold", **WIDE)
         self.prevalence = widgets.FloatLogSlider(0.01, min=-3, max=-0.301, readout_format=".1%",
@@ -42,15 +39,14 @@ class ThresholdExplorer(CourseWidget):
         called = threshold.counts(self.labels, self.scores, self.threshold.value)
         shares = called.sensitivity.mean, called.specificity.mean, prevalence
         positive, negative = threshold.predictive_values(*shares)
-        numbers = threshold.per_thousand(*shares)
-        cost = miss * numbers[1] + numbers[2]
+        numbers = _, missed, alarms, _ = threshold.per_thousand(*shares)
         best, least = threshold.cheapest(self.labels, self.scores, prevalence, miss)
         self.text.value = (
             f"<p>Sensitivity <b>{SHARE.format(*called.sensitivity)}</b> of {called.tp + called.fn} "
             f"images of class 1, specificity <b>{SHARE.format(*called.specificity)}</b> of "
-            f"{called.fp + called.tn} of class 0; 95 % intervals.</p><p>Positive predictive value ("
-            f"of those called) <b>{positive:.1%}</b>, negative (of those let go) <b>{negative:.2%}"
-            f"</b>.</p><p>1,000 images cost <b>{cost:,.1f}</b> false alarms; cheapest on these: "
-            f"{least:,.1f}, {f'threshold {best:.3f}' if best <= 1 else 'where nobody is called'}."
+            f"{called.fp + called.tn} of class 0; 95 % intervals.</p><p>Positive predictive value "
+            f"(of those called) <b>{positive:.1%}</b>, negative (of those let go) <b>{negative:.2%}"
+            f"</b>.</p><p>1,000 images cost <b>{miss * missed + alarms:,.1f}</b> false alarms; at "
+            f"best {least:,.1f}, {f'threshold {best:.3f}' if best <= 1 else 'when calling nobody'}."
         ).replace("nan%", "does not exist")
         show(self.figure, plots.of_a_thousand(*numbers), f"threshold {self.threshold.value:.2f}")

@@ -170,5 +170,9 @@ def test_processes_with_caches_of_their_own_lose_no_row(tmp_path):
 def test_rows_written_at_once_are_all_kept(tmp_path, private_cache):
     path, row = tmp_path / "rows.csv", dict.fromkeys(tables.COLUMNS, 0)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda seed: tables.append_row(row | {"seed": seed}, path), range(12)))
+        list(
+            pool.map(
+                lambda seed: tables.append([row | {"seed": seed}], path, tables.COLUMNS), range(12)
+            )
+        )
     assert sorted(tables.read_rows(path).seed) == list(range(12))

@@ -17,10 +17,11 @@ from tests.practice import (
     answers_start,
     answers_strategies,
     answers_transfer,
+    answers_trust,
 )
 
 BOOKS = (answers_start, answers_transfer, answers_strategies, answers_grayscale,
-         answers_augmentation, answers_decision)  # fmt: skip
+         answers_augmentation, answers_decision, answers_trust)  # fmt: skip
 CHECKERS = [getattr(practice, name) for name in practice.__all__ if name[0].islower()]
 TAKE_A_NUMBER = (practice.head_parameters, practice.red_channel_offset)
 TAKE_A_FUNCTION = [check for check in CHECKERS if check not in TAKE_A_NUMBER]

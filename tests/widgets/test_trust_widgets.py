@@ -7,7 +7,6 @@ import pytest
 from matplotlib.colors import to_hex
 
 from helpers import plots, widgets
-from helpers.errors import CourseError
 from helpers.evidence import tables
 from helpers.evidence.trust import BROKEN_COLUMNS
 from helpers.plots.trust import CALLS, FAULTS
@@ -252,16 +251,6 @@ def test_where_nobody_is_called_that_is_said(explorer):
     explorer.threshold.value = 1
     assert "(of those called) <b>does not exist</b>" in explorer.text.value
     explorer.prevalence.value, explorer.miss.value = 0.001, 1
-    assert "where nobody is called" in explorer.text.value
+    assert "when calling nobody" in explorer.text.value
     explorer.threshold.value = 0
     assert "(of those let go) <b>does not exist</b>" in explorer.text.value
-
-
-@pytest.mark.parametrize(
-    ("labels", "scores"),
-    [([1, 1], [0.2, 0.3]), ([0, 1, 2], [0.1, 0.2, 0.3]), ([0, 1], [-3.0, 2.0]),
-     ([0, 1], [0.2, np.nan])],
-)  # fmt: skip
-def test_what_is_no_labels_or_no_probabilities_is_refused(labels, scores):
-    with pytest.raises(CourseError, match="labels 0 and 1"):
-        widgets.ThresholdExplorer(np.array(labels), np.array(scores))
