@@ -1,6 +1,7 @@
 """The course as most people meet it: a notebook in JupyterLab, run with the menu."""
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,3 +108,41 @@ def test_gallery_and_advisor_answer_to_lists_sliders_and_buttons(tmp_path: Path,
         advisor.get_by_text("measured on chest_xray (n = 200 and 800)").wait_for()
         advisor.locator(".noUi-handle").first.press("ArrowRight")
         advisor.get_by_text("for 400 training images").first.wait_for(state="detached")
+
+
+TRUST = (
+    "import numpy as np\nfrom helpers import widgets\nfrom helpers.evidence import tables, trust\n"
+    "rng = np.random.default_rng(0)\nlabels = np.repeat([0, 1], [200, 60])\n"
+    "widgets.ThresholdExplorer(labels, rng.beta(2 + 2 * labels, 4 - 2 * labels))",
+    "widgets.CurveReader(tables.read(trust.BROKEN, trust.BROKEN_COLUMNS))",
+)
+
+
+def test_threshold_and_curves_answer_to_mouse_and_keyboard(tmp_path: Path, page: Page):
+    """The widgets of notebook 06."""
+    cells = [nbformat.v4.new_markdown_cell("# Widgets"), *map(nbformat.v4.new_code_cell, TRUST)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
+    with opened(page, notebook, "trust.ipynb", tmp_path):
+        page.get_by_role("heading", name="Widgets").first.wait_for()
+        run_all(page)
+        explorer, reader = (page.locator(".jp-OutputArea-output").nth(k) for k in (0, 1))
+        drawn, handles = explorer.locator("img").first, explorer.locator(".noUi-handle")
+        for slider in (0, 1):  # threshold, prevalence: the figure follows
+            before = drawn.get_attribute("alt")
+            handles.nth(slider).press("ArrowRight")
+            expect(drawn).not_to_have_attribute("alt", before)
+        cost = explorer.get_by_text("1,000 images cost")
+        before = cost.inner_text()
+        handles.nth(2).press("ArrowRight")  # the price of a miss
+        expect(cost).not_to_have_text(before)
+        curves = reader.locator("img").first
+        before = curves.get_attribute("src")
+        reader.locator("select").select_option("Run 2")
+        expect(curves).not_to_have_attribute("src", before)
+        first = reader.get_by_role("radio").first
+        first.focus()
+        first.press("Space")
+        reader.get_by_role("button", name="Check").press("Enter")
+        reader.get_by_text("The cheapest check").wait_for()
+        expect(curves).to_have_attribute("alt", re.compile("rate"))
