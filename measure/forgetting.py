@@ -115,7 +115,9 @@ def measure(cell: Cell) -> list[dict]:
     data = datasets.load(DATASET, size=grid.IMAGE_SIZE).take(N_TRAIN, cell.seed)
     untouched, asked = backbones.load(), photographs()
     before = predict.predict(untouched, asked).argmax(axis=1)
-    strategy, recipe = strategy_of(cell), Recipe(epochs=grid.epochs_for(N_TRAIN))
+    # The last epoch: validation would keep an early one here and a late one there, and how much is
+    # forgotten would say more about that choice than about the way.
+    strategy, recipe = strategy_of(cell), Recipe(epochs=grid.epochs_for(N_TRAIN), average=1)
     model = strategies.build(strategy, n_classes=2, channels=1, seed=cell.seed, gray="replicate")
     with pulled_back(model, cell.pull if cell.way == "to_start" else 0.0):
         loop.fit(model, data, strategy, recipe, seed=cell.seed)
