@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.colors import to_rgba_array
@@ -91,24 +90,22 @@ def reliability(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
 @draws
 def kept_and_learned(table: pd.DataFrame) -> Figure:
-    """Draw what is left of the old task against the score on the new one, a way to train each.
+    """Draw what is left of the old task beside the score on the new one, a line per way to train.
 
     Parameters
     ----------
-    table : a row per way: ``label``, ``arm`` (for the colour), and ``kept, kept_lo, kept_hi,
-        auc, auc_lo, auc_hi``.
+    table : columns in this order: ``label``, ``arm`` (for the colour), ``kept, kept_lo, kept_hi``,
+        ``auc, auc_lo, auc_hi``.
     """
-    figure, axes = plt.subplots(figsize=(10, 6))
-    for k, row in enumerate(table.itertuples(), 1):
-        color = style.color_of(row.arm)
-        axes.plot([row.kept_lo, row.kept_hi], [row.auc] * 2, color=color, lw=1.5, alpha=0.6)
-        axes.plot([row.kept] * 2, [row.auc_lo, row.auc_hi], color=color, lw=1.5, alpha=0.6)
-        axes.plot(row.kept, row.auc, marker=style.marker_of(row.arm), ms=16, color=color, mec="w",
-                  ls="", label=f"{k}  {row.label}")  # fmt: skip
-        axes.annotate(str(k), (row.kept, row.auc), ha="center", va="center", fontsize=10,
-                      color=style.ink_on(color))  # fmt: skip
-    axes.set(xlabel="share of ImageNet answers kept on photographs", ylabel="test AUC, solar cells")
-    layout.legend_outside(figure, fontsize=11, markerscale=0.5)
+    figure, row = layout.panels(2, 4.2, 0.9 + 0.5 * len(table), extra=3, sharey=True)
+    for y, (_, arm, *values) in enumerate(table.itertuples(index=False)):
+        look = {"marker": style.marker_of(arm)}
+        for axes, shown in zip(row, (values[:3], values[3:]), strict=True):
+            layout.interval(axes, y, *shown, style.color_of(arm), **look)
+    names = "share of ImageNet answers kept", "test AUC, solar cells"
+    for axes, name, low in zip(row, names, (-0.03, 0.47), strict=True):
+        layout.rows_axis(axes, list(table["label"]))
+        axes.set(xlabel=f"{name},\n95 % interval", xlim=(low, 1.03))
     return alt.told(figure, {row.label: f"keeps {row.kept:.0%}, AUC {row.auc:.2f}"
                              for row in table.itertuples()})  # fmt: skip
 
