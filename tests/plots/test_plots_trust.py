@@ -32,7 +32,7 @@ def test_reliability_has_a_panel_a_table_and_a_bar_a_bin():
     left, right = figure.axes
     assert (left.get_title(), right.get_title()) == ("before", "after")
     assert len(left.lines) == 1 + 2 * 2  # the diagonal; a bar and a dot a bin
-    assert left.lines[1].get_ydata() == [0.0, 0.3]
+    assert list(left.lines[1].get_ydata()) == [0.0, 0.3]
     assert "before: largest gap 0.10, 100 images" in figure.alt
     assert "after: largest gap 0.00" in figure.alt
 
@@ -44,7 +44,7 @@ def test_kept_and_learned_stand_in_one_line_a_way():
     figure = plots.kept_and_learned(pd.DataFrame(rows, columns=columns))
     left, right = figure.axes
     assert [tick.get_text() for tick in left.get_yticklabels()] == ["frozen", "tuned"]
-    assert left.lines[2].get_xdata() == [0.2, 0.4]
-    assert right.lines[2].get_xdata() == [0.8, 0.9]
+    assert list(left.lines[2].get_xdata()) == [0.2, 0.4]
+    assert list(right.lines[2].get_xdata()) == [0.8, 0.9]
     assert {line.get_color() for line in left.lines[2:]} == {plots.color_of("full_finetune")}
     assert "tuned: keeps 30%, AUC 0.85" in figure.alt
