@@ -20,8 +20,8 @@ TEST_FRACTION = 0.25  # as in Deitsch 2019: 1,968 cells to train on, 656 to test
 VAL_FRACTION = 0.2  # of those 1,968
 LABEL = re.compile(r"\S+\s+(0(\.\d+)?|1(\.0+)?)\s+(mono|poly)\s*")  # a line of labels.csv
 CLASSES = ("intact", "defective")
-# Neighbouring files per block of the "blocks" split. A module has 60 cells on average (2,624 of 44),
-# and with blocks of 60 the labels of neighbours say next to nothing across blocks (notebook 06).
+# Neighbouring files per block of the "blocks" split: a module has 60 cells on average (2,624 of 44
+# modules). Across blocks of 60 the labels of neighbours say little any more (notebook 06).
 BLOCK = 60
 SPLIT_RULES = {
     "random": (
