@@ -323,7 +323,7 @@ def test_what_cannot_be_asked(folder, monkeypatch, capsys, path, options, says):
     ("dark", "light", "says"),
     [
         (20, 2, "The class light has 2 images"),
-        (20, 0, ".webp), but .dcm (20). Add images, convert what is there"),
+        (20, 0, ".webp), but .gif (20). Add images, convert what is there"),
         (3, 3, "Of 6 images 2 are left for training"),
         (20, None, "nothing to tell apart"),
         (None, None, "has no class folders"),
@@ -332,7 +332,7 @@ def test_what_cannot_be_asked(folder, monkeypatch, capsys, path, options, says):
 def test_too_few_images(folder, capsys, dark, light, says):
     for name, n in (("dark", dark), ("light", light)):
         for file in sorted((folder / name).iterdir())[n or 0 :]:
-            file.rename(file.with_suffix(".dcm"))
+            file.rename(file.with_suffix(".gif"))
         if n is None:
             shutil.rmtree(folder / name)
     assert says in refused(folder, capsys)

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageOps
 
+from helpers.datasets import dicom
 from helpers.datasets.dataset import Dataset
 from helpers.datasets.problems import LOST, Problem, lost_content, open_image, together, unreadable
 from helpers.errors import CourseError
@@ -77,8 +78,8 @@ def cut_away(root: Path, files: Sequence[Path]) -> np.ndarray:
     """
 
     def share(file: Path) -> float:
-        with open_image(file) as image:
-            return 1 - min(image.size) / max(image.size)
+        size = seen(file)[2]
+        return 1 - min(size) / max(size)
 
     path = folder("images", f"{root.name}-{digest(*_stamps(root, {'all': files}))}-cut.npy")
     return array(path, lambda: np.array([share(file) for file in files]))
@@ -89,7 +90,8 @@ def decode_files(
 ) -> tuple[np.ndarray, list[Problem]]:
     """Decode `files`, and tell what is wrong with those that the course refuses.
 
-    EXIF orientation is applied, and resizing is antialiased and bicubic.
+    EXIF orientation is applied, DICOM read as `helpers.datasets.dicom` says, and resizing is
+    antialiased and bicubic.
 
     Parameters
     ----------
@@ -119,8 +121,12 @@ def decode_files(
     def fill(row: int, file: Path) -> Problem | None:
         try:
             _status(file)
-            with open_image(file) as image:
-                problem = lost_content(file, image)
+            with contextlib.ExitStack() as opened:
+                if dicom.is_dicom(file):
+                    image, problem = dicom.read(file)
+                else:
+                    image = opened.enter_context(open_image(file))
+                    problem = lost_content(file, image)
                 if problem and (problem.kind in LOST or not collect):
                     return problem
                 # A palette or a key colour may hold the transparency; Pillow resizes neither well.
@@ -135,6 +141,19 @@ def decode_files(
     if problems and not collect:
         raise together(problems)
     return images, problems
+
+
+def seen(file: Path) -> tuple[str, str, tuple[int, int]]:
+    """Return format, mode and size (width, height; pixels) of a file that could be decoded.
+
+    The format of a DICOM file tells MONOCHROME1, in which large values are dark, from MONOCHROME2.
+    """
+    if dicom.is_dicom(file):
+        header = dicom.header(file, pixels=False)
+        name = f"DICOM {header.PhotometricInterpretation}"
+        return name, "L", (header.Columns, header.Rows)
+    with open_image(file) as image:
+        return image.format, image.mode, image.size
 
 
 def is_gray(images: np.ndarray) -> bool:

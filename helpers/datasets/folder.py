@@ -49,9 +49,9 @@ def load_folder(
 
     Parts that are there are kept. A missing validation part is taken out of train, a missing
     test part too; with train and val alone, val becomes the test part (scored once) and a new
-    validation part is taken out of train. PNG, JPEG, BMP, TIFF and WebP are read; other files
-    are counted in the card's warnings, hidden ones ignored. Decoded images are cached until a file
-    changes.
+    validation part is taken out of train. PNG, JPEG, BMP, TIFF, WebP and gray DICOM (see
+    `helpers.datasets.dicom`) are read; other files are counted in the card's warnings, hidden ones
+    ignored. Decoded images are cached until a file changes.
 
     Images with the same pixels stay on one side of a split made here, as if they were a group. In
     parts that are there they are named in the card's warnings.

@@ -21,8 +21,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from helpers import files
+from helpers.datasets.decode import seen
 from helpers.datasets.listing import Listing, tally
-from helpers.datasets.problems import open_image
 
 # Two images whose 32 x 32 gray versions correlate more than this look the same. None of the 3.4
 # million pairs of ELPV cells does, which are much alike (.998 at most), and nearly all copies do
@@ -141,9 +141,9 @@ def headers(paths: Sequence[Path]) -> pd.DataFrame:
     """
     rows = []
     for path in paths:
-        with open_image(path) as image:
-            side = 2 ** (round(2 * np.log2(min(image.size))) / 2)
-            rows.append((image.format, image.mode, image.size, f"about {side:.0f}"))
+        form, mode, size = seen(path)
+        side = 2 ** (round(2 * np.log2(min(size))) / 2)
+        rows.append((form, mode, size, f"about {side:.0f}"))
     return pd.DataFrame(rows, columns=["format", "mode", "size", "side"])
 
 

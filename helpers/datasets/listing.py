@@ -12,14 +12,17 @@ from pathlib import Path
 import numpy as np
 
 from helpers import files
+from helpers.datasets.dicom import is_dicom
+from helpers.datasets.problems import DICOM_SUFFIXES
 from helpers.errors import CourseError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp"}
+SUFFIXES |= DICOM_SUFFIXES
 PARTS = ("train", "val", "test")
 PART_OF = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 EXPECTED = "Expected is PATH/class/image.png or PATH/train/class/image.png"
 # Not worth a word: hidden on the system that wrote it.
-HIDDEN = re.compile(r"\.|__MACOSX|(thumbs\.db|desktop\.ini)$", re.IGNORECASE)
+HIDDEN = re.compile(r"\.|__MACOSX|(thumbs\.db|desktop\.ini|dicomdir)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,11 @@ def _class_folders(
 
 
 def _image_files(folder: Path, skipped: Counter[str]) -> list[Path]:
-    """Return the images of a class by their suffix, and count other files in `skipped`."""
+    """Return the images of a class by their suffix, and count other files in `skipped`.
+
+    DICOM files are often called IM000001 or 1.2.840.113619: of a name without a suffix, or with a
+    number for one, the first bytes are read.
+    """
     found, others = [], Counter()
     for path in _visible(folder):
         if path.suffix.lower() in SUFFIXES:  # not asked what it is: a network drive takes its time
@@ -161,6 +168,8 @@ def _image_files(folder: Path, skipped: Counter[str]) -> list[Path]:
                 f"The class folder {folder} holds a folder, {path.name}. {EXPECTED}: put "
                 "images directly into the class folder, or give the folder above those as PATH."
             )
+        elif not path.suffix.strip(".0123456789") and os.path.isfile(path) and is_dicom(path):
+            found.append(path)
         else:
             others[path.suffix.lower() or "no suffix"] += 1
     if not found:

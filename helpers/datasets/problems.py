@@ -16,9 +16,12 @@ FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
 
 IMAGE_DEPTH = 32997  # tag of a TIFF whose slices lie in one page
 
-# Kinds of files of which there are no pixels: of the last Pillow makes noise, no good even for an
-# overview.
-LOST = ("cannot be read", "may not be read", "planar or signed")
+DICOM_SUFFIXES = {".dcm", ".dicom"}
+
+# Kinds of files of which there are no pixels: of "planar or signed" Pillow makes noise, no good
+# even for an overview.
+LOST = ("cannot be read", "may not be read", "planar or signed", "no pixels", "colour DICOM",
+        "needs pydicom", "needs a decoder")  # fmt: skip
 
 WINDOW = (
     "import numpy as np; from PIL import Image; {}; "
@@ -34,7 +37,8 @@ class Problem(CourseError):
     file : the file.
     kind : ``"cannot be read"``, ``"may not be read"``, ``"planar or signed"`` (more than 8 bits
         in planes, or signed values), ``"more than 8 bits"``, ``"more channels"``,
-        ``"transparent pixels"`` or ``"several pages"``.
+        ``"transparent pixels"`` or ``"several pages"``; of DICOM files also ``"no pixels"``,
+        ``"colour DICOM"``, ``"needs pydicom"`` or ``"needs a decoder"``.
     """
 
     def __init__(self, file: Path, kind: str, sentence: str) -> None:
@@ -88,6 +92,8 @@ def lost_content(file: Path, image: Image.Image) -> Problem | None:
 
 def unreadable(file: Path, error: Exception) -> Problem:
     """Return the problem of a file that `error` was raised for while it was read."""
+    if isinstance(error, Problem):
+        return error
     kind = "may not be read" if isinstance(error, PermissionError) else "cannot be read"
     reason = f"{type(error).__name__}: {error}"
     advice = "Replace the file or delete it."
@@ -96,6 +102,9 @@ def unreadable(file: Path, error: Exception) -> Problem:
         if file.read_bytes()[:4] in tiff.PREFIXES:  # of floats, for example
             reason = "Pillow does not know this kind of TIFF"
             advice = f"If it is not damaged, {_recipe(file, None, {})}."
+        elif file.suffix.lower() in DICOM_SUFFIXES:
+            reason = "it has no DICOM header: DICM does not stand behind its first 128 bytes"
+            advice = "Export it again as a whole DICOM file (Part 10), or delete it."
     return Problem(file, kind, f"cannot be read as an image ({reason}). {advice}")
 
 

@@ -227,9 +227,9 @@ def test_parts_and_classes_are_found(fill, counts, folders):
 
 def test_images_are_found_by_their_suffix_and_others_counted_but_hidden_ones(root, fill, draw):
     fill({"a": 5, "b": 5})
-    for name in ("a/notes.txt", "a/x.dcm", "b/y.DCM", "b/scan", "a/.hidden.png", "labels.csv",
+    for name in ("a/notes.txt", "a/x.gif", "b/y.GIF", "b/scan", "a/.hidden.png", "labels.csv",
                  "loose.png", ".git/x.png", "__MACOSX/x.png", "a/Thumbs.db",
-                 "b/desktop.ini"):  # fmt: skip
+                 "b/desktop.ini", "b/DICOMDIR"):  # fmt: skip
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text("no image")
     ends = ("png", "jpg", "JPEG", "jpe", "bmp", "tif", "TIFF", "webp")
@@ -238,7 +238,7 @@ def test_images_are_found_by_their_suffix_and_others_counted_but_hidden_ones(roo
     assert len(listing.files) == 10 + len(drawn)
     assert drawn <= set(listing.files)
     assert listing.skipped == {
-        ".dcm": 2, ".txt": 1, "no suffix": 1, ".png beside the class folders": 1
+        ".gif": 2, ".txt": 1, "no suffix": 1, ".png beside the class folders": 1
     }  # fmt: skip
 
 
