@@ -250,6 +250,12 @@ def wheelhouse(environment: Environment, rest: list[str]) -> int:
     return 0
 
 
+def site(environment: Environment, rest: list[str]) -> int:
+    """Build the course as static pages (_site), to read without an install or a network."""
+    environment.ready()
+    return environment.run("docs/pages.py", *rest)
+
+
 def clean(environment: Environment, rest: list[str]) -> int:
     """Remove the environment."""
     shutil.rmtree(environment.folder, ignore_errors=True)
@@ -269,6 +275,7 @@ COMMANDS = (
     record,
     evidence,
     wheelhouse,
+    site,
     clean,
 )
 
