@@ -80,7 +80,7 @@ def measure(cell: Cell) -> list[dict]:
     )  # fmt: skip
     if cell == plain and cell.n_train == max(SIZES):
         add_agreement(cell, outcome)
-    gain = reference.difference(outcome.score, outcome.data, without, "gain")
+    gain = reference.difference(outcome.score, outcome.data.test, without, "gain")
     row = outcome.row() | cell._asdict() | gain
     row |= {"n_test": outcome.score.n, "train_seconds": round(outcome.run.processor_seconds, 1)}
     return [{name: row[name] for name in COLUMNS}]

@@ -90,8 +90,8 @@ def measure(cell: Cell) -> list[dict]:
         if not np.isfinite(losses[-1]):
             rows.append(facts | {"train_loss": float("nan")})
             break
-        again = answers(model, train.images, fault, mode=fault == "no_eval")
-        asked = answers(model, val.images, fault, validation=True, mode=fault == "no_eval")
+        again = answers(model, train.images, fault)
+        asked = answers(model, val.images, fault, validation=True)
         labels = torch.from_numpy(val.labels)
         rows.append(facts | {
             "train_loss": rounded(np.mean(losses)),
@@ -135,11 +135,9 @@ def loss_of(logits: Tensor, labels: Tensor, fault: str) -> Tensor:
 
 
 @torch.no_grad()
-def answers(
-    model: Backbone, images: np.ndarray, fault: str, *, validation: bool = False, mode: bool = False
-) -> Tensor:
+def answers(model: Backbone, images: np.ndarray, fault: str, *, validation: bool = False) -> Tensor:
     """Return logits in eval mode, or in train mode where that is the fault."""
-    model.train(mode)
+    model.train(fault == "no_eval")
     policy = augment.by_name("too_strong")
     found = []
     for rows in np.array_split(images, -(-len(images) // BATCH)):

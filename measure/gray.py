@@ -76,7 +76,7 @@ def measure(cell: Cell) -> list[dict]:
     replicated = cell._replace(gray=REFERENCE)
     own = outcome.score.probabilities if cell == replicated else None
     before = reference.probabilities("grayscale", tuple(replicated), replicated.experiment, own)
-    change = reference.difference(outcome.score, outcome.data, before, "change")
+    change = reference.difference(outcome.score, outcome.data.test, before, "change")
     row = outcome.row() | cell._asdict() | change
     row |= {"n_test": outcome.score.n, "train_seconds": round(outcome.run.processor_seconds, 1)}
     return [{name: row[name] for name in COLUMNS}]

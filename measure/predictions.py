@@ -102,12 +102,15 @@ def with_share(split: Split, n: int, share: float, seed: int) -> Split:
 
 def oversampled(data: Dataset, epochs: int) -> tuple[Dataset, int]:
     """Repeat the rarer class until both are as large; as many steps as before, so fewer epochs."""
-    labels = data.train.labels
-    positive = np.flatnonzero(labels == 1)
-    extra = np.resize(positive, (labels == 0).sum() - len(positive))
-    index = np.concatenate([np.arange(len(labels)), extra])
-    shorter = max(1, round(epochs * len(labels) / len(index)))
-    return replace(data, train=data.train.subset(index)), shorter
+    more = repeated(data.train)
+    return replace(data, train=more), max(1, round(epochs * len(data.train) / len(more)))
+
+
+def repeated(split: Split) -> Split:
+    """Return a split with the images of class 1 again and again, until both are as many."""
+    positive = np.flatnonzero(split.labels == 1)
+    extra = np.resize(positive, len(split) - 2 * len(positive))
+    return split.subset(np.concatenate([np.arange(len(split)), extra]))
 
 
 def digits(labels: np.ndarray) -> str:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 import torch
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim.swa_utils import update_bn
 
 from helpers import datasets
 from helpers.datasets import Card, Dataset
@@ -50,12 +50,8 @@ def calibrated(data: Dataset, seed: int) -> Backbone:
 
     In `untrained` it has those it was made with, mean 0 and variance 1.
     """
-    model = untrained(data.card, seed).train()
-    for module in model.modules():
-        if isinstance(module, _BatchNorm):
-            module.momentum = 1.0  # the statistics become those of the one batch below
-    with torch.no_grad():
-        model(predict.batch(data.train, slice(None)))
+    model = untrained(data.card, seed)
+    update_bn([predict.batch(data.train, slice(None))], model)
     return model
 
 
@@ -71,7 +67,7 @@ def measure(cell: Cell) -> list[dict]:
     found = {name: probe_parts(model, data) for name, model in models.items()}
     for name in list(models)[1:]:
         pairs = zip(found["imagenet"]["score"], found[name]["score"], strict=True)
-        gains = [reference.difference(trained, data, other.probabilities, "gain")
+        gains = [reference.difference(trained, data.test, other.probabilities, "gain")
                  for trained, other in pairs]  # fmt: skip
         found[name] = found[name].join(pd.DataFrame(gains))
     rows = pd.concat([table.assign(weights=name) for name, table in found.items()])

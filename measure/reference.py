@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from helpers import files
-from helpers.datasets import Dataset
+from helpers.datasets import Split
 from helpers.training import experiments, metrics
 from helpers.training.experiments import Experiment
 from helpers.training.metrics import Score
@@ -37,11 +37,11 @@ def probabilities(
     return np.load(path)
 
 
-def difference(score: Score, data: Dataset, reference: np.ndarray, name: str) -> dict[str, float]:
-    """Return how far the test AUC is above the reference's, as the columns ``name, name_lo ...``.
+def difference(score: Score, test: Split, reference: np.ndarray, name: str) -> dict[str, float]:
+    """Return how far an AUC is above the reference's, as the columns ``name, name_lo, name_hi``.
 
-    The 95 % interval is the paired bootstrap over test images, or their groups.
+    The 95 % interval is the paired bootstrap over the images of `test`, or their groups.
     """
-    found = metrics.auc_difference(score.labels, reference, score.probabilities, data.test.groups)
+    found = metrics.auc_difference(score.labels, reference, score.probabilities, test.groups)
     return {name: round(found.mean, 4), f"{name}_lo": round(found.lo, 4),
             f"{name}_hi": round(found.hi, 4)}  # fmt: skip

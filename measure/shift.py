@@ -1,8 +1,8 @@
 """Trained at one place, used at another: solar cells of one type, then of the other.
 
-Three strategies, scored inside and outside, and on images that are darker, blurred or noisy; and
-what repairs a network at the new place: BatchNorm statistics of unlabelled images, or a few labels
-for some of its parts.
+Three strategies, and full fine-tuning with moving BatchNorm, scored inside and outside, and on
+images that are darker, blurred or noisy; and what repairs a network at the new place: BatchNorm
+statistics of unlabelled images, or a few labels for some of its parts.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ import torch
 from torch.optim.swa_utils import update_bn
 from torchvision.transforms.v2 import functional as F
 
-from helpers import datasets
+from helpers import datasets, inspection
 from helpers.datasets import Dataset, Split
 from helpers.datasets.elpv import read_labels
 from helpers.evidence import grid
 from helpers.evidence.trust import SHIFT, SHIFT_COLUMNS, SHIFT_KEY
 from helpers.networks.backbones import Backbone
-from helpers.training import experiments, loop, metrics, predict, strategies
+from helpers.training import experiments, loop, predict, strategies
 from helpers.training.metrics import Score
 from helpers.training.recipe import Recipe
+from measure import reference
 from measure.runner import Table
 
 TYPES = ("mono", "poly")
@@ -106,9 +107,9 @@ def measure(cell: Cell) -> list[dict]:
         for place, (test, images) in places.items():
             facts = cell._asdict() | {"strategy": name, "place": place, "epochs": recipe.epochs}
             plain = predict.evaluate(model, test)
-            frozen.setdefault(place, plain)
+            frozen.setdefault(place, plain.probabilities)
             rows.append(facts | {"repair": "none", "n_repair": 0, **scored(plain)}
-                        | difference("change", frozen[place], plain))  # fmt: skip
+                        | reference.difference(plain, test, frozen[place], "change"))  # fmt: skip
             repairs = {}
             if name in NEW_STATISTICS:
                 repairs["batchnorm"] = (lambda m, i=images: rest_anew(m, i), len(images))
@@ -118,8 +119,8 @@ def measure(cell: Cell) -> list[dict]:
             for repair, (mend, n) in repairs.items():
                 mend(mended := copy.deepcopy(model))
                 score = predict.evaluate(mended, test)
-                rows.append(facts | {"repair": repair, "n_repair": n, **scored(score)}
-                            | difference("gain", plain, score))  # fmt: skip
+                gain = reference.difference(score, test, plain.probabilities, "gain")
+                rows.append(facts | {"repair": repair, "n_repair": n, **scored(score)} | gain)
     shared = {"backbone": grid.BACKBONE, "image_size": grid.IMAGE_SIZE, "n_train": N_TRAIN,
               "versions": experiments.versions()}  # fmt: skip
     return [{name: (row | shared).get(name) for name in SHIFT_COLUMNS} for row in rows]
@@ -127,17 +128,16 @@ def measure(cell: Cell) -> list[dict]:
 
 def only(data: Dataset, wanted: np.ndarray) -> Dataset:
     """Return the cells for which `wanted` is true, by their number in the list of files."""
-    parts = {
+    splits = {"train": data.train, "val": data.val, "test": data.test}
+    return replace(data, **{
         name: split.subset(np.flatnonzero(wanted[split.groups]))  # a cell's group is its number
-        for name in ("train", "val", "test") if (split := getattr(data, name))
-    }  # fmt: skip
-    return replace(data, **parts)
+        for name, split in splits.items()
+    })  # fmt: skip
 
 
 def changed(split: Split, how: Callable[[torch.Tensor], torch.Tensor]) -> Split:
     """Return the same images, changed."""
-    images = how(torch.from_numpy(np.array(split.images)).permute(0, 3, 1, 2))
-    return replace(split, images=images.permute(0, 2, 3, 1).contiguous().numpy())
+    return replace(split, images=inspection.changed(split.images, how))
 
 
 def rest_anew(model: Backbone, images: Split) -> None:
@@ -171,13 +171,6 @@ def scored(score: Score) -> dict:
     """Return a score as columns."""
     return {"n_test": score.n, "auc": round(score.auc, 4), "auc_lo": round(score.auc_lo, 4),
             "auc_hi": round(score.auc_hi, 4)}  # fmt: skip
-
-
-def difference(name: str, before: Score, after: Score) -> dict:
-    """Return the paired difference of two scores on the same images as columns."""
-    found = metrics.auc_difference(after.labels, before.probabilities, after.probabilities)
-    ends = dict(zip(("", "_lo", "_hi"), found, strict=True))
-    return {f"{name}{end}": round(value, 4) for end, value in ends.items()}
 
 
 TABLE = Table(SHIFT, SHIFT_COLUMNS, SHIFT_KEY, ("elpv",), cells, measure)

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers.evidence import tables
-from helpers.evidence.verdicts import over_seeds_and_images
+from helpers.evidence import tables, verdicts
 
 RESULTS = tables.FOLDER / "grayscale.csv"
 
@@ -35,10 +34,10 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     Columns ``seeds``, ``auc``, ``change`` (to the replicated image, seed by seed), ``change_lo``
-    and ``change_hi``, the 95 % interval of `over_seeds_and_images`; NaN with a single seed.
+    and ``change_hi``, the 95 % interval of `verdicts.summary`; NaN with a single seed.
     """
-    by, found = ["dataset", "strategy", "batchnorm", "gray"], []
-    for case, rows in table.groupby(by):
-        found.append((*case, len(rows), rows["auc"].mean(), *over_seeds_and_images(rows, "change")))
-    columns = [*by, "seeds", "auc", "change", "change_lo", "change_hi"]
-    return pd.DataFrame(found, columns=columns).set_index(by)
+    by = ["dataset", "strategy", "batchnorm", "gray"]
+    change = verdicts.summary(table, by, "change").sort_index()
+    change = change.rename(columns={"mean": "change", "lo": "change_lo", "hi": "change_hi"})
+    change.insert(1, "auc", table.groupby(by)["auc"].mean())
+    return change

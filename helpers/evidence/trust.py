@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
 
 import numpy as np
 import pandas as pd
 
+from helpers import files
 from helpers.evidence import tables
-from helpers.evidence.verdicts import interval, over_seeds_and_images
+from helpers.evidence.verdicts import over_seeds_and_images
 from helpers.training.metrics import Interval, auc_difference
 
 PREDICTIONS, LEAKS, SHIFT, FORGETTING, BROKEN = (
@@ -56,6 +57,10 @@ BROKEN_COLUMNS = (
     "versions",
 )  # fmt: skip
 
+# What is said of each broken run, in the order in which notebook 06 shows them: title, signs in
+# the curves, the cheapest check, the mend, and three faults that look alike.
+FAULTS = json.loads(files.resource("broken_runs.json").read_text("utf-8"))
+
 
 def read_predictions() -> pd.DataFrame:
     """Return the answers of trained networks, a row per run.
@@ -69,24 +74,6 @@ def read_predictions() -> pd.DataFrame:
         table[labels] = [np.array(list(row), int) for row in table[labels]]
         table[logits] = [np.array(row.split(), float) for row in table[logits]]
     return table
-
-
-def summary(table: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFrame:
-    """Return the mean of a column over seeds with its 95 % interval, a row per case of `by`.
-
-    Student's t over the seeds; where the table has ``column_lo`` and ``column_hi``, the chance of
-    the test images is added (`over_seeds_and_images`).
-
-    Returns
-    -------
-    Indexed by `by`: ``seeds``, ``mean``, ``lo``, ``hi``.
-    """
-    found = []
-    for case, rows in table.groupby(list(by), sort=False):
-        images = f"{column}_lo" in table
-        mean = over_seeds_and_images(rows, column) if images else interval(rows[column])
-        found.append((*case, len(rows), *mean))
-    return pd.DataFrame(found, columns=[*by, "seeds", "mean", "lo", "hi"]).set_index(list(by))
 
 
 def difference(first: pd.DataFrame, other: pd.DataFrame) -> Interval:

@@ -9,7 +9,7 @@ another where the interval of their difference leaves 0 out; that interval count
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -249,6 +249,24 @@ def over_seeds_and_images(rows: pd.DataFrame, column: str) -> Interval:
     """
     by_image = (rows[f"{column}_hi"] - rows[f"{column}_lo"]).mean() / 2
     return widened(interval(rows[column]), by_image)
+
+
+def summary(table: pd.DataFrame, by: Sequence[str], column: str) -> pd.DataFrame:
+    """Return the mean of a column over seeds with its 95 % interval, a row per case of `by`.
+
+    Student's t over the seeds; where the table has ``column_lo`` and ``column_hi``, the chance of
+    the test images is added (`over_seeds_and_images`).
+
+    Returns
+    -------
+    Indexed by `by`: ``seeds``, ``mean``, ``lo``, ``hi``.
+    """
+    found = []
+    for case, rows in table.groupby(list(by), sort=False):
+        images = f"{column}_lo" in table
+        mean = over_seeds_and_images(rows, column) if images else interval(rows[column])
+        found.append((*case, len(rows), *mean))
+    return pd.DataFrame(found, columns=[*by, "seeds", "mean", "lo", "hi"]).set_index(list(by))
 
 
 TUNED, BUDGETS = "full_finetune", ("scratch", "scratch" + LONGER_SUFFIX)

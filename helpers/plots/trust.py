@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,7 +10,6 @@ from matplotlib.colors import to_rgba_array
 from matplotlib.figure import Figure
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
-from helpers import files
 from helpers.plots import alt, layout, style
 from helpers.plots.style import ACCENT, CALM, FROZEN, GRAY, INK, SKY, draws
 
@@ -110,24 +108,20 @@ def kept_and_learned(table: pd.DataFrame) -> Figure:
                              for row in table.itertuples()})  # fmt: skip
 
 
-# What notebook 06 says of each broken run, in the order in which it shows them.
-FAULTS = json.loads(files.resource("broken_runs.json").read_text("utf-8"))
-
 # Column of the table -> what it is, and what guessing between two classes gives: ln 2 and .5.
 CURVES = {"train_loss": ("training loss, nats", 0.69), "val_loss": ("validation loss, nats", 0.69),
           "val_auc": ("validation AUC", 0.5)}  # fmt: skip
 
 
 @draws
-def broken_run(runs: pd.DataFrame, fault: str, show_name: bool = False) -> Figure:
+def broken_run(runs: pd.DataFrame, fault: str, name: str = "this run") -> Figure:
     """Draw losses and validation AUC against the epoch, a line per seed, beside a healthy run.
 
     Parameters
     ----------
     runs : data/results/broken_runs.csv.
-    fault : one of `FAULTS`. show_name : write in the figure what was broken.
+    fault : which of them. name : what the legend calls it.
     """
-    name = FAULTS[fault]["title"] if show_name else "this run"
     looks = {fault: (name, {"color": ACCENT, "marker": "o"}),
              "none": ("healthy run", {"color": INK, "ls": "--", "lw": 1.8})}  # fmt: skip
     figure, row = layout.panels(3, 4.2, 3.9)

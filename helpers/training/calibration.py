@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
-from scipy.stats import binomtest
+
+from helpers.training.metrics import wilson
 
 BINS = 10
 
@@ -42,13 +43,13 @@ def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = BINS)
 
     Returns
     -------
-    A row per bin: ``said`` (mean probability), ``true`` (share of class 1) with its exact 95 %
+    A row per bin: ``said`` (mean probability), ``true`` (share of class 1) with Wilson's 95 %
     interval ``lo, hi``, and ``n``.
     """
     rows = []
     for index in np.array_split(np.argsort(probabilities, kind="stable"), bins):
-        found = binomtest(int(labels[index].sum()), len(index)).proportion_ci()
-        rows.append((probabilities[index].mean(), labels[index].mean(), *found, len(index)))
+        said, true, n = probabilities[index].mean(), labels[index].mean(), len(index)
+        rows.append((said, true, *wilson(true, n), n))
     return pd.DataFrame(rows, columns=["said", "true", "lo", "hi", "n"])
 
 

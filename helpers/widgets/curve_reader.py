@@ -5,7 +5,8 @@ from __future__ import annotations
 import ipywidgets as widgets
 import pandas as pd
 
-from helpers.plots.trust import FAULTS, broken_run
+from helpers.evidence.trust import FAULTS
+from helpers.plots import broken_run
 from helpers.widgets.figures import CourseWidget, show
 
 ANSWER = ("<p>{said} <b>{title}.</b></p><p><b>In the curves:</b> {signs}</p><p><b>The cheapest "
@@ -44,4 +45,4 @@ class CurveReader(CourseWidget):
             return
         said = "✔ Right:" if chosen == fault else f"✘ Not “{FAULTS[chosen]['title']}”, but:"
         self.answer.value = ANSWER.format(said=said, **FAULTS[fault])
-        show(self.curves, broken_run(self.runs, fault, show_name=True), self.run.label)
+        show(self.curves, broken_run(self.runs, fault, FAULTS[fault]["title"]), self.run.label)

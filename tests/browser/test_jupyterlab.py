@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -68,6 +68,18 @@ def run_all(page: Page) -> list[dict]:
     return outputs
 
 
+@contextlib.contextmanager
+def shown(page: Page, code: Iterable[str], folder: Path) -> Iterator[None]:
+    """Open a notebook of these cells, and run it."""
+    cells = [nbformat.v4.new_markdown_cell("# Widgets"), *map(nbformat.v4.new_code_cell, code)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
+    with opened(page, notebook, "widgets.ipynb", folder):
+        page.get_by_role("heading", name="Widgets").first.wait_for()
+        run_all(page)
+        yield
+
+
 def test_notebook_02_runs_in_jupyterlab(tmp_path: Path, page: Page):
     """On a copy without outputs and with less to do: every cell runs, the figures can be seen."""
     notebook = nbformat.read(NOTEBOOK, 4)
@@ -88,12 +100,7 @@ def test_notebook_02_runs_in_jupyterlab(tmp_path: Path, page: Page):
 
 def test_gallery_and_advisor_answer_to_lists_sliders_and_buttons(tmp_path: Path, page: Page):
     """The widgets of notebooks 04 and 05, moved as a reader would move them."""
-    cells = [nbformat.v4.new_markdown_cell("# Widgets"), *map(nbformat.v4.new_code_cell, WIDGETS)]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
-    with opened(page, notebook, "widgets.ipynb", tmp_path):
-        page.get_by_role("heading", name="Widgets").first.wait_for()
-        run_all(page)
+    with shown(page, WIDGETS, tmp_path):
         gallery, advisor = (page.locator(".jp-OutputArea-output").nth(k) for k in (0, 1))
         drawn = gallery.locator("img").first
         before = drawn.get_attribute("src")
@@ -120,12 +127,7 @@ TRUST = (
 
 def test_threshold_and_curves_answer_to_mouse_and_keyboard(tmp_path: Path, page: Page):
     """The widgets of notebook 06."""
-    cells = [nbformat.v4.new_markdown_cell("# Widgets"), *map(nbformat.v4.new_code_cell, TRUST)]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
-    with opened(page, notebook, "trust.ipynb", tmp_path):
-        page.get_by_role("heading", name="Widgets").first.wait_for()
-        run_all(page)
+    with shown(page, TRUST, tmp_path):
         explorer, reader = (page.locator(".jp-OutputArea-output").nth(k) for k in (0, 1))
         drawn, handles = explorer.locator("img").first, explorer.locator(".noUi-handle")
         for slider in (0, 1):  # threshold, prevalence: the figure follows

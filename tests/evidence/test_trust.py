@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.evidence import tables, trust
+from helpers.evidence import tables, trust, verdicts
 from helpers.evidence.verdicts import interval
 from helpers.training import metrics
 from measure import broken, forgetting, leaks, predictions, runner, shift
@@ -38,7 +38,7 @@ def test_what_a_leak_adds_is_the_difference_of_both_scores():
 
 def test_a_summary_is_the_mean_with_students_interval():
     table = pd.DataFrame({"way": list("aaab"), "seed": [0, 1, 2, 0], "gap": [0.1, 0.2, 0.6, 0.5]})
-    found = trust.summary(table, ["way"], "gap")
+    found = verdicts.summary(table, ["way"], "gap")
     assert tuple(found.loc["a"]) == pytest.approx((3, *interval([0.1, 0.2, 0.6])))
     assert found.loc["b", "seeds"] == 1
     assert np.isnan(found.loc["b", "lo"])
@@ -47,7 +47,7 @@ def test_a_summary_is_the_mean_with_students_interval():
 def test_test_images_widen_a_summary_that_knows_them():
     table = pd.DataFrame({"way": list("aaa"), "gap": [0.1, 0.2, 0.3]})
     wide = table.assign(gap_lo=table["gap"] - 0.1, gap_hi=table["gap"] + 0.1)
-    plain, both = (trust.summary(rows, ["way"], "gap").loc["a"] for rows in (table, wide))
+    plain, both = (verdicts.summary(rows, ["way"], "gap").loc["a"] for rows in (table, wide))
     assert both["mean"] == plain["mean"]
     assert both["hi"] - both["mean"] == pytest.approx(np.hypot(plain["hi"] - plain["mean"], 0.1))
 

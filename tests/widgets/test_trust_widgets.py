@@ -8,8 +8,8 @@ from matplotlib.colors import to_hex
 
 from helpers import plots, widgets
 from helpers.evidence import tables, trust, verdicts
-from helpers.evidence.trust import BROKEN_COLUMNS
-from helpers.plots.trust import CALLS, FAULTS
+from helpers.evidence.trust import BROKEN_COLUMNS, FAULTS
+from helpers.plots.trust import CALLS
 from helpers.training import threshold
 from helpers.widgets import curve_reader
 from measure import broken
@@ -203,7 +203,7 @@ def texts_of(axes) -> list[str]:
 def test_the_name_is_in_the_figure_only_when_asked_for(runs):
     title = FAULTS["no_eval"]["title"]
     assert title not in plots.broken_run(runs, "no_eval").alt
-    shown = plots.broken_run(runs, "no_eval", show_name=True)
+    shown = plots.broken_run(runs, "no_eval", FAULTS["no_eval"]["title"])
     assert title in shown.alt
     assert title in [text.get_text() for text in shown.legends[0].get_texts()]
 
