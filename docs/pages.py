@@ -6,7 +6,6 @@ can be opened from a USB stick. Widgets need a running notebook; what stands bes
 
 from __future__ import annotations
 
-import html
 import re
 import shutil
 import sys
@@ -49,7 +48,8 @@ def build(folder: Path) -> list[Path]:
         }
         target = folder / place.with_suffix(".html")
         target.parent.mkdir(parents=True, exist_ok=True)
-        text = page(place.stem, links, linked(body, place.parent))
+        heading = re.search(r"<h1[^>]*>(.*?)<", body)[1]
+        text = page(heading, links, linked(body, place.parent))
         target.write_text(text, "utf-8")
         pages.append(target)
     for picture in [*ROOT.glob("docs/*.png"), *ROOT.glob("benchmarks/*.png")]:
@@ -90,7 +90,7 @@ def page(title: str, links: dict[str, str], body: str) -> str:
     top = "".join(f'<a href="{address}">{text}</a>' for address, text in links.items())
     style = STYLE + HtmlFormatter().get_style_defs(".highlight")
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}'
         f'</title><meta name="viewport" content="width=device-width"><style>{style}</style></head>'
         f"<body><nav>{top}</nav><main>{body}</main></body></html>\n"
     )
