@@ -114,15 +114,15 @@ CURVES = {"train_loss": ("training loss, nats", 0.69), "val_loss": ("validation 
 
 
 @draws
-def broken_run(runs: pd.DataFrame, fault: str, name: str = "this run") -> Figure:
+def broken_run(runs: pd.DataFrame, fault: str) -> Figure:
     """Draw losses and validation AUC against the epoch, a line per seed, beside a healthy run.
 
     Parameters
     ----------
     runs : data/results/broken_runs.csv.
-    fault : which of them. name : what the legend calls it.
+    fault : which of them; the figure does not name it.
     """
-    looks = {fault: (name, {"color": ACCENT, "marker": "o"}),
+    looks = {fault: ("this run", {"color": ACCENT, "marker": "o"}),
              "none": ("healthy run", {"color": INK, "ls": "--", "lw": 1.8})}  # fmt: skip
     figure, row = layout.panels(3, 4.2, 3.9)
     shown = runs[runs["fault"].isin(looks)].replace(np.inf, np.nan)

@@ -45,4 +45,3 @@ class CurveReader(CourseWidget):
             return
         said = "✔ Right:" if chosen == fault else f"✘ Not “{FAULTS[chosen]['title']}”, but:"
         self.answer.value = ANSWER.format(said=said, **FAULTS[fault])
-        show(self.curves, broken_run(self.runs, fault, FAULTS[fault]["title"]), self.run.label)
