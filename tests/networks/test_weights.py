@@ -198,9 +198,9 @@ def test_the_content_tells_the_format(tmp_path, name):
 def test_a_damaged_file_is_one_clear_sentence(tmp_path, damage, suffix):
     path = tmp_path / f"weights{suffix}"
     if suffix == ".pth":
-        shutil.copy(weights.lite0_file(), path)
+        shutil.copy(weights.lite_file(), path)
     else:
-        stored(weights.lite0_state(), path)
+        stored(weights.lite_state(), path)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2] if damage == "cut" else b"\x07" * 4096)
     with pytest.raises(CourseError, match=r"cannot be read as tensors.*weights=None"):
@@ -315,8 +315,8 @@ def test_cached_torchvision_weights_are_used_without_a_network(tmp_path, monkeyp
 
 
 def test_the_packages_own_names_are_translated_under_a_prefix_too():
-    state = {f"module.{name}": v for name, v in weights.read(weights.lite0_file()).items()}
-    assert weights.timm_names(state).keys() == {f"module.{n}" for n in weights.lite0_state()}
+    state = {f"module.{name}": v for name, v in weights.read(weights.lite_file()).items()}
+    assert weights.timm_names(state).keys() == {f"module.{n}" for n in weights.lite_state()}
     # EfficientNet-B0 has Lite0's layers and more: those have to be found to be too many.
     more = {"_blocks.3._se_reduce.weight": torch.ones(1), "_blocks.17._bn1.bias": torch.ones(1)}
     assert [*weights.timm_names(more)] == ["blocks.2.0._se_reduce.weight", "blocks.6.2.bn2.bias"]

@@ -14,7 +14,7 @@ from helpers import datasets
 from helpers.__main__ import _experiment, _parser, main
 from helpers.errors import CourseError
 from helpers.evidence import tables
-from helpers.networks.weights import lite0_file
+from helpers.networks.weights import lite_file
 from helpers.training import checkpoints, experiments, metrics, predict, recipe, strategies
 from tests.conftest import draw_classes
 
@@ -65,7 +65,7 @@ def test_exported_weights_come_back_as_the_same_network(folder, tmp_path, head, 
 
 def test_weights_of_another_origin_are_no_checkpoint_of_the_course(tmp_path):
     with pytest.raises(CourseError, match=r"not what the course stores.*backbones\.load"):
-        checkpoints.load(lite0_file())
+        checkpoints.load(lite_file())
 
 
 @pytest.mark.parametrize("name", list(strategies.STRATEGIES))
