@@ -20,7 +20,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 def main() -> None:
     """Tidy every notebook; write the last picture tagged ``readme-picture`` beside this file."""
-    for path in sorted(NOTEBOOKS.glob("*.ipynb")):
+    for path in sorted([*NOTEBOOKS.glob("*.ipynb"), *NOTEBOOKS.glob("more/*.ipynb")]):
         notebook = nbformat.read(path, 4)
         for cell in notebook.cells:
             for output in cell.get("outputs", []):

@@ -37,7 +37,8 @@ details { margin: .6rem 0; }
 def build(folder: Path) -> list[Path]:
     """Write all pages into `folder`, as they lie in the course; return them."""
     notebooks, pages = sorted((ROOT / "notebooks").glob("*.ipynb")), []
-    for source in [*notebooks, *(ROOT / name for name in TEXTS)]:
+    more = sorted((ROOT / "notebooks" / "more").glob("*.ipynb"))
+    for source in [*notebooks, *more, *(ROOT / name for name in TEXTS)]:
         place = source.relative_to(ROOT)
         markdown = source.suffix == ".md"
         body = markdown2html(source.read_text("utf-8")) if markdown else of_notebook(source)

@@ -17,6 +17,7 @@ from measure import (
     gallery,
     gray,
     leaks,
+    medical,
     predictions,
     probes,
     races,
@@ -40,6 +41,7 @@ TABLES: dict[str, runner.Table] = {
     "shift": shift.TABLE,
     "forgetting": forgetting.TABLE,
     "broken": broken.TABLE,
+    "medical": medical.TABLE,
 }
 WHOLE = {"gallery": gallery, "races": races}  # made in one go
 

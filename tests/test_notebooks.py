@@ -17,7 +17,7 @@ EXERCISE = re.compile(r"^\*\*Exercise (\d+)\*\* \((\d+) min, (●○○|●●�
 HINT = re.compile(r"<details><summary>Hint (\d)</summary>\n\n(.+?)\n</details>", re.DOTALL)
 SOLUTION = {"jupyter": {"outputs_hidden": True, "source_hidden": True}, "tags": ["solution"]}
 UNREAD = {"strategies_replaced.csv"}  # the one table of data/results/ that no notebook draws
-NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = [ROOT / name for name in script(ROOT / "course.py").notebook_files()]
 IGNORED_CELLS = 1  # cells in the whole course whose output nbval does not compare
 
 

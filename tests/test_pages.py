@@ -19,8 +19,9 @@ def site(tmp_path_factory) -> Path:
 
 
 def test_every_notebook_has_a_page_with_its_pictures_and_folded_solutions(site):
-    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
-        text = (site / "notebooks" / f"{notebook.stem}.html").read_text("utf-8")
+    for name in script(ROOT / "course.py").notebook_files():
+        notebook = ROOT / name
+        text = (site / name).with_suffix(".html").read_text("utf-8")
         source = notebook.read_text("utf-8")
         assert text.count("<summary>Solution</summary>") == source.count('"solution"')
         pictures = re.findall(r"<img[^>]*>", text)

@@ -12,6 +12,7 @@ from helpers.datasets.medmnist import MEDMNIST
 from helpers.evidence.tables import COLUMNS
 from helpers.networks import backbones
 from helpers.training import strategies
+from tests.conftest import script
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -19,8 +20,8 @@ DATA = (ROOT / "data" / "README.md").read_text()
 
 
 def test_every_notebook_is_on_the_map_and_every_link_leads_somewhere():
-    for path in (ROOT / "notebooks").glob("*.ipynb"):
-        assert f"(notebooks/{path.name})" in README
+    for name in script(ROOT / "course.py").notebook_files():
+        assert f"({name})" in README
     for link in re.findall(r"\]\(([^)#]+)\)", README):
         assert link.startswith("http") or (ROOT / link).exists(), link
 

