@@ -196,8 +196,8 @@ def pytest(environment: Environment, words: list[str]) -> int:
 
 def notebook_files() -> list[str]:
     """Return the notebooks, in order; those in more/ come last."""
-    found = [sorted(ROOT.glob(f"notebooks/{where}*.ipynb")) for where in ("", "more/")]
-    return [path.relative_to(ROOT).as_posix() for path in sum(found, [])]
+    found = [*sorted(ROOT.glob("notebooks/*.ipynb")), *sorted(ROOT.glob("notebooks/more/*.ipynb"))]
+    return [path.relative_to(ROOT).as_posix() for path in found]
 
 
 def notebooks(environment: Environment, rest: list[str]) -> int:
