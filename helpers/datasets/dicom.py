@@ -20,16 +20,15 @@ import contextlib
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+from pydicom import Dataset, dcmread
+from pydicom.datadict import dictionary_VR, keyword_for_tag
+from pydicom.pixels import apply_windowing, get_decoder, pixel_array
 
 from helpers import files
 from helpers.datasets.problems import Problem
-
-if TYPE_CHECKING:
-    from pydicom import Dataset
 
 FACTS = json.loads(files.resource("dicom.json").read_text("utf-8"))
 
@@ -52,13 +51,9 @@ def header(file: Path, *, pixels: bool = True) -> Dataset:
 
     Raises
     ------
-    ImportError
-        When pydicom is not installed.
     Exception
         Whatever pydicom raises on a damaged file, which may quote from it.
     """
-    from pydicom import dcmread
-
     found = dcmread(file, stop_before_pixels=not pixels, specific_tags=FACTS["read"])
     for name in identifying(found.file_meta):
         del found.file_meta[name]
@@ -81,8 +76,6 @@ def unit(header: Dataset) -> np.ndarray:
     Exception
         Whatever pydicom raises on a header that contradicts itself, which may quote from it.
     """
-    from pydicom.pixels import apply_windowing, pixel_array
-
     stored, bits = pixel_array(header, index=0), header.BitsStored
     ends = np.array([0, 2.0**bits - 1]) - (2.0 ** (bits - 1) if header.PixelRepresentation else 0)
     odd = stored.ndim != 2 or header.get("HighBit", bits - 1) != bits - 1
@@ -155,8 +148,6 @@ def identifying(header: Dataset) -> list[str]:
     ----------
     header : all of it, as ``pydicom.dcmread(file, stop_before_pixels=True)`` returns it.
     """
-    from pydicom.datadict import dictionary_VR, keyword_for_tag
-
     found = set(identifying(header.file_meta)) if hasattr(header, "file_meta") else set()
     for tag in list(header.keys()):  # to iterate over the header would decode every value
         keyword = "" if tag.is_private else keyword_for_tag(tag)
@@ -177,11 +168,7 @@ def _problem(file: Path, kind: str, *facts: object) -> Problem:
 def _refusal(file: Path, error: Exception, header: Dataset | None) -> Problem:
     if isinstance(error, Problem):
         return error
-    if isinstance(error, ImportError):
-        return _problem(file, "needs pydicom")
     with contextlib.suppress(Exception):  # of no header, or one that says nonsense
-        from pydicom.pixels import get_decoder
-
         decoder = get_decoder(header.file_meta.TransferSyntaxUID)
         # The others call themselves able to read JPEG of 12 bits, and read 8.
         only_8 = "12Bit" in decoder.UID.keyword and "pylibjpeg" not in decoder.available_plugins

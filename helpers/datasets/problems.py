@@ -21,7 +21,7 @@ DICOM_SUFFIXES = {".dcm", ".dicom"}
 # Kinds of files of which there are no pixels: of "planar or signed" Pillow makes noise, no good
 # even for an overview.
 LOST = ("cannot be read", "may not be read", "planar or signed", "no pixels", "colour DICOM",
-        "needs pydicom", "needs a decoder")  # fmt: skip
+        "needs a decoder")  # fmt: skip
 
 WINDOW = (
     "import numpy as np; from PIL import Image; {}; "
@@ -38,7 +38,7 @@ class Problem(CourseError):
     kind : ``"cannot be read"``, ``"may not be read"``, ``"planar or signed"`` (more than 8 bits
         in planes, or signed values), ``"more than 8 bits"``, ``"more channels"``,
         ``"transparent pixels"`` or ``"several pages"``; of DICOM files also ``"no pixels"``,
-        ``"colour DICOM"``, ``"needs pydicom"`` or ``"needs a decoder"``.
+        ``"colour DICOM"`` or ``"needs a decoder"``.
     """
 
     def __init__(self, file: Path, kind: str, sentence: str) -> None:
