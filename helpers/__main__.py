@@ -13,7 +13,7 @@ from helpers import advise, files
 from helpers.datasets import default_name
 from helpers.errors import CourseError
 from helpers.evidence import grid, tables
-from helpers.networks import backbones
+from helpers.networks import backbones, medical
 from helpers.networks.gray import METHODS
 from helpers.training import checkpoints, devices, experiments, recipe
 from helpers.training.strategies import POLICIES, STRATEGIES, by_name
@@ -50,7 +50,10 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--last", type=int, help="partial_finetune: how many of the last stages train (2)")
     add("--head", choices=list(backbones.HEADS), default="linear", help="%(default)s")
     add("--batchnorm", choices=POLICIES, help="(the strategy's own)")
-    add("--backbone", default="efficientnet_lite0", help=", ".join(backbones.LAYOUTS))
+    add("--backbone", default="efficientnet_lite0",
+        help=f"{', '.join(backbones.LAYOUTS)}, or medical: {', '.join(medical.CHECKPOINTS)}",
+    )  # fmt: skip
+    add("--accept-terms", action="store_true", help="of a medical backbone; shown without")
     add("--weights", default="imagenet", help="imagenet, a torchvision version, or a file")
     add("--gray", choices=[*METHODS, "replicate"], default="sum", help="gray stem (%(default)s)")
     add("--n", type=int, help="training images (all)")
@@ -133,6 +136,7 @@ def _experiment(arguments: argparse.Namespace) -> experiments.Experiment:
     strategy = by_name(arguments.strategy, head=arguments.head, **options)
     given = {name: getattr(arguments, name) for name in DATASET_OPTIONS}
     weights = {"weights": arguments.weights} if strategy.pretrained else {}
+    terms = {"accept_terms": True} if arguments.accept_terms else {}
     return experiments.Experiment(
         strategy=strategy, dataset=arguments.dataset, n_train=arguments.n,
         backbone=arguments.backbone, image_size=arguments.size, seed=arguments.seed,
@@ -140,7 +144,7 @@ def _experiment(arguments: argparse.Namespace) -> experiments.Experiment:
             epochs=arguments.epochs, batch_size=arguments.batch_size, patience=arguments.patience
         ),
         dataset_options={name: value for name, value in given.items() if value is not None},
-        model_options={"gray": arguments.gray, **weights},
+        model_options={"gray": arguments.gray, **weights, **terms},
     )  # fmt: skip
 
 

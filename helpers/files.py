@@ -17,10 +17,13 @@ from typing import BinaryIO
 
 import numpy as np
 import platformdirs
+import pooch
+from requests.exceptions import RequestException
 
 from helpers.errors import CourseError
 
 CHECKSUM = 4  # bytes of CRC-32 behind a stored array
+RETRIES = 3  # of a download
 
 READ: dict[str, str] = {}  # what this process read of data/: name -> `digest` of its content
 
@@ -196,6 +199,45 @@ def write_text(target: Path, text: str) -> None:
     """Write a text as UTF-8, whole or not at all; raises a `CourseError` where it cannot be."""
     with writing(target), atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def fetch(name: str, url: str, checksum: str | None = None) -> Path:
+    """Return the path of a downloaded file; it is whole, and has its checksum, or is not there.
+
+    Parameters
+    ----------
+    name : of the file among the downloads. checksum : such as ``"md5:..."``; None: not known.
+
+    Raises
+    ------
+    CourseError
+        When the file cannot be had, with what to do by hand.
+    """
+    target = folder("downloads", name)
+    store = pooch.create(path=target.parent, base_url="", registry={name: checksum},
+                         urls={name: url}, retry_if_failed=RETRIES)  # fmt: skip
+    try:
+        return Path(store.fetch(name, downloader=pooch.HTTPDownloader(progressbar=True)))
+    except (RequestException, ValueError) as error:
+        answer = getattr(error, "response", None)
+        if answer is not None:
+            reason = f"the server answered {answer.status_code}"
+        elif isinstance(error, RequestException):
+            reason = "there is no connection to the server, or it broke"
+        else:
+            reason = f"{RETRIES + 1} times it arrived damaged (with another checksum)"
+        if target.exists():  # had it been good, there would have been no download
+            target.unlink()
+            reason += f"; the file that lay at {target} was damaged, too, and has been removed"
+        raise CourseError(
+            f"{name} could not be downloaded: {reason}. Try again later, or get {url} in a "
+            f"browser and put it at {target}."
+        ) from error
+    except OSError as error:
+        raise CourseError(
+            f"{name} could not be written to {target.parent} ({error}). Make room there or "
+            "set COURSE_CACHE to another folder."
+        ) from error
 
 
 def digest(*things: object) -> str:

@@ -8,7 +8,10 @@ import copy
 import importlib.util
 import os
 import socket
+import threading
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 
@@ -58,6 +61,45 @@ def private_cache(tmp_path, monkeypatch):
     """An empty cache folder of this test's own."""
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@dataclass
+class Mirror:
+    """What a local server answers, one entry of `answers` per request, the last for ever."""
+
+    url: str
+    answers: list[tuple[int, bytes, int]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+
+    def serve(self, content: bytes, status: int = 200, missing: int = 0) -> None:
+        """Answer with `content`, whose last `missing` bytes are announced but never sent."""
+        self.answers.append((status, content, missing))
+
+
+@pytest.fixture
+def mirror(monkeypatch) -> Iterator[Mirror]:
+    """Run a server on this machine that the downloads are pointed to."""
+    monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            here.paths.append(self.path)
+            status, content, missing = here.answers[0]
+            del here.answers[: len(here.answers) > 1]
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content[: len(content) - missing])
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    here = Mirror(f"http://127.0.0.1:{server.server_port}")
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield here
+    server.shutdown()
+    server.server_close()
 
 
 def make_split(n: int, size: int = 32, channels: int = 1, classes: int = 2, seed: int = 0) -> Split:

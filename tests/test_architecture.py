@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MODULES = sorted([*(ROOT / "helpers").rglob("*.py"), *(ROOT / "measure").rglob("*.py")])
 LONGEST_FILE, LONGEST_FUNCTION = 350, 60  # lines; of a function without its docstring
-LONGER_FILES = {"advise.py": 450}  # a room of one file
+LONGER_FILES = {"advise.py": 450, "files.py": 390}  # rooms of one file
 
 # A room may import from rooms on floors below its own.
 FLOORS = (
@@ -28,7 +28,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 # Code lines (no docstrings, comments, blank lines) that a room may have. An issue may raise one.
 CEILINGS = {
-    "errors": 20, "files": 190, "plots": 1260, "datasets": 1364, "networks": 500, "training": 1040,
+    "errors": 20, "files": 215, "plots": 1260, "datasets": 1364, "networks": 745, "training": 1040,
     "inspection": 630, "evidence": 1075, "practice": 775, "widgets": 422, "lab": 1800, "advise":
     320, "__main__": 160, "measure": 1290,
 }  # fmt: skip

@@ -229,3 +229,27 @@ def test_what_is_read_of_the_courses_own_data_is_noted(monkeypatch, tmp_path):
         "a user's own files are nobody's business"
     )
     assert files.READ["medmnist.json"] == files.digest(files.resource("medmnist.json").read_bytes())
+
+
+def test_a_download_without_a_known_checksum_is_kept_as_it_came(mirror, private_cache):
+    mirror.serve(b"content")
+    for _ in range(2):
+        path = files.fetch("net.pt", f"{mirror.url}/net.pt")
+    assert path == private_cache / "downloads" / "net.pt"
+    assert path.read_bytes() == b"content"
+    assert mirror.paths == ["/net.pt"]
+
+
+def test_a_disk_that_fills_up_during_a_download_leaves_a_sentence_and_no_half_file(
+    mirror, private_cache
+):
+    resource = pytest.importorskip("resource", reason="this system cannot limit a file's size")
+    mirror.serve(b"much" * 500_000)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        with pytest.raises(CourseError, match=r"net\.pt could not be written to .*Make room"):
+            files.fetch("net.pt", f"{mirror.url}/net.pt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list((private_cache / "downloads").iterdir()) == []

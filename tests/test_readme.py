@@ -10,7 +10,7 @@ from benchmarks import install
 from helpers.__main__ import _parser
 from helpers.datasets.medmnist import MEDMNIST
 from helpers.evidence.tables import COLUMNS
-from helpers.networks import backbones
+from helpers.networks import backbones, medical
 from helpers.training import strategies
 from tests.conftest import script
 
@@ -57,6 +57,10 @@ def test_columns_of_the_results_are_documented():
 def test_readme_names_the_weights_and_their_terms():
     words = README.lower().replace("-", "")
     assert all(name.replace("_", "") in words.replace(" ", "") for name in backbones.LAYOUTS)
+
+
+def test_readme_names_every_medical_checkpoint():
+    assert all(f"`{name}`" in README for name in medical.CHECKPOINTS)
 
 
 def test_the_page_on_installing_shows_what_was_measured():

@@ -11,15 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pooch
 from PIL import Image
-from requests.exceptions import RequestException
 
 from helpers import files
 from helpers.datasets.dataset import Card, Dataset, Split
 from helpers.errors import CourseError, unknown_name
 
-RETRIES = 3
 PARTS = ("train", "val", "test")
 
 
@@ -68,47 +65,6 @@ def load_medmnist(name: str, *, size: int = 128, base_url: str | None = None) ->
     return Dataset(_card(key, info, size), **_splits(key, info, size, base_url or BASE_URL))
 
 
-def fetch(file_name: str, md5: str, base_url: str) -> Path:
-    """Return the path of a downloaded file with the right MD5; none other stays at that path.
-
-    Raises
-    ------
-    CourseError
-        When the file cannot be had, with what to do by hand.
-    """
-    target = files.folder("downloads", file_name)
-    url = f"{base_url.rstrip('/')}/{file_name}?download=1"
-    store = pooch.create(
-        path=target.parent,
-        base_url="",
-        registry={file_name: f"md5:{md5}"},
-        urls={file_name: url},
-        retry_if_failed=RETRIES,
-    )
-    try:
-        return Path(store.fetch(file_name, downloader=pooch.HTTPDownloader(progressbar=True)))
-    except (RequestException, ValueError) as error:
-        answer = getattr(error, "response", None)
-        if answer is not None:
-            reason = f"the server answered {answer.status_code}"
-        elif isinstance(error, RequestException):
-            reason = "there is no connection to the server, or it broke"
-        else:
-            reason = f"{RETRIES + 1} times it arrived damaged (its MD5 is not the published one)"
-        if target.exists():  # had it been good, there would have been no download
-            target.unlink()
-            reason += f"; the file that lay at {target} was damaged, too, and has been removed"
-        raise CourseError(
-            f"{file_name} could not be downloaded: {reason}. Try again later, or get {url} in a "
-            f"browser and put it at {target}."
-        ) from error
-    except OSError as error:
-        raise CourseError(
-            f"{file_name} could not be written to {target.parent} ({error}). Make room there or "
-            "set COURSE_CACHE to another folder."
-        ) from error
-
-
 def _splits(name: str, info: Mapping, size: int, base_url: str) -> dict[str, Split]:
     """Return the three parts, unpacked once into the cache and memory-mapped.
 
@@ -121,7 +77,8 @@ def _splits(name: str, info: Mapping, size: int, base_url: str) -> dict[str, Spl
 
     @functools.cache
     def archive() -> Path:
-        return fetch(f"{stem}.npz", md5, base_url)
+        url = f"{base_url.rstrip('/')}/{stem}.npz?download=1"
+        return files.fetch(f"{stem}.npz", url, f"md5:{md5}")
 
     def unpack(key: str) -> np.ndarray:
         try:

@@ -19,16 +19,20 @@ from torch import Tensor, nn
 
 from helpers import files
 from helpers.errors import CourseError, unknown_name
+from helpers.networks import medical
 from helpers.networks import weights as weight_files
 from helpers.networks.depthwise import quicken
-from helpers.networks.gray import adapt
+from helpers.networks.gray import adapt, first_conv
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the parts of a network stand, by module path, in the order in which they run."""
+    """Where the parts of a network stand, by module path, in the order in which they run.
+
+    `contract` is what a medical checkpoint has to be shown; other networks take any image.
+    """
 
     stem: tuple[str, ...]
     stages: tuple[tuple[str, ...], ...]
@@ -37,6 +41,7 @@ class Layout:
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
     weights: str = "IMAGENET1K_V1"
+    contract: medical.Contract | None = None
 
 
 RESNET = Layout(
@@ -66,6 +71,7 @@ class Backbone(nn.Module):
     The network itself is `net`, with its own names, so its checkpoints fit the original library.
     Input: ``(N, C, H, W)``, uint8 0..255 or float 0..1; it is normalised here, in the first step,
     so that data stay uint8. Gray images given to a colour stem are replicated to three channels.
+    A medical checkpoint refuses images that its contract does not fit.
 
     Attributes
     ----------
@@ -123,7 +129,7 @@ class Backbone(nn.Module):
     @property
     def stem_conv(self) -> nn.Conv2d:
         """The convolution that sees the image."""
-        return self.net.get_submodule(self.layout.stem[0])
+        return first_conv(self.net)[1]
 
     # A method, no setter: nn.Module registers an assigned module before a property can see it.
     def replace_head(self, head: nn.Module) -> None:
@@ -133,10 +139,19 @@ class Backbone(nn.Module):
     @property
     def n_features(self) -> int:
         """Width of the pooled features, that is, the input of the head."""
-        return next(m.in_features for m in self.head.modules() if isinstance(m, nn.Linear))
+        return next(m.in_features for m in self.head.modules() if hasattr(m, "in_features"))
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Return float images, normalised as the weights expect; replicate gray if need be."""
+        """Return float images, normalised as the weights expect; replicate gray if need be.
+
+        Raises
+        ------
+        CourseError
+            For a medical checkpoint, when the images are not what it was trained with
+            (`helpers.networks.medical.Contract`).
+        """
+        if self.layout.contract:
+            images = self.layout.contract.prepared(images, self.mean.shape[1])
         if not images.is_floating_point():
             images = images.float() / 255
         images = (images - self.mean) / self.std  # a gray image broadcasts to (N, 3, H, W) here
@@ -178,57 +193,78 @@ class Backbone(nn.Module):
 def load(
     name: str = "efficientnet_lite0",
     *,
-    channels: int = 3,
+    channels: int | None = None,
     weights: str | Path | None = "imagenet",
     gray: str = "sum",
+    accept_terms: bool = False,
 ) -> Backbone:
-    """Load a backbone with its ImageNet head.
+    """Load a backbone with its ImageNet head, or a medical checkpoint without a head.
 
     Parameters
     ----------
     name : ``"efficientnet_lite0"`` (weights installed with the course), ``"efficientnet_lite1"``
         or ``"efficientnet_lite2"`` (weights in packages of their own), ``"resnet18"`` or
-        ``"resnet50"`` (weights from torchvision's cache, or downloaded).
-    channels : 3, or 1 for gray images; then the stem is adapted by `gray`.
-    weights : ``"imagenet"``; None for a random start; a torchvision version such as
-        ``"IMAGENET1K_V2"``; or the path of a weights file of the same network, whatever its name
-        (`helpers.networks.weights.fill` says what it may hold). When its head is another one, the
-        head starts at random, with a warning. A stem for gray images in it is taken as it is
-        when `channels` is 1 and `gray` is ``"sum"``.
+        ``"resnet50"`` (weights from torchvision's cache, or downloaded); or a checkpoint of
+        `helpers.networks.medical`, such as ``"chexpert"``, whose ``card(name)`` says what it is.
+    channels : 3, or 1 for gray images; then a colour stem is adapted by `gray`. None: as the
+        weights were trained.
+    weights : ``"imagenet"`` (of a medical checkpoint: the published file); None for a random
+        start; a torchvision version such as ``"IMAGENET1K_V2"``; or the path of a weights file of
+        the same network, whatever its name (`helpers.networks.weights.fill` says what it may
+        hold). When its head is another one, the head starts at random, with a warning. A stem for
+        gray images in it is taken as it is when `channels` is 1 and `gray` is ``"sum"``.
     gray : ``"sum"``, ``"mean"``, ``"random"`` (see `helpers.networks.gray.gray_stem`), or
         ``"replicate"``: keep the colour stem and show it the gray image three times.
+    accept_terms : of a medical checkpoint's weights (`helpers.networks.medical.find`).
 
     Raises
     ------
     CourseError
-        For an unknown name, a wrong number of channels, or weights that are missing, damaged or
-        of another network.
+        For an unknown name, a wrong number of channels, terms that are not accepted, or weights
+        that are missing, damaged or of another network.
     """
-    if name not in LAYOUTS:
-        raise unknown_name("backbone", name, LAYOUTS)
-    if channels not in (1, 3):
+    if name not in LAYOUTS and name not in medical.CHECKPOINTS:
+        raise medical.unknown(name, [*LAYOUTS, *medical.CHECKPOINTS])
+    if channels not in (1, 3, None):
         raise CourseError(f"channels must be 1 (gray) or 3 (colour), not {channels!r}.")
-    layout = LAYOUTS[name]
-    if layout is LITE:
-        model = Backbone(name, quicken(timm.create_model(f"tf_{name}")), layout)
-    else:
-        model = Backbone(name, torchvision.models.get_model(name), layout)
+    model = _bare(name, channels)
+    if model.stem_conv.in_channels == 1 and gray == "sum":
+        gray = "replicate"  # that is, nothing is left to be summed
     if weights is not None:
-        state, origin, own_head = _find(name, layout.weights if weights == "imagenet" else weights)
-        kernels = f".{layout.stem[0]}.weight"
+        if model.layout.contract:
+            state, origin, own_head = *medical.state(model.net, name, weights, accept_terms), None
+        else:
+            state, origin, own_head = _find(model, weights)
+        kernels = f".{model.layout.stem[0]}.weight"
         seen = {tensor.shape[1:2] for key, tensor in state.items() if f".{key}".endswith(kernels)}
         if channels == 1 and gray == "sum" and (1,) in seen:
             adapt(model)
-            gray = "replicate"  # that is, nothing is left to be summed
+            gray = "replicate"
         weight_files.fill(model.net, state, origin, own_head)
     if channels == 1 and gray != "replicate":
         adapt(model, gray)
     return model.to(memory_format=torch.channels_last)
 
 
-def _find(name: str, weights: str | Path) -> tuple[dict[str, Tensor], str, str | None]:
+def _bare(name: str, channels: int | None) -> Backbone:
+    """Return a network with random weights, as wide in front as its weights were trained."""
+    if name in medical.CHECKPOINTS:
+        contract, architecture = medical.contract(name), medical.CHECKPOINTS[name]["architecture"]
+        contract.check_channels(channels or max(contract.takes))
+        net = timm.create_model(architecture, in_chans=max(contract.takes))
+        layout = Layout(**medical.LAYOUTS[architecture], contract=contract, mean=contract.mean,
+                        std=contract.std)  # fmt: skip
+        net.set_submodule(layout.head, medical.Headless(name, net.num_features))
+        return Backbone(name, net, layout)
+    if LAYOUTS[name] is LITE:
+        return Backbone(name, quicken(timm.create_model(f"tf_{name}")), LITE)
+    return Backbone(name, torchvision.models.get_model(name), LAYOUTS[name])
+
+
+def _find(model: Backbone, weights: str | Path) -> tuple[dict[str, Tensor], str, str | None]:
     """Return tensors, the words for where they are from, and the head that they may lack."""
-    layout = LAYOUTS[name]
+    name, layout = model.name, model.layout
+    weights = layout.weights if weights == "imagenet" else weights
     known = [layout.weights] if layout is LITE else weight_files.torchvision_versions(name)
     if weights == "package" and layout is LITE:
         package = weight_files.lite_package(name)

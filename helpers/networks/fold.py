@@ -13,14 +13,15 @@ from helpers.networks.backbones import Backbone
 
 
 def folded(model: Backbone) -> Backbone:
-    """Return a copy of `model` in eval mode, without its BatchNorm layers, for inference.
+    """Return a copy of `model` in eval mode, with few or no BatchNorm layers, for inference.
 
     In eval mode BatchNorm multiplies and adds constants, so it can be written into the weights
     and the bias of the convolution it follows (Jacob et al. 2018, section 3.2). That saves one
     pass over every activation. The outputs agree to float tolerance.
 
-    Every BatchNorm must be the next child of its module after its convolution, as in the networks
-    of `helpers.networks.backbones` (tested for each).
+    A BatchNorm is taken for that of the convolution which is the child before it, as is right for
+    the networks of `helpers.networks.backbones` (tested for each). One that stands in front of its
+    convolution, as half of DenseNet's do, stays.
     """
     quick = copy.deepcopy(model).eval().requires_grad_(False)
     for parent in list(quick.net.modules()):

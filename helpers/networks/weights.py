@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import io
+import pickle
 import re
 import warnings
 import zipfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
+from types import SimpleNamespace
 from urllib.error import URLError
 
 import torch
@@ -93,12 +96,17 @@ def checksum(tensors: Mapping[str, Tensor], facts: Mapping[str, str]) -> str:
     return files.digest(*parts)
 
 
-def content(path: Path) -> object:
+def content(path: Path, reader: SimpleNamespace | None = None, inside: str = "") -> object:
     """Return what ``torch.save`` wrote, or the tensors of a safetensors file by name.
 
     What the file begins with tells which of the two it is, not its name. No code in it is run, and
     flipped bits are found: a zip file has a checksum for each of its parts, though ``torch.load``
     does not look at them. Whoever switched them off (``set_crc32_options``) has zeros there.
+
+    Parameters
+    ----------
+    reader : of `helpers.networks.unpickle`, where the file may hold more than tensors.
+    inside : the name of the file to read, when `path` is an archive that holds it.
 
     Raises
     ------
@@ -114,16 +122,22 @@ def content(path: Path) -> object:
             archive = zipfile.ZipFile(file)
             if any(part.CRC for part in archive.infolist()) and archive.testzip():
                 raise zipfile.BadZipFile("a checksum is wrong")
+            names = [PurePath(part).name for part in archive.namelist()]
+            if "constants.pkl" in names:  # which torch would hand to its compiler
+                raise pickle.UnpicklingError("TorchScript")
+            if inside in names:
+                file = io.BytesIO(archive.read(archive.namelist()[names.index(inside)]))
         file.seek(0)
         # Not the path: of one that ends in .safetensors torch believes that it is one.
-        return torch.load(file, map_location="cpu", weights_only=True)
+        options = {"pickle_module": reader} if reader else {}
+        return torch.load(file, map_location="cpu", weights_only=not reader, **options)
 
 
-def read(path: Path | str) -> dict[str, Tensor]:
+def read(path: Path | str, **options) -> dict[str, Tensor]:
     """Read the tensors of a safetensors or PyTorch file; never unpickles code.
 
     Mappings in mappings come back flat: ``{"epoch": 3, "state_dict": {"fc.bias": ...}}`` as
-    ``{"state_dict.fc.bias": ...}``.
+    ``{"state_dict.fc.bias": ...}``. `options` go to `content`.
 
     Raises
     ------
@@ -132,7 +146,9 @@ def read(path: Path | str) -> dict[str, Tensor]:
     """
     path = files.expanded(path)
     try:
-        tensors = dict(_tensors(content(path)))
+        tensors = dict(_tensors(content(path, **options)))
+    except CourseError as error:
+        raise CourseError(f"{path}: {error}") from error
     except Exception as error:  # the readers raise a dozen different types for a damaged file
         if getattr(error, "filename", None):  # that it cannot be opened; a seek names no file
             raise CourseError(f"There is no weights file to read: {error}. Check it.") from error
@@ -168,6 +184,12 @@ def _refusal(path: Path, error: str) -> CourseError:
             f"({found[1] or found[0]}), and reading that could run code. Where it was made, "
             "save its state_dict alone with torch.save, and give that file."
         )
+    with path.open("rb") as file:
+        if file.read(512).lstrip()[:1] == b"<":
+            return CourseError(
+                f"{path} is a web page, not weights: a server answered with a page (to log in, to "
+                "confirm, an error). Delete it, and fetch the file in a browser."
+            )
     return CourseError(
         f"The weights file {path} cannot be read as tensors: it is damaged or no weights file. "
         "Fetch or save it again, or pass weights=None for a random start."

@@ -16,7 +16,7 @@ from helpers.training.recipe import Recipe, Run
 from helpers.training.strategies import Strategy
 
 USUAL = {("split", "random"), ("threshold", 0.5), ("gray", "sum"), ("weights", "imagenet"),
-         ("fit", "crop")}  # fmt: skip
+         ("fit", "crop"), ("accept_terms", True)}  # fmt: skip
 
 
 @dataclass(frozen=True)

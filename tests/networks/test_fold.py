@@ -5,18 +5,7 @@ from torch import nn
 from helpers.networks import backbones
 from helpers.networks.fold import folded
 from tests.conftest import tiny_backbone, unchanged
-
-
-def shaken(model):
-    """Give BatchNorm statistics and scales that differ from 0 and 1, or folding could not fail."""
-    torch.manual_seed(0)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.uniform_(-0.5, 0.5)
-            module.running_var.uniform_(0.5, 2)
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.uniform_(module.bias, -0.5, 0.5)
-    return model
+from tests.networks.shaken import shaken
 
 
 @pytest.mark.parametrize("name", [*backbones.LAYOUTS, "tiny"])
@@ -28,6 +17,20 @@ def test_it_is_the_same_function_without_batchnorm(name):
     images = torch.rand(2, 1, 64, 64)
     with torch.inference_mode():
         for stop in (model.part_names[1], model.part_names[-2], "head"):
+            expected, found = model(images, stop=stop), quick(images, stop=stop)
+            scale = expected.abs().max()
+            assert torch.allclose(expected / scale, found / scale, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["chexpert", "radimagenet_inception_v3"])
+def test_a_batchnorm_in_front_of_its_convolution_stays_and_the_function_is_the_same(name):
+    model = shaken(backbones.load(name, channels=1, weights=None)).eval()
+    quick = folded(model)
+    norms = [sum(isinstance(m, nn.BatchNorm2d) for m in net.modules()) for net in (model, quick)]
+    assert norms == ([121, 62] if name == "chexpert" else [94, 0])
+    images = torch.rand(2, 1, 96, 96)
+    with torch.inference_mode():
+        for stop in (model.part_names[0], model.part_names[-2]):
             expected, found = model(images, stop=stop), quick(images, stop=stop)
             scale = expected.abs().max()
             assert torch.allclose(expected / scale, found / scale, atol=1e-4)
