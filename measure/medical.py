@@ -86,11 +86,11 @@ def source_weights(name: str, seed: int, target: Dataset) -> Path:
 
 def experiments_of(cell: Cell, target: Dataset) -> dict[str, Experiment]:
     """Return what is trained in a cell: ``"frozen"``, feature extraction, and ``"tuned"``."""
-    full = strategies.scratch() if cell.start == "random" else strategies.full_finetune()
-    ways = {"frozen": strategies.feature_extraction(), "tuned": full}
+    tuned = strategies.scratch() if cell.start == "random" else strategies.partial_finetune()
+    ways = {"frozen": strategies.feature_extraction(), "tuned": tuned}
     backbone, options = grid.BACKBONE, {}
     if cell.question == "network":
-        ways["tuned"], backbone = strategies.partial_finetune(), cell.start
+        backbone = cell.start
     elif cell.start in ("pneumonia", "solar"):
         options = {"weights": source_weights(cell.start, cell.seed, target)}
     elif cell.start == "random":
