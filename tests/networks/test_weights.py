@@ -224,7 +224,7 @@ def test_what_is_no_weights_file_is_said(tmp_path, content):
 
 def test_a_web_page_saved_as_weights_is_said_to_be_one(tmp_path):
     (tmp_path / "net").write_bytes(b"<!DOCTYPE html>" * 9)
-    with pytest.raises(CourseError, match="is a web page, not weights.*in a browser"):
+    with pytest.raises(CourseError, match=r"is a web page, not weights.*in a browser"):
         weights.read(tmp_path / "net")
 
 
