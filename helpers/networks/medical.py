@@ -72,7 +72,7 @@ class Contract:
             )
 
     def prepared(self, images: Tensor, channels: int) -> Tensor:
-        """Return images ``(N, C, H, W)`` as floats in 0..1, stretched where the contract says so.
+        """Return images ``(N, C, H, W)``, as floats stretched to 0..1 where the contract says so.
 
         Parameters
         ----------
@@ -86,8 +86,6 @@ class Contract:
             size is a warning, once.
         """
         self._check_shape(tuple(images.shape), (1,) if channels == 1 else self.takes)
-        if images.dtype == torch.uint8:
-            images = images.float() / 255
         self._check_values(images)
         if self.stretch:
             low, high = (f(images, (1, 2, 3), keepdim=True) for f in (torch.amin, torch.amax))
@@ -113,13 +111,14 @@ class Contract:
             )
 
     def _check_values(self, images: Tensor) -> None:
-        low, high = (float(value) for value in images.detach().aminmax())
-        if not (images.is_floating_point() and low >= -OVER and high <= 1 + OVER):
-            raise CourseError(
-                f"{self.name} takes uint8 0..255 or float 0..1, and itself brings them to its "
-                f"range ({self.range}); these are {images.dtype}, {low:.4g} to {high:.4g}. "
-                "Give the images from before any normalisation, or scaled to 0..1."
-            )
+        if images.dtype != torch.uint8:
+            low, high = (float(value) for value in images.detach().aminmax())
+            if not (images.is_floating_point() and low >= -OVER and high <= 1 + OVER):
+                raise CourseError(
+                    f"{self.name} takes uint8 0..255 or float 0..1, and itself brings them to its "
+                    f"range ({self.range}); these are {images.dtype}, {low:.4g} to {high:.4g}. "
+                    "Give the images from before any normalisation, or scaled to 0..1."
+                )
         if 1 in self.takes and (images != images[:, :1]).any():
             raise CourseError(
                 f"{self.name} was trained on gray images, but the channels of these differ. "

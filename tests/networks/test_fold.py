@@ -22,6 +22,7 @@ def test_it_is_the_same_function_without_batchnorm(name):
             assert torch.allclose(expected / scale, found / scale, atol=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore:.*was trained at")
 @pytest.mark.parametrize("name", ["chexpert", "radimagenet_inception_v3"])
 def test_a_batchnorm_in_front_of_its_convolution_stays_and_the_function_is_the_same(name):
     model = shaken(backbones.load(name, channels=1, weights=None)).eval()

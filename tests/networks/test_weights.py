@@ -211,6 +211,7 @@ def test_a_damaged_file_is_one_clear_sentence(tmp_path, damage, suffix):
     "content",
     [
         b"",
+        b"\x80\x02" + b"text" * 9,
         b"PK\3\4" + b"\0" * 99,
         b"PK\3\4PK\5\6" + b"\0" * 9 + b"\1" + b"\0" * 8,  # its directory would begin before it
     ],
@@ -218,6 +219,12 @@ def test_a_damaged_file_is_one_clear_sentence(tmp_path, damage, suffix):
 def test_what_is_no_weights_file_is_said(tmp_path, content):
     (tmp_path / "net").write_bytes(content)
     with pytest.raises(CourseError, match="damaged or no weights file"):
+        weights.read(tmp_path / "net")
+
+
+def test_a_web_page_saved_as_weights_is_said_to_be_one(tmp_path):
+    (tmp_path / "net").write_bytes(b"<!DOCTYPE html>" * 9)
+    with pytest.raises(CourseError, match=r"is a web page, not weights.*in a browser"):
         weights.read(tmp_path / "net")
 
 
