@@ -31,13 +31,15 @@ TARGET = "chest_xray_cause"
 
 N_SOURCE = 1_500  # training images of either source
 
+N_SOURCES = 3  # networks of each source, taken in turn
+
 STARTS = ("imagenet", "pneumonia", "solar", "random")
 
 NETWORKS = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 
 FIRST = {"source": STARTS[0], "network": NETWORKS[0]}  # what the others are compared with
 
-N_NETWORK = 200
+N_NETWORK = 200  # training images, or all where there are fewer
 
 
 class Cell(NamedTuple):
@@ -54,8 +56,12 @@ def cells(names: Sequence[str]) -> list[Cell]:
     """Return every cell, seed by seed."""
     plan = [Cell("source", TARGET, start, n, seed) for seed in range(3) for n in (50, 200, 800)
             for start in STARTS if TARGET in names]  # fmt: skip
-    plan += [Cell("network", name, network, N_NETWORK, seed) for seed in range(3) for name in names
-             if name in grid.DATASETS for network in NETWORKS]  # fmt: skip
+    sizes = {name: min(grid.sizes_of(name, [N_NETWORK])) for name in names if name != TARGET}
+    plan += [Cell("network", name, network, n, seed) for seed in range(3)
+             for name, n in sizes.items() for network in NETWORKS]  # fmt: skip
+    # With few images the draw decides most; more draws are cheap there, but from random weights.
+    plan += [Cell("source", TARGET, start, n, seed) for seed in range(3, 8) for n in (50, 200)
+             for start in STARTS[:3] if TARGET in names]  # fmt: skip
     return plan
 
 
@@ -92,7 +98,7 @@ def experiments_of(cell: Cell, target: Dataset) -> dict[str, Experiment]:
     if cell.question == "network":
         backbone = cell.start
     elif cell.start in ("pneumonia", "solar"):
-        options = {"weights": source_weights(cell.start, cell.seed, target)}
+        options = {"weights": source_weights(cell.start, cell.seed % N_SOURCES, target)}
     elif cell.start == "random":
         del ways["frozen"]  # notebook 01 measures what random features are worth
     return {
