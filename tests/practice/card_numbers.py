@@ -278,7 +278,7 @@ def tuned_minus_frozen() -> verdicts.Interval:
 
 MODULES = {"np": np, "pd": pd, "torch": torch, "math": math, "metrics": metrics,
            "calibration": calibration, "strategies": strategies, "threshold": threshold,
-           "inspection": inspection, "verdicts": verdicts}  # fmt: skip
+           "inspection": inspection, "verdicts": verdicts, "backbones": backbones}  # fmt: skip
 
 NAMES = {name: value for name, value in globals().items() if callable(value)} | MODULES
 
