@@ -245,10 +245,13 @@ def fault(name: str) -> verdicts.Interval:
     return interval((last[name] - last["none"]).dropna())
 
 
+predictions = functools.cache(trust.read_predictions)
+
+
 @functools.cache
 def answers(strategy: str, seed: int = 0, remedy: str | None = None) -> SimpleNamespace:
     """Return the stored answers of one network on solar cells (400 images; rare: 40 positive)."""
-    rows = trust.read_predictions()
+    rows = predictions()
     rows = rows[(rows["rare"] > 0) == (remedy is not None)]
     rows = rows[(rows["strategy"] == strategy) & (rows["seed"] == seed)]
     return SimpleNamespace(**(rows if remedy is None else rows[rows["remedy"] == remedy]).iloc[0])
@@ -268,9 +271,28 @@ def ppv(sensitivity: float, specificity: float, prevalence: float) -> float:
 
 
 @functools.cache
+def validation_width() -> float:
+    """Return the mean half-width of the intervals of the stored networks' AUCs on validation."""
+    rows, halves = predictions(), []
+    for row in rows[rows["rare"] == 0].itertuples():
+        p = calibration.probability(row.val_logits)
+        score = metrics.score(row.val_labels, np.stack([1 - p, p], 1))
+        halves.append((score.auc_hi - score.auc_lo) / 2)
+    return float(np.mean(halves))
+
+
+def replaced() -> pd.Series:
+    """Return how far the AUC moved of every run that was measured twice."""
+    before = pd.read_csv(tables.FOLDER / "strategies_replaced.csv")
+    key = ["dataset", "n_train", "backbone", "image_size", "strategy", "epochs", "seed"]
+    both = before.merge(results("strategies"), on=key)
+    return both["auc_y"] - both["auc_x"]
+
+
+@functools.cache
 def tuned_minus_frozen() -> verdicts.Interval:
     """Return full fine-tuning minus feature extraction, paired by seed and test image (n = 400)."""
-    rows = trust.read_predictions()
+    rows = predictions()
     rows = rows[rows["rare"] == 0]
     one, other = (rows[rows["strategy"] == s] for s in ("full_finetune", "feature_extraction"))
     return trust.difference(one, other)
