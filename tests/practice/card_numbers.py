@@ -86,6 +86,7 @@ def _outputs(notebook: str) -> list[tuple[str, str]]:
     return found
 
 
+@functools.cache
 def printed(notebook: str, label: str, k: int = 0) -> float:
     """Return the k-th number behind a label in what a notebook printed (stored, and compared)."""
     for text, _ in _outputs(notebook):
@@ -95,11 +96,14 @@ def printed(notebook: str, label: str, k: int = 0) -> float:
     raise LookupError(f"{notebook} prints no {label!r}")
 
 
+@functools.cache
 def shown(notebook: str, label: str) -> verdicts.Interval:
     """Return a labelled value with its interval from the text of a notebook's stored figure."""
     number = r"([-+]?\d*\.?\d+)"
     for _, alt in _outputs(notebook):
-        found = re.search(re.escape(label) + rf" {number} \[{number}, {number}\]", alt)
+        found = re.search(
+            r"(?:^|[:;,] )" + re.escape(label) + rf" {number} \[{number}, {number}\]", alt
+        )
         if found:
             return verdicts.Interval(*map(float, found.groups()))
     raise LookupError(f"no figure of {notebook} shows {label!r}")
@@ -128,17 +132,20 @@ def published(value: float, source: str = "") -> float:
 # ---------------------------------------------------------------- what the course measured
 
 
+@functools.cache
 def arm(dataset: str, n: int, name: str, column: str = "auc") -> float:
     """Return a column of an arm in a cell of the grid, the mean over its seeds."""
     table = evidence().arms.set_index(["dataset", "n", "arm"])
     return float(table.loc[(dataset, n, name), column])
 
 
+@functools.cache
 def lead(dataset: str, n: int, one: str, other: str) -> verdicts.Interval:
     """Return how far an arm is ahead of another, with both kinds of chance."""
     return verdicts.ahead(evidence().auc[dataset, n], evidence().by_image[dataset, n], one, other)
 
 
+@functools.cache
 def gap(dataset: str, n: int) -> pd.Series:
     """Return full fine-tuning minus the better budget of scratch: ``gap, lo, hi``."""
     return verdicts.gap_by_n(evidence(), dataset).loc[n]
@@ -159,6 +166,7 @@ def pretrained_lead() -> pd.DataFrame:
     return pd.DataFrame(rows).set_index(["dataset", "n"])
 
 
+@functools.cache
 def price(least: bool = True) -> float:
     """Return how many times the time of feature extraction full fine-tuning takes, over cells."""
     times = evidence().seconds
@@ -167,6 +175,7 @@ def price(least: bool = True) -> float:
     return min(every) if least else max(every)
 
 
+@functools.cache
 def trap(dataset: str) -> verdicts.Interval:
     """Return the AUC of a frozen network whose BatchNorm moves minus one where it rests."""
     rows = gray_table.read().query("gray == 'sum' and strategy == 'feature_extraction'")
@@ -193,11 +202,13 @@ def _findings() -> pd.DataFrame:
     return augmentation.findings(runs).set_index(["dataset", "n_train", "policy"])
 
 
+@functools.cache
 def policy(dataset: str, n: int, name: str) -> pd.Series:
     """Return what an augmentation policy adds: ``gain, gain_lo, gain_hi, ups, effect``."""
     return _findings().loc[dataset, n, name]
 
 
+@functools.cache
 def kept(dataset: str, name: str, column: str = "value") -> float:
     """Return the share of answers that survive a policy (or ``commoner``)."""
     rows = tables.read(augmentation.AGREEMENT, augmentation.AGREEMENT_COLUMNS)
@@ -205,17 +216,20 @@ def kept(dataset: str, name: str, column: str = "value") -> float:
     return float(table.loc[(dataset, name), column])
 
 
+@functools.cache
 def probe_gain(dataset: str, part: str) -> pd.Series:
     """Return how far a pretrained probe is ahead of a random one: ``gap, lo, hi``."""
     return probes.gains_by_part(probes.read_probes(), dataset).loc[part]
 
 
+@functools.cache
 def cka(strategy: str, part: str) -> float:
     """Return how alike a part stays to the pretrained network's, the mean over seeds."""
     rows = results("cka")
     return float(rows[(rows["strategy"] == strategy) & (rows["part"] == part)]["cka"].mean())
 
 
+@functools.cache
 def leak(name: str, strategy: str = "feature_extraction", column: str = "gap") -> pd.Series:
     """Return what a leak shows: ``seeds, mean, lo, hi`` of `column` over seeds."""
     rows = results("leaks")
@@ -223,12 +237,14 @@ def leak(name: str, strategy: str = "feature_extraction", column: str = "gap") -
     return verdicts.summary(rows, ["leak"], column).loc[name]
 
 
+@functools.cache
 def remembered(way: str, rate: float = 3e-4, column: str = "agreement") -> pd.Series:
     """Return the share of ImageNet answers left after a training (or its ``auc``)."""
     table = verdicts.summary(results("forgetting"), ["way", "rate"], column)
     return table.loc[way, rate]
 
 
+@functools.cache
 def shift(train_on: str, strategy: str, place: str, repair: str = "none", column: str = "auc"):
     """Return ``seeds, mean, lo, hi`` of a network in another place, as it is or repaired."""
     table = results("shift").fillna({"repair": "none"})
@@ -238,6 +254,7 @@ def shift(train_on: str, strategy: str, place: str, repair: str = "none", column
     ]
 
 
+@functools.cache
 def fault(name: str) -> verdicts.Interval:
     """Return the validation AUC at the end of a broken run minus that of the healthy one."""
     rows = results("broken_runs")
@@ -257,6 +274,7 @@ def answers(strategy: str, seed: int = 0, remedy: str | None = None) -> SimpleNa
     return SimpleNamespace(**(rows if remedy is None else rows[rows["remedy"] == remedy]).iloc[0])
 
 
+@functools.cache
 def at_sensitivity(wanted: float = 0.9) -> threshold.Counts:
     """Return the test counts of the frozen network at a threshold chosen on validation."""
     one = answers("feature_extraction")
@@ -281,6 +299,7 @@ def validation_width() -> float:
     return float(np.mean(halves))
 
 
+@functools.cache
 def replaced() -> pd.Series:
     """Return how far the AUC moved of every run that was measured twice."""
     before = pd.read_csv(tables.FOLDER / "strategies_replaced.csv")

@@ -105,6 +105,8 @@ def test_no_two_items_of_a_kind_ask_the_same():
     )
     seen = {}
     for name, item in ITEMS.items():
+        if item["kind"] == "answer":  # one question, three lengths
+            continue
         bag = frozenset(re.findall(r"[a-z0-9]+", item["question"].lower())) - common
         for other, kind, theirs in [(o, k, b) for o, (k, b) in seen.items()]:
             alike = len(bag & theirs) / len(bag | theirs)
@@ -138,9 +140,10 @@ def test_a_link_leads_to_a_heading_and_a_source_names_a_year(item):
 def test_every_number_in_an_answer_is_worked_out_or_cited(item):
     numbers = item.get("numbers", {})
     texts = answers(item)
-    assert unexplained(texts, asked(item), numbers) == []
+    missing = unexplained(texts, asked(item), numbers)
+    assert missing == [], f"nothing explains {missing}"
     stale = [n for n in numbers if not any(n in text for text in texts)]
-    assert stale == [], "no answer holds these"
+    assert stale == [], f"no answer holds {stale}"
     for written, expression in numbers.items():
         if "published(" in expression:
             assert "source" in item, f"{written} is cited, but of whom?"
