@@ -25,12 +25,9 @@ import torch
 from helpers import inspection
 from helpers.evidence import augmentation, probes, rules, tables, trust, verdicts
 from helpers.evidence import gray as gray_table
-from helpers.evidence.recommend import similarities
 from helpers.evidence.verdicts import interval
 from helpers.networks import backbones
 from helpers.training import calibration, metrics, strategies, threshold
-
-# ---------------------------------------------------------------- tables, networks, notebooks
 
 
 @functools.cache
@@ -109,9 +106,6 @@ def shown(notebook: str, label: str) -> verdicts.Interval:
     raise LookupError(f"no figure of {notebook} shows {label!r}")
 
 
-# ---------------------------------------------------------------- numbers of others
-
-
 def given(value: float) -> float:
     """Return a number that is an assumption or a definition, no finding: 'at a share of 1 %'."""
     return value
@@ -127,9 +121,6 @@ def published(value: float, source: str = "") -> float:
         text = f"{value:,}".removeprefix("0")
         assert any(text in words for words in found), f"{text} is not in data/published.json"
     return value
-
-
-# ---------------------------------------------------------------- what the course measured
 
 
 @functools.cache
@@ -149,30 +140,6 @@ def lead(dataset: str, n: int, one: str, other: str) -> verdicts.Interval:
 def gap(dataset: str, n: int) -> pd.Series:
     """Return full fine-tuning minus the better budget of scratch: ``gap, lo, hi``."""
     return verdicts.gap_by_n(evidence(), dataset).loc[n]
-
-
-@functools.cache
-def advice() -> pd.DataFrame:
-    """Return the usual advice against its best opponent, a row per cell."""
-    return rules.against_lesson(evidence(), similarities())
-
-
-@functools.cache
-def pretrained_lead() -> pd.DataFrame:
-    """Return the best pretrained arm against the best from scratch, a row per cell."""
-    groups = [[a for a in verdicts.ARMS if a.startswith("scratch") is s] for s in (False, True)]
-    cells = [(c.dataset, c.n) for c in evidence().cells.itertuples()]
-    rows = [{"dataset": d, "n": n, **rules.contest(evidence(), d, n, *groups)} for d, n in cells]
-    return pd.DataFrame(rows).set_index(["dataset", "n"])
-
-
-@functools.cache
-def price(least: bool = True) -> float:
-    """Return how many times the time of feature extraction full fine-tuning takes, over cells."""
-    times = evidence().seconds
-    every = [times[*key, "full_finetune"] / times[*key, "feature_extraction"]
-             for key in evidence().auc]  # fmt: skip
-    return min(every) if least else max(every)
 
 
 @functools.cache
@@ -206,14 +173,6 @@ def _findings() -> pd.DataFrame:
 def policy(dataset: str, n: int, name: str) -> pd.Series:
     """Return what an augmentation policy adds: ``gain, gain_lo, gain_hi, ups, effect``."""
     return _findings().loc[dataset, n, name]
-
-
-@functools.cache
-def kept(dataset: str, name: str, column: str = "value") -> float:
-    """Return the share of answers that survive a policy (or ``commoner``)."""
-    rows = tables.read(augmentation.AGREEMENT, augmentation.AGREEMENT_COLUMNS)
-    table = augmentation.kept_predictions(rows).set_index(["dataset", "policy"])
-    return float(table.loc[(dataset, name), column])
 
 
 @functools.cache
@@ -322,9 +281,6 @@ MODULES = {"np": np, "pd": pd, "torch": torch, "math": math, "metrics": metrics,
            "inspection": inspection, "verdicts": verdicts, "backbones": backbones}  # fmt: skip
 
 NAMES = {name: value for name, value in globals().items() if callable(value)} | MODULES
-
-
-# ---------------------------------------------------------------- comparing text and value
 
 
 def evaluate(expression: str) -> float:
