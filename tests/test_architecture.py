@@ -20,8 +20,8 @@ FLOORS = (
     ("plots", "datasets", "networks"),
     ("training",),
     ("inspection", "evidence"),
-    ("practice", "widgets", "lab"),
-    ("advise",),
+    ("practice",),
+    ("widgets", "lab", "advise"),
     ("__main__",),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
