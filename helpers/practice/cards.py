@@ -124,7 +124,7 @@ def _wrong(item: Mapping, fields: Mapping) -> str:
         # A truth value is an int to Python, and no number to anybody else.
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             return f"field '{name}' is {'missing' if value is None else f'no {kind}: {value!r}'}."
-        if value in ("", []):
+        if value in ("", []) and name != "unit":
             return f"field '{name}' is empty."
         for entry in value if isinstance(value, list) else ():
             inner = LISTED[name]
@@ -204,7 +204,7 @@ def score(item: Item, answer: object) -> Outcome:
         return _judged(set(answer) == wanted, reasons)
     if kind == "numeric":
         right = abs(number(str(answer), item["unit"]) - item["value"]) <= item["tolerance"] + 1e-12
-        shown = f"{item['value']:,} {item['unit']} (± {item['tolerance']:,})"
+        shown = f"{item['value']:,} {item['unit']}".strip() + f" (± {item['tolerance']:,})"
         return _judged(right, ((shown, "", item["why"]),))
     if kind == "order":
         share = in_order(list(answer), item["steps"])

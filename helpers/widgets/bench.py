@@ -202,6 +202,6 @@ def check(item: Item, text: str) -> str:
                if isinstance(node, (ast.FunctionDef, ast.ClassDef)))  # fmt: skip
     name = next(defined).name
     if name not in space:
-        return f"✘ Your code defines no {name!r}."
+        return f"✘ Your code defines no `{name}`."
     checker = getattr(importlib.import_module("helpers.practice.drills"), item["checker"])
     return repr(checker(space[name]))
