@@ -61,7 +61,7 @@ def load(folder: Path | None = None) -> list[dict]:
         For the first fault, naming file, item and field: no JSON, a field that is missing, unknown
         or of another kind, two items with one id.
     """
-    folder = files.noted(files.resource("cards")) if folder is None else folder
+    folder = files.resource("cards") if folder is None else folder  # no picture shows a card
     found: dict[str, dict] = {}
     for path in sorted(folder.glob("*.json")):
         if path.stem == "answers":
@@ -78,7 +78,7 @@ def load(folder: Path | None = None) -> list[dict]:
 
 def answers(folder: Path | None = None) -> list[dict]:
     """Return the answers to give (answers.json), shortest first; raises `CourseError` as `load`."""
-    folder = files.noted(files.resource("cards")) if folder is None else folder
+    folder = files.resource("cards") if folder is None else folder
     return _listed(folder / "answers.json")
 
 
