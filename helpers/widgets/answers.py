@@ -21,7 +21,14 @@ STYLE = """<style>
 .room-clock b::after { animation: room-count 3600s steps(3600) forwards;
   counter-reset: s var(--room-s); content: counter(s) " s"; }
 .room { line-height: 1.5; max-width: 56em; }
-.room pre { background: #f4f6f8; padding: 6px 10px; overflow-x: auto; line-height: 1.35; }
+.room pre { background: #f4f6f8; color: #222; padding: 6px 10px; overflow-x: auto; line-height: 1.35; }
+.interview .jupyter-button.mod-primary { background: #A84800; color: white; font-weight: 600; }
+.interview :is(button, select, input, textarea, a, summary):focus-visible {
+  outline: 3px solid #222; outline-offset: 1px; }
+.interview .widget-hbox { flex-flow: row wrap; }
+.interview .jupyter-button { width: auto; min-width: 9em; }
+.interview table { border-collapse: collapse; }
+.interview :is(th, td) { text-align: left; padding: 4px 14px 4px 0; vertical-align: top; }
 .room-list .widget-radio-box label, .room-list label { white-space: normal; height: auto;
   line-height: 1.4; }
 </style>"""

@@ -43,6 +43,7 @@ class _Bench(CourseWidget):
         self.steps.add_class("room-list")
         self.choice.observe(lambda _: self._begin(), names="value")
         super().__init__([widgets.HTML(STYLE), self.choice, self.steps])
+        self.add_class("interview")
 
     @property
     def item(self) -> Item:

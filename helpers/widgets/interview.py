@@ -74,6 +74,7 @@ class InterviewRoom(CourseWidget):
             widgets.HTML(STYLE), settings, self.message, self.question, self.sure, self.clock,
             self.answer, self.count, self.check, self.feedback, self.points, self.rating, files,
         ])  # fmt: skip
+        self.add_class("interview")
         self._day()
         self._show()
 

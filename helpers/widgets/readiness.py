@@ -29,6 +29,7 @@ class Readiness(CourseWidget):
     def __init__(self, room: InterviewRoom) -> None:
         self.room, self.table, self.figure, self.curve = room, *(widgets.HTML() for _ in range(3))
         super().__init__([self.table, self.figure, self.curve])
+        self.add_class("interview")
         room.listeners.append(self.draw)
         self.draw()
 
