@@ -1,8 +1,9 @@
 """Serve the strategy lab as a page of its own: ``make app``, or ``python -m helpers app``.
 
-Voila runs the one notebook and shows what it draws; beside it, at /room, the interview room. The page can move widgets and nothing else:
-it cannot send code, list files or read them, and it may ask no other server for anything. The
-server itself loads no torch: ``python -m helpers.lab.app`` is the light way in.
+Voila runs the one notebook and shows what it draws; at /room the interview room, likewise. A page
+can move widgets and nothing else: it cannot send code, list files or read them, and it may ask no
+other server for anything. The server itself loads no torch: ``python -m helpers.lab.app`` is the
+light way in.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ KINDS: dict[str, dict[str, type | tuple]] = {
                "weak_misses": str, "follow_ups": list, "checklist": list},
     "bug": {"symptom": str, "code": str, "checks": list, "line": int, "mend": str, "assert_": str,
             "why": str},
+    "answer": {"question": str, "seconds": int, "words": int, "text": str},
     "drill": {"minutes": int, "task": str, "stub": str, "checker": str, "rubric": list,
               "solution": str},
 }  # fmt: skip
@@ -64,12 +65,7 @@ def load(folder: Path | None = None) -> list[dict]:
     folder = files.resource("cards") if folder is None else folder  # no picture shows a card
     found: dict[str, dict] = {}
     for path in sorted(folder.glob("*.json")):
-        if path.stem == "answers":
-            continue
-        for place, item in enumerate(_listed(path)):
-            if fault := _fault(item, path.stem):
-                name = item.get("id", place) if isinstance(item, dict) else place
-                raise CourseError(f"{path.name}, item {name}: {fault}")
+        for item in _listed(path) if path.stem != "answers" else ():
             if item["id"] in found:
                 raise CourseError(f"{path.name}, item {item['id']}: field 'id' is another item's.")
             found[item["id"]] = item
@@ -79,7 +75,7 @@ def load(folder: Path | None = None) -> list[dict]:
 def answers(folder: Path | None = None) -> list[dict]:
     """Return the answers to give (answers.json), shortest first; raises `CourseError` as `load`."""
     folder = files.resource("cards") if folder is None else folder
-    return _listed(folder / "answers.json")
+    return sorted(_listed(folder / "answers.json"), key=lambda item: item["seconds"])
 
 
 def _listed(path: Path) -> list:
@@ -89,6 +85,10 @@ def _listed(path: Path) -> list:
         raise CourseError(f"{path.name} cannot be read as JSON: {error}.") from error
     if not isinstance(items, list):
         raise CourseError(f"{path.name} must hold a list of items.")
+    for place, item in enumerate(items):
+        if fault := _fault(item, path.stem):
+            name = item.get("id", place) if isinstance(item, dict) else place
+            raise CourseError(f"{path.name}, item {name}: {fault}")
     return items
 
 
@@ -107,7 +107,7 @@ def _fault(item: object, stem: str) -> str:
         "id": re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", item["id"]),
         "level": item["level"] in LEVELS,
         "topic": item["topic"] == stem,
-        "link": item["kind"] == "drill" or item.get("link") or item.get("source"),
+        "link": item["kind"] in ("drill", "answer") or item.get("link") or item.get("source"),
         "choices": sum(choice["right"] for choice in item.get("choices", [{"right": 1}])) > 0,
         "rubric": sum(row["points"] for row in item.get("rubric", [{"points": 100}])) == 100,
         "line": 0 < item.get("line", 1) <= len(item.get("code", " ").splitlines()),

@@ -14,6 +14,7 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from pathlib import Path
 
 from helpers import files
@@ -27,16 +28,28 @@ ORDERS = 4  # orders of steps to choose from, the right one among them
 Choices = list[tuple[str, bool, str]]
 
 
-def choices_of(item: Item) -> Choices:
-    """Return (text, right, why) of a choice; the steps of an order as orders to choose from."""
-    if item["kind"] == "choice":
-        return [(choice["text"], choice["right"], choice["why"]) for choice in item["choices"]]
-    if item["kind"] != "order":
-        return []
-    orders = itertools.islice(itertools.permutations(item["steps"]), 0, None, 5)
-    some = [*itertools.islice((o for o in orders if list(o) != item["steps"]), ORDERS - 1)]
-    return [(" → ".join(order), list(order) == item["steps"], item["why"])
-            for order in (item["steps"], *some)]  # fmt: skip
+def choices_of(item: Item) -> tuple[str, Choices]:
+    """Return how an item is answered, and the (text, right, why) that there are to it.
+
+    ``one`` or ``many`` of several, ``number``, ``text``, or ``free``; the steps of an order become
+    orders to choose from.
+    """
+    kind, why = item["kind"], item.get("why", "")
+    if kind == "numeric":
+        return "number", [(repr(item["value"]), True, why)]
+    if kind == "predict":
+        return "text", [(item["output"], True, why)]
+    if kind == "order":
+        right = tuple(item["steps"])
+        others = [order for order in itertools.permutations(right) if order != right][::5]
+        return "one", [(" → ".join(order), order == right, why)
+                       for order in (right, *others[: ORDERS - 1])]  # fmt: skip
+    found = [(c["text"], c["right"], c["why"]) for c in item.get("choices", ())]
+    return ("free" if not found else "one" if _n_right(found) == 1 else "many"), found
+
+
+def _n_right(choices: Choices) -> int:
+    return sum(right for _, right, _ in choices)
 
 
 def asked(item: Item) -> str:
@@ -49,9 +62,9 @@ def asked(item: Item) -> str:
 
 def answered(item: Item) -> str:
     """Return the answer of an item with its reasons and where it comes from, as plain text."""
-    kind, parts = item["kind"], []
-    if kind in ("choice", "order"):
-        parts = [f"{'✔' if right else '✘'} {text}: {why}" for text, right, why in choices_of(item)]
+    kind, (form, choices) = item["kind"], choices_of(item)
+    if form in ("one", "many"):
+        parts = [f"{'✔' if right else '✘'} {text}: {why}" for text, right, why in choices]
     elif kind == "numeric":
         parts = [f"{item['value']:,} {item['unit']} (± {item['tolerance']:,})", item["why"]]
     elif kind == "spoken":
@@ -80,7 +93,8 @@ def to_csv(items: Sequence[Item]) -> bytes:
 
 
 def _front(item: Item) -> str:
-    texts = sorted(text for text, *_ in choices_of(item))
+    form, choices = choices_of(item)
+    texts = sorted(text for text, *_ in choices) if form in ("one", "many") else []
     return "\n".join([asked(item), *(f"- {text}" for text in texts)])
 
 
@@ -105,41 +119,46 @@ def to_anki(items: Sequence[Item]) -> bytes:
     return target.getvalue()
 
 
+MOODLE = {"one": "multichoice", "many": "multichoice", "number": "numerical",
+          "text": "shortanswer", "free": "essay"}  # fmt: skip
+
+
 def to_moodle(items: Sequence[Item]) -> bytes:
     """Return Moodle XML, a category per topic, a feedback per choice."""
-    quiz, topic = ET.Element("quiz"), None
-    for item in sorted(items, key=lambda item: item["topic"]):
-        if item["topic"] != topic:
-            topic = item["topic"]
-            category = ET.SubElement(quiz, "question", type="category")
-            _text(category, "category", f"$course$/{TITLE}/{topic}")
-        kinds = {"choice": "multichoice", "order": "multichoice", "numeric": "numerical",
-                 "predict": "shortanswer"}  # fmt: skip
-        question = ET.SubElement(quiz, "question", type=kinds.get(item["kind"], "essay"))
-        _text(question, "name", item["id"])
-        _text(question, "questiontext", _markup(asked(item)), format="html")
-        _text(question, "generalfeedback", _markup(answered(item)), format="html")
-        choices = choices_of(item)
-        n_right = sum(right for _, right, _ in choices)
-        if choices:
-            ET.SubElement(question, "single").text = str(n_right == 1).lower()
-            ET.SubElement(question, "shuffleanswers").text = "1"
-        if item["kind"] == "numeric":
-            choices = [(f"{item['value']!r}", True, item["why"])]
-        elif item["kind"] == "predict":
-            choices = [(item["output"], True, item["why"])]
-        for text, right, why in choices:
-            share = 100 / max(n_right, 1) if right else 0 if n_right == 1 else -100
-            is_html = {"format": "html"} if n_right else {}
-            answer = ET.SubElement(question, "answer", fraction=f"{share:.7g}", **is_html)
-            ET.SubElement(answer, "text").text = _markup(text) if n_right else text
-            _text(answer, "feedback", _markup(why), format="html")
-            if item["kind"] == "numeric":
-                ET.SubElement(answer, "tolerance").text = f"{item['tolerance']!r}"
-        tags = ET.SubElement(question, "tags")
-        _text(tags, "tag", f"level {item['level']}")
+    quiz = ET.Element("quiz")
+    for topic, mine in _by_topic(items):
+        category = ET.SubElement(quiz, "question", type="category")
+        _text(category, "category", f"$course$/{TITLE}/{topic}")
+        for item in mine:
+            form, choices = choices_of(item)
+            question = ET.SubElement(quiz, "question", type=MOODLE[form])
+            _text(question, "name", item["id"])
+            _text(question, "questiontext", _markup(asked(item)), format="html")
+            _text(question, "generalfeedback", _markup(answered(item)), format="html")
+            _text(ET.SubElement(question, "tags"), "tag", f"level {item['level']}")
+            if MOODLE[form] == "multichoice":
+                ET.SubElement(question, "single").text = str(form == "one").lower()
+                ET.SubElement(question, "shuffleanswers").text = "1"
+            for text, right, why in choices:
+                answer = ET.SubElement(question, "answer", fraction=_share(right, choices))
+                plain = MOODLE[form] != "multichoice"
+                ET.SubElement(answer, "text").text = text if plain else _markup(text)
+                answer.set("format", "plain_text" if plain else "html")
+                _text(answer, "feedback", _markup(why), format="html")
+                if form == "number":
+                    ET.SubElement(answer, "tolerance").text = repr(item["tolerance"])
     ET.indent(quiz, " ")
     return ET.tostring(quiz, "utf-8", xml_declaration=True)
+
+
+def _by_topic(items: Sequence[Item]) -> Iterable[tuple[str, Iterable[Item]]]:
+    return itertools.groupby(sorted(items, key=itemgetter("topic")), itemgetter("topic"))
+
+
+def _share(right: bool, choices: Choices) -> str:
+    """Return per cent of the points for a choice; where several are right, a wrong one undoes."""
+    wrong = 0 if _n_right(choices) == 1 else -100
+    return f"{100 / _n_right(choices) if right else wrong:.7g}"
 
 
 def _text(parent: ET.Element, name: str, text: str, **attributes: str) -> None:
@@ -153,25 +172,20 @@ def _markup(text: str) -> str:
 
 def to_gift(items: Sequence[Item]) -> bytes:
     """Return GIFT, the text form of Moodle's questions."""
-    parts, topic = [], None
-    for item in sorted(items, key=lambda item: item["topic"]):
-        if item["topic"] != topic:
-            topic = item["topic"]
-            parts.append(f"$CATEGORY: $course$/{TITLE}/{topic}")
-        choices = choices_of(item)
-        n_right = sum(right for _, right, _ in choices)
-        if item["kind"] == "numeric":
-            given = f"#{item['value']!r}:{item['tolerance']!r}#{_gift(item['why'])}"
-        elif item["kind"] == "predict":
-            given = f"={_gift(item['output'])}#{_gift(item['why'])}"
-        elif n_right == 1:
-            given = "\n".join(f"{'=' if right else '~'}{_gift(text)}#{_gift(why)}"
-                              for text, right, why in choices)  # fmt: skip
-        else:
-            given = "\n".join(f"~%{100 / n_right if right else -100:.5g}%{_gift(text)}#{_gift(why)}"
-                              for text, right, why in choices)  # fmt: skip
-        parts.append(f"::{_gift(item['id'])}::[plain]{_gift(asked(item))}{{\n{given}\n"
-                     f"####{_gift(answered(item))}\n}}")  # fmt: skip
+    parts = []
+    for topic, mine in _by_topic(items):
+        parts.append(f"$CATEGORY: $course$/{TITLE}/{topic}")
+        for item in mine:
+            form, choices = choices_of(item)
+            given = []
+            for text, right, why in choices:
+                mark = "=" if right else "~"
+                if form == "many":
+                    mark = f"~%{_share(right, choices)}%"
+                text = f"#{text}:{item['tolerance']!r}" if form == "number" else mark + _gift(text)
+                given.append(f"{text}#{_gift(why)}\n")
+            parts.append(f"::{_gift(item['id'])}::[plain]{_gift(asked(item))}{{\n{''.join(given)}"
+                         f"####{_gift(answered(item))}\n}}")  # fmt: skip
     return ("\n\n".join(parts) + "\n").encode()
 
 
@@ -183,23 +197,21 @@ def _gift(text: str) -> str:
 def to_qti(items: Sequence[Item]) -> bytes:
     """Return a QTI 1.2 package, for Canvas and others."""
     quiz = _package("text2qti.quiz").Quiz
-    lines = [f"Quiz title: {TITLE}", ""]
+    lines = [f"Quiz title: {TITLE}"]
     for k, item in enumerate(items, 1):
-        choices = choices_of(item)
-        n_right = sum(right for _, right, _ in choices)
-        lines += [f"Title: {item['id']}", f"{k}. {_entities(asked(item))}",
+        form, choices = choices_of(item)
+        lines += ["", f"Title: {item['id']}", f"{k}. {_entities(asked(item))}",
                   f"... {_entities(answered(item))}"]  # fmt: skip
-        value, tolerance = item.get("value", 0), item.get("tolerance", 0)
-        for letter, (text, right, why) in zip("abcdefgh", choices, strict=False):
-            mark = f"{'*' * right}{letter})" if n_right == 1 else f"[{'*' if right else ' '}]"
-            lines += [f"{mark} {_entities(text)}", f"... {_entities(why)}"]
-        if item["kind"] == "predict":
+        if form == "number" and abs(item["value"]) - item["tolerance"] >= 0.001:
+            lines.append(f"= {item['value']!r} +- {item['tolerance']!r}")
+        elif form == "text":
             lines.append(f"* {item['output']}")
-        elif abs(value) - tolerance >= 0.001:  # below, text2qti would round the bounds away
-            lines.append(f"= {value!r} +- {tolerance!r}")
-        elif not choices:
+        elif form in ("free", "number"):  # text2qti would round the bounds of a small one away
             lines.append("____")
-        lines.append("")
+        else:
+            for letter, (text, right, why) in zip("abcdefgh", choices, strict=False):
+                mark = f"{'*' * right}{letter})" if form == "one" else f"[{'*' if right else ' '}]"
+                lines += [f"{mark} {_entities(text)}", f"... {_entities(why)}"]
     config = _package("text2qti.config").Config()
     made = quiz("\n".join(lines), config=config, source_name="cards")
     return _package("text2qti.qti").QTI(made).zip_bytes()
@@ -213,24 +225,19 @@ def _entities(text: str) -> str:
 
 def to_jupyterquiz(items: Sequence[Item]) -> bytes:
     """Return the JSON of jupyterquiz; tolerances as ranges, half open as it has them."""
+    types = {"one": "multiple_choice", "many": "many_choice", "number": "numeric", "text": "string"}
     rows = []
     for item in items:
-        if item["kind"] == "numeric":
-            low, high = (item["value"] + sign * (item["tolerance"] or 0.5) for sign in (-1, 1))
-            given = [{"type": "range", "range": [low, high], "correct": True,
-                      "feedback": item["why"]},
+        form, choices = choices_of(item)
+        given = [{"answer": text, "correct": right, "feedback": why}
+                 for text, right, why in choices]  # fmt: skip
+        if form == "number":
+            bounds = [item["value"] + sign * (item["tolerance"] or 0.5) for sign in (-1, 1)]
+            given = [{"type": "range", "range": bounds, "correct": True, "feedback": item["why"]},
                      {"type": "default", "feedback": answered(item)}]  # fmt: skip
-            rows.append({"question": asked(item), "type": "numeric", "answers": given})
-        elif item["kind"] == "predict":
-            given = [{"answer": item["output"], "correct": True, "feedback": item["why"]}]
-            rows.append({"question": item["question"], "code": item["code"], "type": "string",
-                         "answers": given})  # fmt: skip
-        elif choices := choices_of(item):
-            many = sum(right for _, right, _ in choices) > 1
-            given = [{"answer": text, "correct": right, "feedback": why}
-                     for text, right, why in choices]  # fmt: skip
-            rows.append({"question": asked(item), "answers": given,
-                         "type": "many_choice" if many else "multiple_choice"})  # fmt: skip
+        code = {"code": item["code"]} if "code" in item else {}
+        row = {"question": item["question"], "type": types[form], "answers": given}
+        rows.append(row | code)
     return (json.dumps(rows, indent=1, ensure_ascii=False) + "\n").encode()
 
 

@@ -21,7 +21,8 @@ STYLE = """<style>
 .room-clock b::after { animation: room-count 3600s steps(3600) forwards;
   counter-reset: s var(--room-s); content: counter(s) " s"; }
 .room { line-height: 1.5; max-width: 56em; }
-.room pre { background: #f4f6f8; color: #222; padding: 6px 10px; overflow-x: auto; line-height: 1.35; }
+.room pre { background: #f4f6f8; color: #222; padding: 6px 10px; line-height: 1.35;
+  overflow-x: auto; }
 .interview .jupyter-button.mod-primary { background: #A84800; color: white; font-weight: 600; }
 .interview :is(button, select, input, textarea, a, summary):focus-visible {
   outline: 3px solid #222; outline-offset: 1px; }

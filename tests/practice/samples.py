@@ -54,6 +54,17 @@ ITEMS = [
       for k in (1, 2)),
     _spoken(1), _spoken(2),
 ]  # fmt: skip
+ANSWER = {
+    "id": "answer-30",
+    "kind": "answer",
+    "topic": "answers",
+    "level": 1,
+    "seconds": 30,
+    "words": 75,
+    "question": "What is transfer learning?",
+    "text": "Old weights, new task.",
+}
+
 EVERYTHING = [*ITEMS, BUG, DRILL]
 
 

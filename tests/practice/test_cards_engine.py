@@ -7,14 +7,15 @@ import pytest
 
 from helpers.errors import CourseError
 from helpers.practice import cards
-from tests.practice.samples import BUG, EVERYTHING, ITEMS, written
+from tests.practice.samples import ANSWER, BUG, EVERYTHING, ITEMS, written
 
 BY_ID = {item["id"]: item for item in EVERYTHING}
 
 
 def test_every_item_of_a_folder_is_read(tmp_path):
-    found = cards.load(written(tmp_path))
-    assert sorted(item["id"] for item in found) == sorted(BY_ID)
+    folder = written(tmp_path, [*EVERYTHING, ANSWER, ANSWER | {"id": "answer-10", "seconds": 10}])
+    assert sorted(item["id"] for item in cards.load(folder)) == sorted(BY_ID)
+    assert [item["seconds"] for item in cards.answers(folder)] == [10, 30], "the shortest first"
 
 
 @pytest.mark.parametrize("name", [item["id"] for item in EVERYTHING])

@@ -174,7 +174,8 @@ def test_jupyterquiz_gets_what_it_has_a_form_for(written_to):
 
 def test_orders_of_steps_are_some_and_one_is_right():
     for name in ("order-1", "order-2"):
-        texts = export.choices_of(BY_ID[name])
+        form, texts = export.choices_of(BY_ID[name])
+        assert form == "one"
         assert len({text for text, *_ in texts}) == len(texts) >= 2
         assert [text for text, right, _ in texts if right] == [" → ".join(BY_ID[name]["steps"])]
 
