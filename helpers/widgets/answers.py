@@ -25,7 +25,7 @@ STYLE = """<style>
   overflow-x: auto; }
 .interview .jupyter-button.mod-primary { background: #A84800; color: white; font-weight: 600; }
 .interview :is(button, select, input, textarea, a, summary):focus-visible {
-  outline: 3px solid #222; outline-offset: 1px; }
+  outline: 3px solid #222 !important; outline-offset: 1px; }
 .interview .widget-hbox { flex-flow: row wrap; }
 .interview .jupyter-button { width: auto; min-width: 9em; }
 .interview table { border-collapse: collapse; }

@@ -49,7 +49,7 @@ class InterviewRoom(CourseWidget):
         self.items = cards.pick(self.items, kinds=ASKED)
         self.store, self.listeners = store or Store(), []
         self.session: list[Item] = []
-        self.done, self.item, self.began = 0, None, 0.0
+        self.done, self.item, self.began, self._entering = 0, None, 0.0, False
         self.message, self.question, self.feedback, self.clock, self.count = (
             widgets.HTML() for _ in range(5)
         )
@@ -122,18 +122,16 @@ class InterviewRoom(CourseWidget):
     def _day(self) -> None:
         """Show the day that is kept, and what is wrong with it or with the file."""
         now = self.schedule
-        with self.hold_trait_notifications():
-            self._entering, self.day.value = True, now.progress.interview
-        self._entering = False
+        self._entering = True  # what is shown is no entry
+        self.day.value, self._entering = now.progress.interview, False
         self.say(f"{self.store.notice} {now.trouble}")
 
     @guarded
     def _enter(self, change: dict) -> None:
         if self._entering:
             return
-        schedule.days_left(change["new"], date.today())
-        self.store.enter(change["new"])
         left = schedule.days_left(change["new"], date.today())
+        self.store.enter(change["new"])
         self.say(f"{left} days to go: no card waits longer than that." if change["new"] else "")
         self._tell()
 
