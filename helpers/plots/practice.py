@@ -26,8 +26,9 @@ def readiness(table: pd.DataFrame, day: str) -> Figure:
     layout.rows_axis(axes, list(table.index))
     axes.set_xlabel(f"cards; known: expected on {day} without another look")
     layout.legend_outside(figure)
-    return alt.told(figure, {topic: f"{row.ready * row['items']:.0f} of {row['items']:.0f} cards, "
-                             f"{row.seen:.0f} seen" for topic, row in table.iterrows()})  # fmt: skip
+    rows = zip(table.index, known, table["items"], table["seen"], strict=True)
+    return alt.told(figure, {topic: f"{n_known:.0f} of {n} cards, {seen} seen"
+                             for topic, n_known, n, seen in rows})  # fmt: skip
 
 
 @draws
