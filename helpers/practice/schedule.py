@@ -6,6 +6,7 @@ time, so that nothing but these has to be kept.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
@@ -124,16 +125,18 @@ class Schedule:
         return sorted(found, key=lambda item: self.recall(item["id"]))
 
     def plan(self, items: Sequence[Item], minutes: float = 15) -> list[Item]:
-        """Return a session: what is due, then new ones, easy levels and all topics in turn.
+        """Return a session: what is due, then new ones, topics and kinds in turn, easy ones first.
 
         Where neither fills the time, what is least sure to be known on the day comes again.
         """
-        due, fresh, taken, topics = self.due(items), [], [], {}
-        new = [item for item in items if item["id"] not in self.cards]
-        for item in sorted(new, key=lambda item: item["level"]):
-            place = topics[item["topic"]] = topics.get(item["topic"], 0) + 1
-            fresh.append((place, item))
-        fresh = [item for _, item in sorted(fresh, key=lambda pair: pair[0])]
+        due, taken, places, count = self.due(items), [], {}, Counter()
+        topics, kinds = (sorted({item[name] for item in items}) for name in ("topic", "kind"))
+        for item in sorted(items, key=lambda item: item["level"]):
+            topic, kind = topics.index(item["topic"]), kinds.index(item["kind"])
+            places[item["id"]] = count[topic, kind], (topic + kind) % len(kinds), topic
+            count[topic, kind] += 1
+        fresh = [item for item in items if item["id"] not in self.cards]
+        fresh.sort(key=lambda item: places[item["id"]])
         rest = [item for item in items if item["id"] in self.cards and item not in due]
         rest.sort(key=lambda item: self.recall(item["id"]))
         seconds = 60 * minutes

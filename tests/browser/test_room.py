@@ -17,7 +17,8 @@ CELLS = (
     f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
     "from helpers.widgets import InterviewRoom, Readiness\n"
     "from tests.practice.samples import ITEMS\n"
-    "room = InterviewRoom(ITEMS)\nroom.minutes.value = 3\nroom",
+    "room = InterviewRoom(ITEMS)\nroom.minutes.value = 3\n"
+    "room.kind.value = 'without spoken'\nroom",
     "Readiness(room)",
 )
 NAME = """e => e.getAttribute("aria-label") || (e.labels && e.labels[0] && e.labels[0].textContent)
@@ -84,33 +85,37 @@ def test_a_session_by_the_keyboard_alone(room: Page, tmp_path: Path):
     room.keyboard.type("12312040")
     press(room, "Begin a session")
     expect(room.get_by_text("Card 1 of 3")).to_be_visible()
-    expect(room.get_by_text("Question 1 of kind flashcard?").first).to_be_visible()
-    sure(room)
-    press(room, "Check")
-    expect(room.locator(":focus")).to_have_text("Hard")  # 0 % sure
-    press(room, "Good")
-
-    expect(room.get_by_text("Card 2 of 3")).to_be_visible()
+    expect(room.get_by_text("Question 1 of kind choice?").first).to_be_visible()
     sure(room)
     choose(room, "answer 1")
     press(room, "Check")
     expect(room.get_by_text("Not right.")).to_be_visible()
     expect(room.locator(":focus")).to_have_text("Again")
     room.keyboard.press("Enter")
+
+    expect(room.get_by_text("Card 2 of 4")).to_be_visible()
+    sure(room)
+    press(room, "Check")
+    expect(room.get_by_text("cannot be read as a number")).to_be_visible()
+    reach(room, "answer")
+    room.keyboard.type("4,652,008")
+    press(room, "Check")
+    expect(room.get_by_text("Right.", exact=True)).to_be_visible()
+    press(room, "Good")
+
     expect(room.get_by_text("Card 3 of 4")).to_be_visible()
     sure(room)
-    press(room, "Check")  # steps never begin in the right order
-    expect(room.locator(":focus")).to_have_text("Again")
-    room.keyboard.press("Enter")
+    press(room, "Check")
+    expect(room.locator(":focus")).to_have_text("Hard")  # 0 % sure
+    press(room, "Good")
 
-    expect(room.get_by_text("Card 4 of 5")).to_be_visible()
+    expect(room.get_by_text("Card 4 of 4")).to_be_visible()
     expect(room.get_by_text("Question 1 of kind choice?").first).to_be_visible()
     sure(room)
     choose(room, "answer 0")
     press(room, "Check")
-    expect(room.get_by_text("Right.", exact=True)).to_be_visible()
     press(room, "Good")
-    expect(room.get_by_text("Card 5 of 5")).to_be_visible()
+    expect(room.get_by_text("The session is over.")).to_be_visible()
     expect(room.get_by_text("after 20 answers (now 4)")).to_be_visible()
 
     press(room, "Export progress")
@@ -122,7 +127,7 @@ def test_a_session_by_the_keyboard_alone(room: Page, tmp_path: Path):
     kept = json.loads(Path(download.value.path()).read_text("utf-8"))
     assert kept["interview"] == "2040-12-31"
     assert [review["item"] for review in kept["reviews"]] == [
-        "flashcard-1", "choice-1", "order-1", "choice-1"]  # fmt: skip
+        "choice-1", "numeric-1", "flashcard-1", "choice-1"]  # fmt: skip
     exported = tmp_path / "exported.json"
     exported.write_text(json.dumps(kept), encoding="utf-8")
 

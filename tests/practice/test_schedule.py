@@ -90,19 +90,27 @@ def test_reviews_by_a_wrong_clock_count_from_when_they_can_have_been_given():
     assert schedule.counted_at(behind, [before, behind], NOW) == NOW - timedelta(days=5)
 
 
-def test_a_session_fills_its_minutes_due_cards_first_then_all_topics_in_turn():
+def test_a_session_fills_its_minutes_due_cards_first_then_topics_and_kinds_in_turn():
     now = planned(review("order-2", 8, 1), review("flashcard-1", 0, 4))
-    session = now.plan(ITEMS, minutes=6)
+    session = now.plan(ITEMS, minutes=8)
     assert session[0]["id"] == "order-2"
-    assert {item["topic"] for item in session[1:4]} == {"cnn", "training", "transfer"}
-    assert {item["level"] for item in session[1:4]} == {1}
-    assert sum(map(schedule.seconds_for, session)) <= 360
+    assert {item["topic"] for item in session[1:6]} == {"cnn", "training", "transfer"}
+    assert len({item["kind"] for item in session[1:6]}) == 5
+    assert [item["level"] for item in session[1:6]].count(1) >= 4
+    assert 360 <= sum(map(schedule.seconds_for, session)) <= 480
     assert "flashcard-1" not in {item["id"] for item in session}
     everything = now.plan(ITEMS, minutes=100)
     assert sorted(item["id"] for item in everything) == sorted(BY_ID)
     assert everything[-1]["id"] == "flashcard-1", "what is known rests until nothing else is left"
     assert len(now.plan(ITEMS, minutes=0.1)) == 1, "one at least"
     assert now.plan([]) == []
+
+
+def test_the_next_evening_goes_on_with_the_kinds_that_were_not_asked():
+    seen = [item["id"] for item in planned().plan(ITEMS, minutes=6)]
+    now = planned(*(review(name, 0, 4) for name in seen))
+    kinds = {BY_ID[name]["kind"] for name in seen}
+    assert now.plan(ITEMS, minutes=1)[0]["kind"] not in kinds
 
 
 def test_readiness_is_the_recall_on_the_day_and_the_unseen_are_not_known():
