@@ -35,6 +35,7 @@ SETTINGS = {
     "data-dir": ("COURSE_DATA_DIR", "a folder with image folders, found by their names"),
     "group-pattern": ("COURSE_GROUP_PATTERN", "the part of a file name that is the group"),
     "cache": ("COURSE_CACHE", "where downloads and computed features are kept"),
+    "progress": ("COURSE_PROGRESS", "the file in which your progress is kept"),
 }
 
 

@@ -15,6 +15,7 @@ from helpers.errors import CourseError
 from helpers.evidence import grid, tables
 from helpers.networks import backbones, medical
 from helpers.networks.gray import METHODS
+from helpers.practice import cards, export
 from helpers.training import checkpoints, devices, experiments, recipe
 from helpers.training.strategies import POLICIES, STRATEGIES, by_name
 
@@ -40,7 +41,22 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(commands.add_parser("train", help="train one strategy and score it"))
     advise.add_arguments(commands.add_parser("advise", help="say how to start on your images"))
     commands.add_parser("app", help="serve the strategy lab as a page: app --port=8900")
+    _add_export(commands.add_parser("cards", help="the interview room's cards elsewhere"))
     return parser
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    add = (
+        parser := commands.add_parser("export", help="write them for Anki, Moodle ...")
+    ).add_argument
+    add("file", type=files.expanded, help="what is written")
+    add("--to", choices=list(export.FORMATS), required=True, help=", ".join(export.FORMATS))
+    add("--topic", help="only the cards of this one (all)")
+    add("--overwrite", action="store_true", help="replace the file if it is there already")
+    parser.set_defaults(run=lambda given: print(files.shown(export.export(
+        cards.pick(cards.load(), given.topic), given.to, given.file, overwrite=given.overwrite
+    ))))  # fmt: skip
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:

@@ -20,17 +20,17 @@ FLOORS = (
     ("plots", "datasets", "networks"),
     ("training",),
     ("inspection", "evidence"),
-    ("practice", "widgets", "lab"),
-    ("advise",),
+    ("practice",),
+    ("widgets", "lab", "advise"),
     ("__main__",),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 # Code lines (no docstrings, comments, blank lines) that a room may have. An issue may raise one.
 CEILINGS = {
-    "errors": 20, "files": 215, "plots": 1260, "datasets": 1364, "networks": 745, "training": 1040,
-    "inspection": 630, "evidence": 1075, "practice": 775, "widgets": 422, "lab": 1800, "advise":
-    320, "__main__": 160, "measure": 1290,
+    "errors": 20, "files": 215, "plots": 1284, "datasets": 1364, "networks": 745, "training": 1040,
+    "inspection": 630, "evidence": 1075, "practice": 1560, "widgets": 960, "lab": 1800, "advise":
+    320, "__main__": 164, "measure": 1290,
 }  # fmt: skip
 
 

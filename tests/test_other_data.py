@@ -9,7 +9,10 @@ import pytest
 from nbclient import NotebookClient
 from PIL import Image
 
-NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = [
+    path for path in sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+    if "datasets.load" in path.read_text("utf-8")  # the interview room looks at no images
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,9 @@
 """Serve the strategy lab as a page of its own: ``make app``, or ``python -m helpers app``.
 
-Voila runs the one notebook and shows what it draws. The page can move widgets and nothing else:
-it cannot send code, list files or read them, and it may ask no other server for anything. The
-server itself loads no torch: ``python -m helpers.lab.app`` is the light way in.
+Voila runs the one notebook and shows what it draws; at /room the interview room, likewise. A page
+can move widgets and nothing else: it cannot send code, list files or read them, and it may ask no
+other server for anything. The server itself loads no torch: ``python -m helpers.lab.app`` is the
+light way in.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from voila.tornado.handler import TornadoVoilaHandler
 from helpers import files
 
 NOTEBOOK = files.resource("strategy_lab.ipynb", "notebooks")
+
+ROOM = "08_interview_room.ipynb"  # beside the notebook that is served
 
 TEMPLATES = files.resource("voila", "docs")
 
@@ -74,11 +77,14 @@ class LabServer(Voila):
     """Voila that opens the browser with the token, without which it answers nobody."""
 
     def init_handlers(self) -> list:
-        """Return voila's handlers, with our page in the place of its own."""
-        return [
+        """Return voila's handlers, with our page in the place of its own, and the room's page."""
+        handlers = [
             (path, LabPage if handler is TornadoVoilaHandler else handler, *options)
             for path, handler, *options in super().init_handlers()
         ]
+        path, page, options = handlers[-1]  # voila's last: whatever else is asked for
+        room = (path.replace("(.*)", "room"), page, options | {"notebook_path": ROOM})
+        return [*handlers[:-1], room, handlers[-1]]
 
     def launch_browser(self) -> None:
         """Open the lab in the default browser, by a file that leads there.

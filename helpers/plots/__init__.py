@@ -16,6 +16,7 @@ from helpers.plots.grayscale import (
 from helpers.plots.images import (
     class_examples, confident_errors, errors_grid, feature_maps, notice, top_classes,
 )
+from helpers.plots.practice import forgetting, readiness
 from helpers.plots.strategies import (
     LiveCurves, drift, intervals, learning_curves, results, strategy_map,
 )

@@ -67,12 +67,15 @@ def roc_and_pr(labels: np.ndarray, scores: np.ndarray, marks: Mapping[str, float
 
 
 @draws
-def reliability(tables: Mapping[str, pd.DataFrame]) -> Figure:
+def reliability(
+    tables: Mapping[str, pd.DataFrame], true: str = "share that is defective", unit: str = "images"
+) -> Figure:
     """Draw what was said against what came true, a panel each; bars are 95 % intervals.
 
     Parameters
     ----------
-    tables : title -> table of `helpers.training.calibration.reliability`.
+    tables : title -> table of `helpers.training.calibration.reliability`, or one like it.
+    true : what came true, for the axis. unit : of what is counted.
     """
     figure, row = layout.panels(len(tables), 4.4, 4.4, sharey=True)
     for axes, (title, table) in zip(row, tables.items(), strict=True):
@@ -80,9 +83,9 @@ def reliability(tables: Mapping[str, pd.DataFrame]) -> Figure:
         for one in table.itertuples():
             layout.interval(axes, one.said, one.true, one.lo, one.hi, INK, upright=True, ms=8)
         axes.set(xlabel="probability said", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), title=title)
-    row[0].set_ylabel("share that is defective")
+    row[0].set_ylabel(true)
     gaps = {name: f"largest gap {(t['said'] - t['true']).abs().max():.2f}, "
-                  f"{t['n'].sum()} images" for name, t in tables.items()}  # fmt: skip
+                  f"{t['n'].sum()} {unit}" for name, t in tables.items()}  # fmt: skip
     return alt.told(figure, gaps)
 
 

@@ -32,9 +32,13 @@ def running(arguments: Sequence[str], folder: Path, cwd: Path = ROOT) -> Iterato
 
     Parameters
     ----------
-    folder : takes the course's cache, so that no test sees another's, and the server's log.
+    folder : takes the course's cache and the learner's progress, so that no test sees another's,
+        and the server's log.
     """
-    environment = os.environ | {"COURSE_CACHE": str(folder / "cache"), "TQDM_DISABLE": "1"}
+    environment = os.environ | {
+        "COURSE_CACHE": str(folder / "cache"), "TQDM_DISABLE": "1",
+        "COURSE_PROGRESS": str(folder / "progress.json"),
+    }  # fmt: skip
     log = folder / "server.log"
     with log.open("w") as stream:
         process = subprocess.Popen(

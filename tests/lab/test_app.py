@@ -48,6 +48,8 @@ def address(tmp_path_factory):
     notebook = nbformat.v4.new_notebook(cells=cells)
     notebook.metadata.kernelspec = {"name": "python3", "display_name": "", "language": "python"}
     nbformat.write(notebook, folder / "small.ipynb")
+    notebook.cells = [nbformat.v4.new_code_cell("print('the interview' + ' room')")]
+    nbformat.write(notebook, folder / app.ROOM)
     (folder / "secret.png").write_bytes(b"picture")
     arguments = ["-c", SERVE, str(folder / "small.ipynb"), "--no-browser", f"--port={free_port()}"]
     with running(arguments, folder) as url:
@@ -73,7 +75,17 @@ def test_what_is_only_for_the_notebook_is_neither_run_nor_shown(visitor, tmp_pat
     assert not list(tmp_path_factory.getbasetemp().rglob("aside.txt"))
 
 
-@pytest.mark.parametrize("query", ["", "?token=wrong"])
+def test_the_interview_room_is_a_second_page_under_the_same_rules(visitor):
+    answer = visitor.get(visitor.page.url.split("?")[0] + "room", timeout=60)
+    assert answer.status_code == 200
+    assert "the interview room" in answer.text
+    assert '"press"' in visitor.page.text, "the lab's button"
+    assert '"press"' not in answer.text
+    assert answer.headers["Content-Security-Policy"] == app.POLICY
+    assert 'href="/room"' in visitor.page.text
+
+
+@pytest.mark.parametrize("query", ["", "?token=wrong", "room", "room?token=wrong"])
 def test_nobody_else_gets_a_page_or_a_kernel(address, query):
     base = address.split("?")[0]
     answer = requests.get(base + query, allow_redirects=False, timeout=10)

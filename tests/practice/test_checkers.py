@@ -14,6 +14,7 @@ from tests.practice import (
     answers_augmentation,
     answers_decision,
     answers_grayscale,
+    answers_interview,
     answers_medical,
     answers_start,
     answers_strategies,
@@ -22,10 +23,12 @@ from tests.practice import (
 )
 
 BOOKS = (answers_start, answers_transfer, answers_strategies, answers_grayscale,
-         answers_augmentation, answers_decision, answers_trust, answers_medical)  # fmt: skip
+         answers_augmentation, answers_decision, answers_trust, answers_medical,
+         answers_interview)  # fmt: skip
 CHECKERS = [getattr(practice, name) for name in practice.__all__ if name[0].islower()]
 TAKE_A_NUMBER = (practice.head_parameters, practice.red_channel_offset)
-TAKE_A_FUNCTION = [check for check in CHECKERS if check not in TAKE_A_NUMBER]
+TAKE_A_FUNCTION = [check for check in CHECKERS
+                   if check not in (*TAKE_A_NUMBER, practice.sixty_seconds)]  # fmt: skip
 
 
 def cases(table: str) -> list:

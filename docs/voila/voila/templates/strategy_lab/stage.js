@@ -5,6 +5,8 @@
   const ENDED = "The program behind this page has ended, so nothing here answers any more. Load the "
     + "page again: a prepared race comes back with guess and step, and with the arms that were "
     + "done; a stored race shows its stored result. Your own setup is not kept.";
+  const ROOM_ENDED = "The program behind this page has ended, so nothing here answers any more. Load "
+    + "the page again: every answer that you rated is kept, and a new session begins with what is due.";
   const PATIENCE = 15000; // milliseconds without any connection
   const KEYS = { PageDown: 1, ArrowRight: 1, PageUp: -1, ArrowLeft: -1 };
   const TAKES_ARROWS = "select, textarea, input:not([type=checkbox]), [role=slider], [role=tab]";
@@ -36,7 +38,8 @@
     }
     for (const box of document.querySelectorAll(".widget-radio-box")) {
       set(box, "role", "radiogroup");
-      set(box, "aria-label", "your guess");
+      const name = box.querySelector(".widget-label");
+      set(box, "aria-label", (name && name.textContent) || "your guess");
     }
     for (const tabs of document.querySelectorAll(".lab .widget-tab [role=tablist]"))
       set(tabs, "aria-label", "arms");
@@ -87,7 +90,7 @@
     const box = document.createElement("div"), again = document.createElement("button");
     box.id = "lab-ended";
     box.setAttribute("role", "alert");
-    box.append(ENDED, again);
+    box.append(document.querySelector(".interview") ? ROOM_ENDED : ENDED, again);
     again.textContent = "Load again";
     again.onclick = () => location.reload();
     document.body.append(box);
