@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 TEXTS = (
     "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md", "benchmarks/README.md",
     "docs/night_before.md", "docs/recipe.md", "docs/install.md", "docs/translating.md",
+    "docs/scaling.md",
 )  # fmt: skip
 
 STYLE = """body { font: 18px/1.5 system-ui, sans-serif; color: #222; margin: 0 auto;

@@ -75,7 +75,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--n", type=int, help="training images (all)")
     add("--size", type=int, default=128, help="pixels (%(default)s)")
     add("--epochs", type=int, default=8, help="%(default)s")
-    add("--batch-size", type=int, default=32, help="%(default)s")
+    add("--batch-size", type=int, default=32, help="images per step and process (%(default)s)")
     add("--patience", type=int, help="stop after so many epochs without improvement (never)")
     add("--seed", type=seed, default=0, help="%(default)s")
     add("--split", help="elpv: random or blocks")
@@ -105,7 +105,9 @@ def _train(arguments: argparse.Namespace) -> None:
     if arguments.results and arguments.results.resolve() == tables.RESULTS.resolve():
         grid.check_free(experiment)
     fabric = devices.start(arguments.accelerator, arguments.precision)
-    outcome = experiments.measure(experiment, fabric=fabric, folder=arguments.folder)
+    with fabric.rank_zero_first(local=True):  # what it decodes the others find in the cache
+        data = experiment.data()
+    outcome = experiments.measure(experiment, data=data, fabric=fabric, folder=arguments.folder)
     if fabric.global_rank > 0:
         return
     card, done, problems = outcome.data.card, [], []

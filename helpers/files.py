@@ -241,10 +241,14 @@ def fetch(name: str, url: str, checksum: str | None = None) -> Path:
 
 
 def digest(*things: object) -> str:
-    """Return a key of 16 hex digits for `things`: SHA-256 of each one's ``repr``, or its bytes."""
+    """Return a key of 16 hex digits for `things`: SHA-256 of each one's ``repr``, or its bytes.
+
+    An iterator is one thing in pieces, so that it need not fit into memory.
+    """
     sha = hashlib.sha256()
     for thing in things:
-        sha.update(thing if isinstance(thing, bytes) else repr(thing).encode())
+        for piece in thing if isinstance(thing, Iterator) else (thing,):
+            sha.update(piece if isinstance(piece, bytes) else repr(piece).encode())
         sha.update(b"\x00")
     return sha.hexdigest()[:16]
 
@@ -290,13 +294,8 @@ def write_array(path: Path, blocks: Callable[[], Iterable[np.ndarray]], n: int) 
 
     Behind the rows stands a checksum. Where they cannot be stored they come back in memory, with
     one warning. `blocks` is called once more then.
-
-    Raises
-    ------
-    CourseError
-        When ``COURSE_CACHE_GB`` is no size.
     """
-    limit, header = cache_limit(), None
+    header = None
     try:
         with atomic_path(path) as temporary, temporary.open("w+b") as file:
             for block in blocks():
@@ -309,7 +308,6 @@ def write_array(path: Path, blocks: Callable[[], Iterable[np.ndarray]], n: int) 
             size = file.tell()
             file.seek(0)
             file.write(_checksum(file, size))
-        drop_oldest(path.parent, limit, keep=path)
         return np.load(path, mmap_mode="r")
     except OSError as error:
         warnings.warn(
@@ -331,7 +329,7 @@ def _checksum(file: BinaryIO, size: int) -> bytes:
 
 
 def cache_limit() -> float:
-    """Return how many bytes the activations in the cache may take: ``COURSE_CACHE_GB``, or 5 GB.
+    """Return how many bytes activations, or older images, may take: ``COURSE_CACHE_GB``, or 5 GB.
 
     Raises
     ------

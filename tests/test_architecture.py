@@ -28,9 +28,9 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 # Code lines (no docstrings, comments, blank lines) that a room may have. An issue may raise one.
 CEILINGS = {
-    "errors": 20, "files": 215, "plots": 1284, "datasets": 1364, "networks": 745, "training": 1040,
-    "inspection": 630, "evidence": 1075, "practice": 1560, "widgets": 960, "lab": 1800, "advise":
-    320, "__main__": 164, "measure": 1290,
+    "errors": 20, "files": 215, "plots": 1285, "datasets": 1415, "networks": 765, "training": 1047,
+    "inspection": 630, "evidence": 1085, "practice": 1560, "widgets": 960, "lab": 1800, "advise":
+    320, "__main__": 168, "measure": 1400,
 }  # fmt: skip
 
 

@@ -193,10 +193,10 @@ def test_the_size_of_the_cache(monkeypatch, text, limit):
 
 
 @pytest.mark.parametrize("text", ["five", "", "nan", "-1", "-inf"])
-def test_a_size_that_is_none_is_said_before_the_work(tmp_path, monkeypatch, text):
+def test_a_size_that_is_none_is_said(monkeypatch, text):
     monkeypatch.setenv("COURSE_CACHE_GB", text)
     with pytest.raises(CourseError, match="COURSE_CACHE_GB is"):
-        files.write_array(tmp_path / "rows.npy", lambda: pytest.fail("worked"), 1)
+        files.cache_limit()
 
 
 def test_an_undamaged_array_is_read_without_a_word(tmp_path):
@@ -216,6 +216,12 @@ def test_a_device_is_not_replaced_by_a_file(tmp_path):
         with pytest.raises(CourseError, match=r"pipe\.md is no ordinary file"):
             write()
     assert not pipe.is_file()
+
+
+def test_an_array_is_digested_piece_by_piece_as_at_once():
+    at_once = files.digest("a", ROWS.tobytes(), 1)
+    assert files.digest("a", (ROWS[k : k + 7].tobytes() for k in range(0, 100, 7)), 1) == at_once
+    assert files.digest("a", iter([ROWS[7:].tobytes()]), 1) != at_once
 
 
 def test_what_is_read_of_the_courses_own_data_is_noted(monkeypatch, tmp_path):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +19,24 @@ from helpers.datasets import dicom
 from helpers.datasets.dataset import Dataset
 from helpers.datasets.problems import LOST, Problem, lost_content, open_image, together, unreadable
 from helpers.errors import CourseError
-from helpers.files import array, digest, folder
+from helpers.files import (
+    array,
+    cache_limit,
+    digest,
+    drop_oldest,
+    folder,
+    read_array,
+    remove,
+    write_array,
+)  # fmt: skip
 
 Channels = Literal["auto", 1, 3]
 Fit = Literal["crop", "pad"]
 Parts = Mapping[str, Sequence[Path]]
 
 FORMAT = 2  # raise it when the decoding below changes, so that old cache files are left alone
+
+BLOCK = 128  # images that are decoded at once: 6 MB of 128 pixels in colour, 400 MB of 1,024
 
 THREADS = 4  # Pillow decodes outside Python's lock, so threads help without copies of the data
 
@@ -47,8 +59,9 @@ def decode_parts(
 
     Returns
     -------
-    uint8 arrays ``(N, size, size, C)``, values 0..255, one per part. While images are decoded
-    for the first time, ``"auto"`` holds three channels of all parts in memory.
+    uint8 arrays ``(N, size, size, C)``, values 0..255, one per part. Images are decoded and stored
+    `BLOCK` by `BLOCK`, so that there may be more of them than memory has room for. ``"auto"``
+    stores gray images until the first one of colour, and then begins again.
 
     Raises
     ------
@@ -57,17 +70,30 @@ def decode_parts(
         are transparent or have several pages.
     """
     key = digest(FORMAT, size, channels, fit, *_stamps(root, parts))
-    fresh: dict[str, np.ndarray] = {}
+    name = f"{name or root.name}-{size}px-{key}"
+    paths = {part: folder("images", f"{name}-{part}.npy") for part in parts}
+    stored = {part: read_array(path) for part, path in paths.items()}
+    if all(images is not None for images in stored.values()):
+        return stored
+    stored.clear()  # Windows replaces no file that is still mapped
+    # Older sets go now. Once stored, all parts of this one stay, or every run would decode it.
+    drop_oldest(folder("images"), cache_limit(), keep=folder("images"))
 
-    def make(part: str) -> np.ndarray:
-        if part not in fresh:
-            fresh.update(_decode_all(parts, size, channels, fit))
-        return fresh.pop(part)
+    def store(gray: bool) -> dict[str, np.ndarray]:
+        blocks = functools.partial(_blocks, parts, size=size, channels=channels, fit=fit, gray=gray)
+        return {
+            part: write_array(path, functools.partial(blocks, part), len(parts[part]))
+            for part, path in paths.items()
+        }
 
-    def path(part: str) -> Path:
-        return folder("images", f"{name or root.name}-{size}px-{key}-{part}.npy")
-
-    return {part: array(path(part), lambda part=part: make(part)) for part in parts}
+    try:
+        with contextlib.suppress(_Coloured):
+            return store(gray=channels == "auto")
+        return store(gray=False)
+    except CourseError:
+        for path in paths.values():
+            remove(path)
+        raise
 
 
 def cut_away(root: Path, files: Sequence[Path]) -> np.ndarray:
@@ -169,13 +195,29 @@ def _spread(image: np.ndarray) -> int:
     return int((high - low).max())
 
 
-def _decode_all(parts: Parts, size: int, channels: Channels, fit: Fit) -> dict[str, np.ndarray]:
-    files = [file for part in parts.values() for file in part]
-    images, _ = decode_files(files, size, 3 if channels == "auto" else channels, fit=fit)
-    if channels == "auto" and is_gray(images):
-        images = images[..., 1:2]
-    ends = np.cumsum([len(part) for part in parts.values()])
-    return dict(zip(parts, np.split(images, ends[:-1]), strict=True))
+class _Coloured(Exception):
+    """An image has colour where all others were gray so far."""
+
+
+def _blocks(
+    parts: Parts, part: str, *, size: int, channels: Channels, fit: Fit, gray: bool
+) -> Iterator[np.ndarray]:
+    """Yield the images of a part, `BLOCK` at a time; `gray`: one channel, if none has colour.
+
+    After the first file that cannot be used all others are tried, too, and those like it named.
+    """
+    for start in range(0, len(parts[part]), BLOCK):
+        block = parts[part][start : start + BLOCK]
+        try:
+            images, _ = decode_files(block, size, 1 if channels == 1 else 3, fit=fit)
+        except CourseError:
+            files = [file for files in parts.values() for file in files]
+            rest = range(files.index(block[0]), len(files), BLOCK)
+            tried = (decode_files(files[k : k + BLOCK], size, 1, collect=True)[1] for k in rest)
+            raise together([problem for problems in tried for problem in problems]) from None
+        if gray and not is_gray(images):
+            raise _Coloured
+        yield images[..., 1:2] if gray else images
 
 
 def _stamps(root: Path, parts: Parts) -> list[object]:

@@ -25,6 +25,7 @@ import torch
 
 from helpers import files
 from helpers.datasets import Dataset
+from helpers.datasets.dataset import content
 from helpers.errors import CourseError
 from helpers.lab import drawings
 from helpers.lab.race import NUMBERS, Kept, Mistakes, Race, Result
@@ -59,8 +60,8 @@ def key(setup: Setup, arm: Arm, data: Dataset) -> str:
     machine = (platform.machine(), torch.backends.cpu.get_cpu_capability(),
                torch.get_num_threads(), torch.cuda.is_available())  # fmt: skip
     weights = [value.contiguous().numpy().tobytes() for value in model.state_dict().values()]
-    images = [np.ascontiguousarray(array).tobytes() for part in (data.train, data.val, data.test)
-              for array in (part.images[:], part.labels, part.groups)]  # fmt: skip
+    images = [content(array) for part in (data.train, data.val, data.test)
+              for array in (part.images, part.labels, part.groups)]  # fmt: skip
     return files.digest(
         FORMAT, repr(experiment), repr(arm.policy), data.card.classes, experiments.versions(),
         machine, model.mean.tolist(), model.std.tolist(), *weights, *images,

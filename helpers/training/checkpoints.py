@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from helpers import files
 from helpers.datasets import Dataset
+from helpers.datasets.dataset import content
 from helpers.datasets.views import View
 from helpers.errors import CourseError
 from helpers.networks import backbones, weights
@@ -32,22 +33,26 @@ def save_state(folder: Path, state: dict) -> None:
 
 
 def fingerprint(
-    run: Run, data: Dataset, targets: np.ndarray, augment: object, views: Sequence[View]
-) -> str:
-    """Return a text that differs between runs with other settings, data, or starting weights."""
+    run: Run, data: Dataset, targets: np.ndarray, augment: object, views: Sequence[View],
+    processes: int = 1,
+) -> str:  # fmt: skip
+    """Return a text that differs between runs with other settings, data, or starting weights.
+
+    Of several processes only their common batch counts: a run may go on with more or fewer.
+    """
     # A view is a function: it is known by what it makes of a picture without symmetries.
     pattern = np.arange(25 * 25, dtype=np.int64).reshape(1, 25, 25, 1).astype(np.uint8)
     settings = (
-        run.model.name, run.strategy, asdict(run.recipe), run.seed, data.card.name,
-        data.card.size, getattr(augment, "__qualname__", augment),
+        run.model.name, run.strategy,
+        asdict(run.recipe) | {"batch_size": processes * run.recipe.batch_size}, run.seed,
+        data.card.name, data.card.size, getattr(augment, "__qualname__", augment),
     )  # fmt: skip
-    arrays = [
-        *(value.detach().cpu().numpy() for value in run.model.state_dict().values()),
-        *(array for part in (data.train, data.val) for array in (part.images[:], part.labels)),
-        targets,
-        *(view(pattern) for view in views),
-    ]
-    contents = files.digest(*(np.ascontiguousarray(array).tobytes() for array in arrays))
+    contents = files.digest(
+        *(value.detach().cpu().numpy().tobytes() for value in run.model.state_dict().values()),
+        *(thing for part in (data.train, data.val)
+          for thing in (content(part.images), part.labels.tobytes())),
+        targets.tobytes(), *(view(pattern).tobytes() for view in views),
+    )  # fmt: skip
     return f"{settings}, contents {contents}, format {FORMAT}"
 
 

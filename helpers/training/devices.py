@@ -1,7 +1,7 @@
 """The one place that knows Lightning Fabric: device, precision and number of processes.
 
 The same training loop then runs on a CPU, a GPU, or under
-``torchrun --nproc-per-node 2 -m helpers train ...``.
+``torchrun --nproc-per-node 2 -m -- helpers train ...`` (docs/scaling.md).
 """
 
 from __future__ import annotations

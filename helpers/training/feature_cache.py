@@ -15,6 +15,7 @@ import numpy as np
 from lightning_fabric import Fabric
 
 from helpers import files
+from helpers.datasets.dataset import content
 from helpers.errors import CourseError
 from helpers.networks.backbones import Backbone
 from helpers.training import devices, predict
@@ -61,7 +62,8 @@ def activations(
     Raises
     ------
     CourseError
-        When the activations are not finite, because the weights are damaged.
+        When the activations are not finite, because the weights are damaged, or when
+        ``COURSE_CACHE_GB`` is no size.
 
     Notes
     -----
@@ -77,14 +79,12 @@ def activations(
         for name in front
         for tensor in model.part(name).state_dict().values()
     ]
-    images = (
-        np.ascontiguousarray(inputs.images[row : row + EVAL_BATCH]).tobytes()
-        for row in range(0, len(inputs), EVAL_BATCH)
-    )
     key = files.digest(
         model.name, start, np.dtype(STORED).name, FORMAT, inputs.images.shape,
-        fabric._precision.precision, model.mean.tolist(), model.std.tolist(), *weights, *images,
+        fabric._precision.precision, model.mean.tolist(), model.std.tolist(), *weights,
+        content(inputs.images, EVAL_BATCH, b"\x00"),  # so that stored entries are found
     )  # fmt: skip
+    limit = files.cache_limit()
     path = files.folder("prefix", f"{key}.npy")  # the old word, so that stored entries are found
     blocks = functools.partial(_blocks, model, inputs, front[-1], fabric)
     with fabric.rank_zero_first():
@@ -95,6 +95,7 @@ def activations(
                 stored = files.write_array(path, functools.partial(blocks, STORED), len(inputs))
             except FloatingPointError:
                 stored = files.write_array(path, functools.partial(blocks, np.float32), len(inputs))
+            files.drop_oldest(path.parent, limit, keep=path)
     return Inputs(stored, inputs.labels, start, known)
 
 

@@ -147,18 +147,19 @@ class _Training:
         for epoch in self.epochs(done, end, phase):
             if recipe.patience and epoch - max(run.best_epoch, first) >= recipe.patience:
                 return
-            torch.manual_seed(run.seed * 100_003 + epoch)
+            # Another seed for each process: the same draws on all of them would be fewer draws.
+            torch.manual_seed(run.seed * 100_003 + epoch + 10_007 * fabric.global_rank)
             model.train()
             if self.views:
                 train.images.choose(run.seed, epoch)
             train_loss, batches = torch.zeros((), device=fabric.device), self.batches(epoch)
-            for index in batches:
+            for index, share in batches:
                 images = batch(train, index, fabric.device)
                 if self.augment is not None:
                     images = self.augment(images)
                 labels = torch.from_numpy(self.targets[index]).to(fabric.device)
                 optimizer.zero_grad()
-                loss = self.loss_of(model(images, start=train.start), labels)
+                loss = share * self.loss_of(model(images, start=train.start), labels)
                 fabric.backward(loss)
                 fabric.clip_gradients(
                     model, optimizer, max_norm=recipe.clip, error_if_nonfinite=False
@@ -170,6 +171,7 @@ class _Training:
                 if self.should_stop():
                     run.stopped = f"Stopped by hand in epoch {epoch + 1}."
                     return
+            self.share_statistics()
             # All processes must see one loss, or one would stop and the others wait for it.
             train_loss = float(fabric.all_reduce(train_loss / len(batches), reduce_op="mean"))
             row = {"epoch": epoch + 1, "phase": phase, "train_loss": train_loss,
@@ -198,14 +200,34 @@ class _Training:
         seen = [behind_the_front(Seen(train.images, view), train).images for view in self.views]
         return Inputs(Mixed(seen), train.labels, start), behind_the_front(val.images, val)
 
-    def batches(self, epoch: int) -> list[np.ndarray]:
-        """Return this process's batches: shuffled by (seed, epoch), of nearly equal size."""
+    def batches(self, epoch: int) -> list[tuple[np.ndarray, float]]:
+        """Return this process's part of every batch, and the factor of its mean loss.
+
+        A batch is what all processes see in one step, `recipe.batch_size` images each: shuffled by
+        (seed, epoch), of nearly equal size, no image twice. DDP gives every process's gradient the
+        same weight, so the mean loss of a part that has more images, or more of a rare class,
+        counts more (with one process the factor is 1): together that is the loss of the batch.
+        """
         n, rank, world = len(self.data.train), self.fabric.global_rank, self.fabric.world_size
         order = np.random.default_rng((self.run.seed, epoch)).permutation(n)
-        mine = np.resize(order, math.ceil(n / world) * world)[rank::world]
-        n_batches = math.ceil(len(mine) / self.run.recipe.batch_size)
-        # No batch of one image: BatchNorm has no statistics of it.
-        return np.array_split(mine, max(1, min(n_batches, len(mine) // 2)))
+        n_batches = math.ceil(n / (self.run.recipe.batch_size * world))
+        weight, found = np.ones(n), []
+        if self.loss_of.weight is not None and self.targets.ndim == 1:  # as CrossEntropyLoss has it
+            weight = self.loss_of.weight.cpu().numpy()[self.targets]
+        # No part of one image: BatchNorm has no statistics of it.
+        for whole in np.array_split(order, max(1, min(n_batches, n // (2 * world)))):
+            part = whole[rank::world]
+            found.append((part, world * float(weight[part].sum() / weight[whole].sum())))
+        return found
+
+    def share_statistics(self) -> None:
+        """Give all processes the BatchNorm statistics of the first one, as DDP does in a step.
+
+        Each has seen other images, and one network is to be validated and kept.
+        """
+        if self.fabric.world_size > 1:
+            for statistics in self.run.model.buffers():
+                torch.distributed.broadcast(statistics, src=0)
 
     def epochs(self, done: int, end: int, phase: int) -> Iterable[int]:
         """Return the epochs `done` to `end`, with a progress bar."""
@@ -271,7 +293,7 @@ class _Training:
         run, self.saved = self.run, None
         if self.folder is not None:
             self.fingerprint = checkpoints.fingerprint(
-                run, self.data, self.targets, self.augment, self.views
+                run, self.data, self.targets, self.augment, self.views, self.fabric.world_size
             )
             self.saved = checkpoints.load_state(self.folder, self.fingerprint)
         if self.saved is not None:

@@ -88,7 +88,9 @@ def predict(model: nn.Module, inputs: Split | Inputs, fabric: Fabric | None = No
         ]
     logits = torch.cat(parts)
     if world > 1:
-        logits = fabric.all_gather(logits).transpose(0, 1).flatten(0, 1)[:n]
+        shares = [torch.empty_like(logits) for _ in range(world)]
+        torch.distributed.all_gather(shares, logits)
+        logits = torch.stack(shares, dim=1).flatten(0, 1)[:n]
     return logits.softmax(dim=1).cpu().numpy()
 
 

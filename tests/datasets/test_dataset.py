@@ -147,6 +147,15 @@ def test_large_parts_stay_on_disk_and_read_the_same(on_disk, key):
     assert batch(lazy, some).equal(batch(whole.subset(index), some))
 
 
+def test_the_bytes_of_images_come_in_pieces(on_disk):
+    pieces = [*dataset.content(on_disk.subset(np.arange(10)).images, 4)]
+    assert len(pieces) == 3
+    assert b"".join(pieces) == IMAGES[:10].tobytes()
+    assert [*dataset.content(IMAGES, 10, b"+")] == [
+        IMAGES[:10].tobytes(), b"+" + IMAGES[10:].tobytes()
+    ]  # fmt: skip
+
+
 def test_a_part_is_copied_into_memory_once_it_is_small(on_disk):
     large = on_disk.subset(np.arange(10, 20))
     assert np.array_equal(large.subset([3, 5, 7, 8, 9]).images[:], IMAGES[[13, 15, 17, 18, 19]])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import re
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import tifffile
 from PIL import Image
 
 from helpers.datasets import decode, elpv
+from helpers.datasets.folder import load_folder
 from helpers.errors import CourseError
 
 pytestmark = pytest.mark.usefixtures("private_cache")
@@ -364,7 +366,44 @@ def test_what_a_crop_cuts_away_is_told_from_the_cache_too(root, draw, fill, monk
     np.testing.assert_allclose(decode.cut_away(root, paths), expected)
 
 
-def test_all_that_is_wrong_is_named_at_once(root, fill, draw, private_cache):
+@pytest.mark.parametrize("colour", [90, (250, 0, 0)])
+def test_images_are_decoded_block_by_block_as_at_once(fill, draw, monkeypatch, colour):
+    """Also where the last image is the first one of colour."""
+    parts = draw_parts(fill)
+    parts["test"].append(draw("test/last.png", colour, "L" if colour == 90 else "RGB"))
+    at_once = decode.decode_parts(parts["test"][0].parents[1], parts, 8, "auto", name="at once")
+    monkeypatch.setattr(decode, "BLOCK", 2)
+    blocks = decode.decode_parts(parts["test"][0].parents[1], parts, 8, "auto", name="blocks")
+    for part, images in blocks.items():
+        assert isinstance(images, np.memmap)
+        assert images.shape[-1] == (1 if colour == 90 else 3)
+        np.testing.assert_array_equal(images, at_once[part])
+
+
+def test_no_more_than_a_few_blocks_of_images_are_in_memory(fill, monkeypatch):
+    root = fill({"a": 150, "b": 150})
+    monkeypatch.setattr(decode, "BLOCK", 10)
+    tracemalloc.start()  # numpy tells it of every array
+    data = load_folder(root, size=128)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    n_bytes = sum(part.images.nbytes for part in (data.train, data.val, data.test))
+    assert n_bytes == 300 * 128 * 128
+    assert peak < n_bytes / 2
+
+
+def test_all_parts_of_a_set_stay_in_the_cache_and_older_sets_go(fill, monkeypatch, private_cache):
+    monkeypatch.setenv("COURSE_CACHE_GB", "0")
+    parts = draw_parts(fill)
+    root = parts["test"][0].parents[1]
+    for size in (8, 32):
+        decode.decode_parts(root, parts, size, 3)
+    assert len([*private_cache.rglob("*-32px-*.npy")]) == len(parts)
+    assert not [*private_cache.rglob("*-8px-*.npy")]
+
+
+def test_all_that_is_wrong_is_named_at_once(root, fill, draw, private_cache, monkeypatch):
+    monkeypatch.setattr(decode, "BLOCK", 3)
     parts = draw_parts(fill)
     for part, n in (("train", 2), ("test", 12)):
         for k in range(n):

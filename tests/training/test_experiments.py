@@ -3,7 +3,6 @@ import io
 import json
 import os
 import re
-import subprocess
 import sys
 
 import numpy as np
@@ -282,19 +281,3 @@ def test_a_stop_by_hand_and_a_folder_that_is_gone_are_no_tracebacks(
     monkeypatch.setattr(experiments, "measure", stop)
     assert train(folder, "--strategy", "scratch") in (2, 130)
     assert re.search("stopped|error: .*gone", capsys.readouterr().err)
-
-
-@pytest.mark.parametrize("strategy", ["feature_extraction", "lp_ft"])
-def test_two_processes_train_one_model(folder, tmp_path, strategy):
-    """The same command under torchrun: each process takes its share, one writes the row."""
-    results = tmp_path / "rows.csv"
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr",
-        "127.0.0.1", "--master-port", "0", "--rdzv-backend", "c10d", "--rdzv-endpoint",
-        "127.0.0.1:0", "-m", "helpers", "train", "--dataset", f"folder:{folder}", "--size", "32",
-        "--epochs", "2", "--accelerator", "cpu", "--strategy", strategy, "--results", str(results),
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.count("AUC") == 2, "both lines come from one process"
-    assert len(tables.read_rows(results)) == 1

@@ -3,21 +3,50 @@ import os
 import signal
 import subprocess
 import sys
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from helpers import files
+from helpers.datasets import Dataset, Split, dataset
 from helpers.errors import CourseError
 from helpers.training import feature_cache, loop, strategies
 from helpers.training.predict import Inputs, batch, predict
 from helpers.training.recipe import Recipe
-from tests.conftest import make_split, tiny_backbone
+from tests.conftest import make_dataset, make_split, tiny_backbone
 from tests.training.conftest import fit, losses
 
 pytestmark = pytest.mark.usefixtures("private_cache")
+
+N = 4000
+
+
+@pytest.fixture
+def on_disk(tmp_path) -> Dataset:
+    """Images of 4 MB in a memory-mapped file."""
+    np.save(tmp_path / "images.npy", np.zeros((N, 32, 32, 1), np.uint8))
+    images = np.load(tmp_path / "images.npy", mmap_mode="r")
+    data = make_dataset()
+    return replace(data, train=Split(images, np.arange(N) % 2, np.arange(N)))
+
+
+def test_a_run_never_holds_all_images_in_memory(on_disk, tmp_path, monkeypatch):
+    """Neither to name the cache entry and the run, nor for the frozen front, nor to train."""
+    monkeypatch.setattr(dataset, "IN_MEMORY_BYTES", 100_000)
+    tracemalloc.start()  # numpy tells it of every array
+    run = fit(
+        on_disk.take(N - 1), strategies.feature_extraction(), Recipe(epochs=1), folder=tmp_path
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert run.frozen_front.startswith("everything before head")
+    assert peak < on_disk.train.images.nbytes / 2
+
+
 RECIPE = Recipe(epochs=3, batch_size=8)
 PROBE, FULL = strategies.feature_extraction(), strategies.full_finetune()
 LAST, LAST_TWO = (strategies.partial_finetune(last=k) for k in (1, 2))
