@@ -12,7 +12,7 @@ from helpers.practice import cards
 from helpers.practice.cards import Item
 
 WIDE = {"width": "100%", "max_width": "56em"}
-STYLE = """<style>
+CSS = """<style>
 @property --room-s { syntax: "<integer>"; inherits: false; initial-value: 0; }
 @keyframes room-count { to { --room-s: 3600; } }
 @keyframes room-fill { to { width: 100%; } }
@@ -27,7 +27,8 @@ STYLE = """<style>
 .interview :is(button, select, input, textarea, a, summary):focus-visible {
   outline: 3px solid #222 !important; outline-offset: 1px; }
 .interview .widget-hbox { flex-flow: row wrap; }
-.interview .jupyter-button { width: auto; min-width: 9em; }
+.interview .jupyter-button { width: auto; min-width: 9em; align-self: flex-start; }
+.room ul { list-style: none; padding-left: 0; } .room li { margin: 6px 0; }
 .interview table { border-collapse: collapse; }
 .interview :is(th, td) { text-align: left; padding: 4px 14px 4px 0; vertical-align: top; }
 .room-list .widget-radio-box label, .room-list label { white-space: normal; height: auto;
@@ -37,8 +38,13 @@ STYLE = """<style>
 
 def words(text: str) -> str:
     """Return a text of a card as HTML: `code` between backticks, a paragraph per empty line."""
+    return f"<p>{line(text)}</p>".replace("<br><br>", "</p><p>")
+
+
+def line(text: str) -> str:
+    """Return a text of a card as HTML for within a line: `code` between backticks."""
     safe = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
-    return f"<p>{safe}</p>".replace("\n\n", "</p><p>").replace("\n", "<br>")
+    return safe.replace("\n", "<br>")
 
 
 def shown(*parts: str, alert: bool = False) -> str:
@@ -54,7 +60,7 @@ def code(text: str, numbered: bool = False) -> str:
 
 def clock(seconds: float) -> str:
     """Return a clock that begins when it is shown: seconds, and a bar that fills in `seconds`."""
-    return (f'{STYLE}<div class="room"><p>{seconds:.0f} s are meant for this; passed: '
+    return (f'{CSS}<div class="room"><p>{seconds:.0f} s are meant for this; passed: '
             f'<b class="room-clock"><b></b></b></p><div class="room-clock"><i style="animation: '
             f'room-fill {seconds:.0f}s linear forwards"></i></div></div>')  # fmt: skip
 
@@ -100,7 +106,7 @@ def ticks(texts: Sequence[str]) -> tuple[widgets.VBox, Callable[[], list[str]]]:
     return widgets.VBox(boxes), lambda: [box.description for box in boxes if box.value]
 
 
-def control(item: Item, seed: object = "") -> tuple[widgets.Widget, Callable[[], object]]:
+def field(item: Item, seed: object = "") -> tuple[widgets.Widget, Callable[[], object]]:
     """Return what a card is answered with, and how to read the answer that `cards.score` takes.
 
     Parameters

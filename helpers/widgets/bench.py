@@ -15,7 +15,7 @@ from helpers.errors import CourseError
 from helpers.practice import cards
 from helpers.practice.cards import Item
 from helpers.practice.progress import Store
-from helpers.widgets.answers import STYLE, WIDE, Order, clock, code, shown, ticks, where, words
+from helpers.widgets.answers import CSS, WIDE, Order, clock, code, line, shown, ticks, where, words
 from helpers.widgets.figures import CourseWidget
 
 WRITING = WIDE | {"height": "20em"}
@@ -42,7 +42,7 @@ class _Bench(CourseWidget):
         self.steps = widgets.VBox()
         self.steps.add_class("room-list")
         self.choice.observe(lambda _: self._begin(), names="value")
-        super().__init__([widgets.HTML(STYLE), self.choice, self.steps])
+        super().__init__([widgets.HTML(CSS), self.choice, self.steps])
         self.add_class("interview")
 
     @property
@@ -100,7 +100,7 @@ class BugHunt(_Bench):
         mine, best = (cards.minutes_spent(item, order) for order in (self.order.rows, right))
         self.share = cards.in_order(self.order.rows, right)
         listed = "".join(
-            f"<li>{words(check['text'])} {check['cost']:g} min"
+            f"<li>{line(check['text'])}: {check['cost']:g} min"
             f"{', finds it' if check['finds'] else ''}</li>" for check in item["checks"]
         )  # fmt: skip
         n = len(item["code"].splitlines())

@@ -14,7 +14,7 @@ from helpers.errors import CourseError
 from helpers.practice import cards, schedule
 from helpers.practice.cards import Item
 from helpers.practice.progress import SURE, Store
-from helpers.widgets.answers import STYLE, WIDE, clock, code, control, shown, ticks, where, words
+from helpers.widgets.answers import CSS, WIDE, clock, code, field, line, shown, ticks, where, words
 from helpers.widgets.figures import CourseWidget
 
 ASKED = [kind for kind in cards.KINDS if kind not in ("bug", "drill")]
@@ -71,7 +71,7 @@ class InterviewRoom(CourseWidget):
         self.sure.observe(lambda _: self._ask(), names="value")
         settings, files = self._settings(), self._files()
         super().__init__([
-            widgets.HTML(STYLE), settings, self.message, self.question, self.sure, self.clock,
+            widgets.HTML(CSS), settings, self.message, self.question, self.sure, self.clock,
             self.answer, self.count, self.check, self.feedback, self.points, self.rating, files,
         ])  # fmt: skip
         self.add_class("interview")
@@ -80,7 +80,9 @@ class InterviewRoom(CourseWidget):
 
     def _settings(self) -> widgets.VBox:
         topics = sorted({item["topic"] for item in self.items})
-        self.day = widgets.DatePicker(description="interview on")
+        self.day = widgets.DatePicker(
+            description="interview on", style={"description_width": "initial"}
+        )
         self.topic = widgets.Dropdown(options=[EVERY, *topics], description="topic")
         levels = [(f"{level}: {name}", level) for level, name in cards.LEVELS.items()]
         self.level = widgets.Dropdown(options=levels, value=3, description="up to level")
@@ -185,7 +187,7 @@ class InterviewRoom(CourseWidget):
             return
         if not self.answer.layout.display:  # only changed in mind
             return
-        given, self.read = control(self.item, self.done)
+        given, self.read = field(self.item, self.done)
         self.answer.children, self.began = [given], time.monotonic()
         self.answer.layout.display = self.check.layout.display = ""
         if self.item["kind"] == "spoken":
@@ -210,7 +212,8 @@ class InterviewRoom(CourseWidget):
     def _judge(self, right: bool | None, said: str, reasons: Sequence = ()) -> None:
         """Show what was right and why, and let the learner rate; a wrong answer comes again."""
         self.right, self.sure.disabled, self.check.disabled = right, True, True
-        told = "".join(f"<li>{mark} {words(text)}{words(why)}</li>" for text, mark, why in reasons)
+        told = "".join(f"<li>{mark} <b>{line(text)}</b><br>{line(why)}</li>"
+                       for text, mark, why in reasons)  # fmt: skip
         self.feedback.value = shown(f"<p><b>{said}</b></p><ul>{told}</ul>", where(self.item),
                                     alert=True)  # fmt: skip
         for name, button in self.rates.items():
@@ -227,7 +230,7 @@ class InterviewRoom(CourseWidget):
         models = "".join(f"<h3>{name}</h3>{words(item[name.lower()])}"
                          for name in ("Weak", "Solid", "Strong"))  # fmt: skip
         follow = "".join(
-            f"<details><summary>{words(row['question'])}</summary>{words(row['answer'])}</details>"
+            f"<details><summary>{line(row['question'])}</summary>{words(row['answer'])}</details>"
             for row in item["follow_ups"]
         )
         self._count()

@@ -11,7 +11,7 @@ from helpers.practice import checker, schedule
 from helpers.practice.progress import Store
 from helpers.widgets import BugHunt, Drills, InterviewRoom, Readiness
 from helpers.widgets import bench as bench_module
-from helpers.widgets.answers import control
+from helpers.widgets.answers import field
 from tests.conftest import picture
 from tests.practice.samples import BUG, DRILL, EVERYTHING, ITEMS
 
@@ -96,11 +96,11 @@ def test_a_flashcard_is_judged_by_the_learner(store):
 
 
 def test_several_right_choices_are_boxes_and_one_is_a_list():
-    boxes, read = control(BY_ID["choice-2"])
+    boxes, read = field(BY_ID["choice-2"])
     assert read() == []
     boxes.children[0].value = True
     assert read() == [boxes.children[0].description]
-    radio, read = control(BY_ID["choice-1"])
+    radio, read = field(BY_ID["choice-1"])
     assert read() == []
     radio.value = radio.options[2]
     assert read() == [radio.options[2]]
