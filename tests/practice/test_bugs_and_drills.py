@@ -28,6 +28,51 @@ BUGS, DRILLS = (
 EVERY_BUG = pytest.mark.parametrize("name", BUGS)
 EVERY_DRILL = pytest.mark.parametrize("item", DRILLS.values(), ids=DRILLS)
 
+# What learners write instead of the given mend, and whether it mends.
+MENDS = [
+    (
+        "best-that-is-an-alias",
+        "        import copy; best_loss, best = val_loss, copy.deepcopy(net.state_dict())",
+        True,
+    ),
+    ("softmax-twice", "    scores = net(x).log_softmax(dim=1)", True),
+    ("validated-in-train-mode", "with net.eval() and torch.no_grad():", True),
+    ("decayed-gamma", "optimizer = torch.optim.SGD(net.parameters(), lr=0.1)", True),
+    (
+        "warm-up-in-name-only",
+        "    return falling if epoch >= warmup else (epoch + 1) / warmup",
+        True,
+    ),
+    ("warm-up-in-name-only", "    return falling * min(1, epoch / warmup)", True),
+    ("a-third-of-it", "    gray.weight.copy_(3 * colour.weight.mean(dim=1, keepdim=True))", True),
+    ("new-and-frozen", "    parameter.requires_grad = not name.startswith('stage')", True),
+    (
+        "one-floor-for-all",
+        "scheduler = lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs, eta_min=0)",
+        True,
+    ),
+    ("mean-of-means", "    losses += [loss.item()] * len(labels[batch])", True),
+    ("upside-down-class", "malignant = 1 - model.predict_proba(features[test])[:, 1]", True),
+    ("not-divided-in-service", "    x = (torch.from_numpy(upload).float() - 127.5) / 127.5", True),
+    ("four-times-the-step", "    (loss / 4).backward()", True),
+    ("sixty-four-times-sixty-four", "    errors = net(x) - y.unsqueeze(1)", True),
+    ("the-same-crops", "    rng = np.random.default_rng(worker)", True),
+    ("a-sum-that-remembers", "    total += loss.detach()", True),
+    ("threshold-from-test", "threshold = 0.5", True),
+    (
+        "layers-in-a-list",
+        "        self.hidden = nn.Sequential(*[nn.Linear(10, 10) for _ in range(3)])",
+        True,
+    ),
+    ("nothing-was-loaded", "message = net.load_state_dict(saved, strict=True)", False),
+    ("thawed-by-a-new-layer", "body[0] = summed(body[0]).eval()", False),
+    ("frozen-yet-moving", "body.train(False)", True),
+    ("norm-of-everybody", "    norm = nn.utils.clip_grad_norm_(body.parameters(), 1.0)", False),
+    ("cosine-by-the-batch", "scheduler = CosineAnnealingLR(optimizer, T_max=80)", True),
+    ("patients-on-both-sides", "train, test = places[:750], places[750:]", True),
+    ("chosen-on-all", "score = cross_val_score(model, x, y, cv=5).mean()", True),
+]
+
 
 @functools.cache
 def run(name: str, mend: bool) -> tuple[dict, str]:
@@ -105,6 +150,11 @@ def test_a_bug_brings_its_own_seed(name):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert cards.still_wrong(item) == said
+
+
+@pytest.mark.parametrize(("name", "mend", "mends"), MENDS)
+def test_other_mends_of_learners_are_judged_by_what_they_do(name, mend, mends):
+    assert (cards.still_wrong(BUGS[name], mend) == "") is mends
 
 
 def test_bugs_and_drills_are_enough_and_no_two_are_one():
