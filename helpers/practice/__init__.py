@@ -9,6 +9,7 @@ from helpers.practice.checker import Checked
 from helpers.practice.decision import cheapest_tie, leep_by_hand, paired_interval
 from helpers.practice.grayscale import exact_gray_stem, fold_into_stem, red_channel_offset
 from helpers.practice.interview import cheapest_search, sixty_seconds
+from helpers.practice.labels import doubtful_labels, known_label_loss
 from helpers.practice.medical import film, xray_range
 from helpers.practice.shapes import dense_as_convolution, layer_counts
 from helpers.practice.start import auc_by_hand, network_input
@@ -24,9 +25,10 @@ from helpers.practice.trust import mended_epoch, split_then_repeat, threshold_fo
 
 __all__ = [
     "Checked", "PracticeNet", "auc_by_hand", "cheapest_search", "cheapest_tie",
-    "dense_as_convolution", "exact_gray_stem", "film", "fold_into_stem", "freeze_backbone",
-    "gray_pipeline", "head_parameters", "keep_best", "kept_share", "layer_counts", "leep_by_hand",
-    "linear_cka", "mended_epoch", "network_input", "paired_interval", "parameter_groups",
-    "receptive_field", "red_channel_offset", "sixty_seconds", "split_then_repeat", "threshold_for",
-    "transfer_begins", "xray_policy", "xray_range",
+    "dense_as_convolution", "doubtful_labels", "exact_gray_stem", "film", "fold_into_stem",
+    "freeze_backbone", "gray_pipeline", "head_parameters", "keep_best", "kept_share",
+    "known_label_loss", "layer_counts", "leep_by_hand", "linear_cka", "mended_epoch",
+    "network_input", "paired_interval", "parameter_groups", "receptive_field", "red_channel_offset",
+    "sixty_seconds", "split_then_repeat", "threshold_for", "transfer_begins", "xray_policy",
+    "xray_range",
 ]  # fmt: skip
