@@ -36,12 +36,12 @@ def main() -> None:
 
 
 def with_questions(page: str) -> str:
-    """Return the page for the night before with the questions and answers of 00 to 06 as they are.
+    """Return the page for the night before with the questions and answers of 00 to 07 as they are.
 
     They stand in the notebooks only; here, between two marks, they are copied.
     """
     parts = []
-    for path in sorted(NOTEBOOKS.glob("0[0-6]_*.ipynb")):
+    for path in sorted(NOTEBOOKS.glob("0[0-7]_*.ipynb")):
         cells = [cell.source for cell in nbformat.read(path, 4).cells]
         parts.append(f"### [{cells[0].splitlines()[0].strip('# ')}](../notebooks/{path.name})")
         for question, answer in QUESTION.findall("\n".join(cells)):

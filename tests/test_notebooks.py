@@ -214,10 +214,10 @@ def test_the_page_for_the_night_before_has_the_notebooks_own_answers():
     finish = script(ROOT / "docs" / "finish_notebooks.py")
     page = finish.NIGHT.read_text("utf-8")
     assert page == finish.with_questions(page), "run: python docs/finish_notebooks.py"
-    assert page.count("\n### [") == 7
-    asked = [found for path in NOTEBOOKS[:7] for c in nbformat.read(path, 4).cells
+    assert page.count("\n### [") == 8
+    asked = [found for path in NOTEBOOKS[:8] for c in nbformat.read(path, 4).cells
              for found in finish.QUESTION.findall(c.source)]  # fmt: skip
-    every = sum(path.read_text("utf-8").count("interviewer asks:") for path in NOTEBOOKS[:7])
+    every = sum(path.read_text("utf-8").count("interviewer asks:") for path in NOTEBOOKS[:8])
     assert len(asked) == every > 10, "a question of another form would be left out"
     for link in re.findall(r"\]\(([^)#]+)\)", page):
         assert link.startswith("https://") or (finish.NIGHT.parent / link).exists(), link
