@@ -23,6 +23,7 @@ from measure import (
     races,
     runner,
     shift,
+    shipping,
     similarity,
     strategies,
     transferability,
@@ -41,6 +42,7 @@ TABLES: dict[str, runner.Table] = {
     "shift": shift.TABLE,
     "forgetting": forgetting.TABLE,
     "broken": broken.TABLE,
+    "shipping": shipping.TABLE,
     "medical": medical.TABLE,
 }
 WHOLE = {"gallery": gallery, "races": races}  # made in one go

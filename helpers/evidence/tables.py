@@ -32,7 +32,7 @@ COLUMNS = (
 # called 007 into the number 7, and one called NA into nothing.
 TEXT = {"dataset", "domain", "backbone", "strategy", "versions", "policy", "gray", "batchnorm",
         "reference", "weights", "part", "remedy", "leak", "train_on", "place", "repair", "way",
-        "fault", "val_labels", "val_logits", "test_labels", "test_logits",
+        "arm", "fault", "val_labels", "val_logits", "test_labels", "test_logits",
         "question", "start"}  # fmt: skip
 
 WAIT = 60.0  # seconds for another process that writes to the same table

@@ -12,6 +12,7 @@ from helpers.practice.interview import cheapest_search, sixty_seconds
 from helpers.practice.labels import doubtful_labels, known_label_loss
 from helpers.practice.medical import film, xray_range
 from helpers.practice.shapes import dense_as_convolution, layer_counts
+from helpers.practice.shipping import checkpoint
 from helpers.practice.start import auc_by_hand, network_input
 from helpers.practice.strategies import (
     PracticeNet,
@@ -24,7 +25,7 @@ from helpers.practice.transfer import linear_cka, receptive_field, transfer_begi
 from helpers.practice.trust import mended_epoch, split_then_repeat, threshold_for
 
 __all__ = [
-    "Checked", "PracticeNet", "auc_by_hand", "cheapest_search", "cheapest_tie",
+    "Checked", "PracticeNet", "auc_by_hand", "cheapest_search", "cheapest_tie", "checkpoint",
     "dense_as_convolution", "doubtful_labels", "exact_gray_stem", "film", "fold_into_stem",
     "freeze_backbone", "gray_pipeline", "head_parameters", "keep_best", "kept_share",
     "known_label_loss", "layer_counts", "leep_by_hand", "linear_cka", "mended_epoch",

@@ -1,4 +1,4 @@
-"""The tables behind notebook 06: whole, read as they were written, and averaged rightly."""
+"""The tables behind notebook 06 and `more`: whole, read as they were written, and averaged rightly."""
 
 import numpy as np
 import pandas as pd
@@ -7,9 +7,9 @@ import pytest
 from helpers.evidence import tables, trust, verdicts
 from helpers.evidence.verdicts import interval
 from helpers.training import metrics
-from measure import broken, forgetting, leaks, predictions, runner, shift
+from measure import broken, forgetting, leaks, predictions, runner, shift, shipping
 
-TABLES = [module.TABLE for module in (predictions, leaks, shift, forgetting, broken)]
+TABLES = [module.TABLE for module in (predictions, leaks, shift, forgetting, broken, shipping)]
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.path.stem)

@@ -18,6 +18,7 @@ from tests.practice import (
     answers_labels,
     answers_medical,
     answers_shapes,
+    answers_shipping,
     answers_start,
     answers_strategies,
     answers_transfer,
@@ -26,7 +27,7 @@ from tests.practice import (
 
 BOOKS = (answers_start, answers_transfer, answers_strategies, answers_grayscale,
          answers_augmentation, answers_decision, answers_trust, answers_medical, answers_interview,
-         answers_shapes, answers_labels)  # fmt: skip
+         answers_shapes, answers_labels, answers_shipping)  # fmt: skip
 CHECKERS = [getattr(practice, name) for name in practice.__all__ if name[0].islower()]
 TAKE_A_NUMBER = (practice.head_parameters, practice.red_channel_offset)
 TAKE_A_FUNCTION = [check for check in CHECKERS
