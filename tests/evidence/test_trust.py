@@ -1,4 +1,4 @@
-"""The tables behind notebook 06 and `more`: whole, read as they were written, and averaged rightly."""
+"""The tables behind notebook 06 and more: whole, read as written, and averaged rightly."""
 
 import numpy as np
 import pandas as pd
