@@ -29,7 +29,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Code lines (no docstrings, comments, blank lines) that a room may have. An issue may raise one.
 CEILINGS = {
     "errors": 20, "files": 190, "plots": 1260, "datasets": 1364, "networks": 500, "training": 1040,
-    "inspection": 630, "evidence": 1075, "practice": 775, "widgets": 422, "lab": 1800, "advise":
+    "inspection": 630, "evidence": 1075, "practice": 816, "widgets": 422, "lab": 1800, "advise":
     320, "__main__": 160, "measure": 1290,
 }  # fmt: skip
 
