@@ -12,6 +12,7 @@ from helpers.networks import backbones
 from helpers.practice.checker import Checked
 from tests.practice import (
     answers_augmentation,
+    answers_batches,
     answers_decision,
     answers_grayscale,
     answers_interview,
@@ -27,7 +28,7 @@ from tests.practice import (
 
 BOOKS = (answers_start, answers_transfer, answers_strategies, answers_grayscale,
          answers_augmentation, answers_decision, answers_trust, answers_medical, answers_interview,
-         answers_shapes, answers_labels, answers_shipping)  # fmt: skip
+         answers_shapes, answers_labels, answers_shipping, answers_batches)  # fmt: skip
 CHECKERS = [getattr(practice, name) for name in practice.__all__ if name[0].islower()]
 TAKE_A_NUMBER = (practice.head_parameters, practice.red_channel_offset)
 TAKE_A_FUNCTION = [check for check in CHECKERS
