@@ -2,11 +2,14 @@
 
 First question, on chest X-rays: bacterial or viral pneumonia, learned from ImageNet's weights, from
 ImageNet's after pneumonia or not (the right domain), from ImageNet's after solar cells (a wrong
-one), and from none. Second question, on all four sets: EfficientNet-Lite0, Lite1 and Lite2.
+one), and from none; and from any published checkpoint (`helpers.networks.medical`) that
+``COURSE_ACCEPT_TERMS`` names, once its file is there. Second question, on all four sets:
+EfficientNet-Lite0, Lite1 and Lite2.
 """
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,6 +23,7 @@ from helpers.datasets import Dataset
 from helpers.datasets.dataset import holdout
 from helpers.evidence import grid
 from helpers.evidence.medical import COLUMNS, KEY, MEDICAL
+from helpers.networks import medical
 from helpers.training import checkpoints, experiments, loop, strategies
 from helpers.training.experiments import Experiment
 from helpers.training.recipe import Recipe
@@ -54,8 +58,10 @@ class Cell(NamedTuple):
 
 def cells(names: Sequence[str]) -> list[Cell]:
     """Return every cell, seed by seed."""
+    accepted = os.environ.get(medical.TERMS, "").split(",")
+    published = [name for name in medical.CHECKPOINTS if name in accepted]
     plan = [Cell("source", TARGET, start, n, seed) for seed in range(3) for n in (50, 200, 800)
-            for start in STARTS if TARGET in names]  # fmt: skip
+            for start in (*STARTS, *published) if TARGET in names]  # fmt: skip
     sizes = {name: min(grid.sizes_of(name, [N_NETWORK])) for name in names if name != TARGET}
     plan += [Cell("network", name, network, n, seed) for seed in range(3)
              for name, n in sizes.items() for network in NETWORKS]  # fmt: skip
@@ -95,7 +101,7 @@ def experiments_of(cell: Cell, target: Dataset) -> dict[str, Experiment]:
     tuned = strategies.scratch() if cell.start == "random" else strategies.partial_finetune()
     ways = {"frozen": strategies.feature_extraction(), "tuned": tuned}
     backbone, options = grid.BACKBONE, {}
-    if cell.question == "network":
+    if cell.question == "network" or cell.start in medical.CHECKPOINTS:
         backbone = cell.start
     elif cell.start in ("pneumonia", "solar"):
         options = {"weights": source_weights(cell.start, cell.seed % N_SOURCES, target)}

@@ -43,6 +43,16 @@ def test_a_random_start_is_trained_whole_and_the_others_in_two_ways(monkeypatch)
         assert found["tuned"].model_options.get("weights") == expected
 
 
+def test_a_published_checkpoint_whose_terms_are_accepted_is_a_start_too(monkeypatch):
+    usual = medical.cells([medical.TARGET])
+    monkeypatch.setenv("COURSE_ACCEPT_TERMS", "chexpert,biovil")
+    more = set(medical.cells([medical.TARGET])) - set(usual)
+    assert {cell.start for cell in more} == {"chexpert", "biovil"}
+    found = medical.experiments_of(next(iter(more)), None)
+    assert found.keys() == {"frozen", "tuned"}
+    assert all(experiment.backbone in ("chexpert", "biovil") for experiment in found.values())
+
+
 def test_the_networks_differ_in_nothing_else():
     found = [medical.experiments_of(medical.Cell("network", "elpv", name, 200, 1), None)
              for name in medical.NETWORKS]  # fmt: skip
