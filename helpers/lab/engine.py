@@ -18,6 +18,7 @@ import itertools
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Literal
@@ -26,7 +27,7 @@ from helpers.datasets import Dataset
 from helpers.errors import CourseError, unknown_name
 from helpers.lab import measured, races, store
 from helpers.lab.explain import NONE, explain, leader
-from helpers.lab.race import OPEN, Lane, Race, n_steps, result_of, time_left, waiting
+from helpers.lab.race import OPEN, Lane, Race, answered, n_steps, result_of, stopped, time_left
 from helpers.lab.setup import Setup
 from helpers.training import experiments
 
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 Phase = Literal["idle", "running", "stopped", "done", "failed"]
 
 Change = Literal["setup", "race", "progress", "kept"]
+
+LOOK_AFTER, MOST_LEFT = 20, 40  # seconds: when a class's race is looked at, and may go on for
 
 
 class Abandoned(BaseException):
@@ -48,6 +51,8 @@ class Lab:
     ----------
     setup : what Race would run now. prepared : the prepared race it is, or None.
     predict_first : whether a guess is wanted before Race. guess : the one committed to, or None.
+    hands : how many of a class said each of `choices`, as the presenter has counted them.
+    on_stage : whether a class waits: then a stored race takes the place of one that is too slow.
     phase : of the race that is shown. current : that race, or None before the first.
     showing : ``"race"``: `current` is on the page; ``"setup"``: what Race would run.
     message : a sentence for the user; "" when there is nothing to say.
@@ -63,8 +68,9 @@ class Lab:
         self._began = 0.0
         self.prepared: races.Prepared | None = None if setup else races.PREPARED[0]
         self.setup = setup or races.PREPARED[0].setup
-        self.predict_first = False
+        self.predict_first = self.on_stage = False
         self.guess: str | None = None
+        self.hands: Counter[str] = Counter()
         self.phase: Phase = "idle"
         self.current: Race | None = None
         self.showing: Literal["setup", "race"] = "setup"
@@ -132,8 +138,8 @@ class Lab:
                 self.barred = ""
                 setup.check()
 
-    def put(self, **state: str | bool) -> None:
-        """Set `message`, `barred` or `predict_first`, and tell of it."""
+    def put(self, **state: str | bool | Counter) -> None:
+        """Set `message`, `barred`, `predict_first` or `hands`, and tell of it."""
         with self._changing("setup"):
             vars(self).update(state)
 
@@ -147,6 +153,7 @@ class Lab:
 
     def _set_up(self, setup: Setup, prepared: races.Prepared | None) -> None:
         self.setup, self.prepared, self.guess, self.barred = setup, prepared, None, ""
+        self.hands = Counter()
         if self.phase != "running":
             self.showing = "setup"
 
@@ -187,17 +194,12 @@ class Lab:
         """Answer from the stored results what they hold, and have the other arms trained."""
         setup, prepared = self.setup, self.prepared
         known = [None] * len(setup.arms) if live else measured.available(setup)
-        lanes = tuple(
-            replace(lane, status="done", share=1.0, result=row[0], history=tuple(row[1]))
-            if row
-            else lane
-            for lane, row in zip(waiting(setup), known, strict=True)
-        )
         number = self.current.number + 1 if self.current else 1
         said = (prepared.look_at if prepared else "", setup.caveat)
         self.current = Race(
-            number, setup, lanes, self.question, self.guess, *said, measured.baseline(setup)
-        )
+            number, setup, answered(setup, known), self.question, self.guess, *said,
+            measured.baseline(setup),
+        )  # fmt: skip
         self.showing = "race"
         if all(known):
             self.current, self.phase = concluded(self.current), "done"
@@ -207,6 +209,27 @@ class Lab:
             target=self._train, args=(self.current, live), name="strategy lab", daemon=True
         )
         self._thread.start()
+        if self.on_stage and not live:
+            timer = threading.Timer(LOOK_AFTER, self._take_stored, [number])
+            timer.daemon = True  # nobody waits for it when the program ends
+            timer.start()
+
+    def _take_stored(self, number: int) -> None:
+        """Where race `number` would keep a class waiting, show the stored one, and say so."""
+        with self._lock:
+            race, left = self.current, self.time_left or MOST_LEFT + 1
+            if self.phase != "running" or race.number != number or left <= MOST_LEFT:
+                return
+            known = [measured.whole(race.setup, arm, "spare") for arm in race.setup.arms]
+            if all(known):
+                about, day = (LOOK_AFTER + left) / 60, measured.whole_runs()["when"]
+                self.message = (
+                    f"This machine would take about {about:.0f} min or more. Shown is the stored "
+                    f"race, measured on {day}; press Race live to run it here."
+                )
+                race = replace(race, lanes=answered(race.setup, known))
+                self.current, self.phase = concluded(race), "done"
+        self._tell("race")
 
     def _train(self, race: Race, live: bool) -> None:
         """Train the arms of `race` that wait, one after the other; errors become sentences.
@@ -294,7 +317,7 @@ class Lab:
             if self.phase != "running" or not any(lane.status in OPEN for lane in self.lanes):
                 return
             self.phase = "stopped"
-            lanes = tuple(_stopped(lane) if lane.status in OPEN else lane for lane in self.lanes)
+            lanes = tuple(stopped(lane) if lane.status in OPEN else lane for lane in self.lanes)
             self.current = replace(self.current, lanes=lanes)
         self._tell("race")
 
@@ -312,13 +335,6 @@ def concluded(race: Race) -> Race:
     except Exception as error:  # the scores stand, whatever is to be said of them
         log.warning("a result could not be explained", exc_info=error)
         return replace(race, explanation=(sentence_of(error),))
-
-
-def _stopped(lane: Lane) -> Lane:
-    where = f" in epoch {len(lane.history) + 1} of {lane.epochs}" if lane.history else ""
-    note = f"Stopped{where}: not scored, because test images are scored only after a whole run."
-    note = note if lane.status != "waiting" else "Not begun when the race was stopped."
-    return replace(lane, status="stopped", note=note)
 
 
 def sentence_of(error: Exception) -> str:

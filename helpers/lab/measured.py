@@ -1,7 +1,8 @@
 """What need not be trained: arms that were measured for the course, and what their tests hold.
 
 Two sources. data/results/races.json holds whole runs, with curves and predictions
-(``python -m measure races``); data/results/strategies.csv holds a row of scores for each run.
+(``python -m measure races``), those for a machine that is too slow in ``spare``;
+data/results/strategies.csv holds a row of scores for each run.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def key(setup: Setup, arm: Arm) -> dict:
 
 @functools.cache
 def whole_runs() -> dict:
-    """Return races.json: ``runs``, and ``tests`` with the counted classes of each test set."""
+    """Return races.json: ``runs``, ``spare``, and ``tests`` with the classes of each test set."""
     return json.loads(RACES.read_text("utf-8"))
 
 
@@ -48,10 +49,9 @@ def find(setup: Setup, arm: Arm, table: pd.DataFrame) -> tuple[Result, list[dict
     usual = Arm(arm.strategy, last=arm.last)
     if arm.augment != "none" or arm.gray != "sum" or arm.build() != usual.build():
         return None
+    if found := whole(setup, arm, "runs"):
+        return found
     wanted = key(setup, arm)
-    for run in whole_runs()["runs"]:
-        if run["key"] == wanted:
-            return _whole(run), run["history"]
     rows = table[(table[list(wanted)] == pd.Series(wanted)).all(axis=1)]
     if rows.empty:
         return None
@@ -63,14 +63,25 @@ def find(setup: Setup, arm: Arm, table: pd.DataFrame) -> tuple[Result, list[dict
     ), []  # fmt: skip
 
 
-def _whole(run: Mapping) -> Result:
-    test, second = whole_runs()["tests"][run["key"]["dataset"]], np.array(run["probabilities"])
+def whole(setup: Setup, arm: Arm, among: str) -> tuple[Result, list[dict]] | None:
+    """Return the stored result of `arm` with its curves; None if no whole run of it is there.
+
+    Parameters
+    ----------
+    among : ``"runs"``, which answer at once, or ``"spare"``, for a machine that is too slow to
+        train a prepared race before a class, where its curves should grow.
+    """
+    wanted = key(setup, arm)  # which tells every knob but the augmentation
+    run = next((run for run in whole_runs()[among] if run["key"] == wanted), None)
+    if run is None or arm.augment != "none":
+        return None
+    test, second = whole_runs()["tests"][setup.dataset], np.array(run["probabilities"])
     score = metrics.score(np.array(test["labels"]), np.stack([1 - second, second], axis=1))
     return Result(
         score.auc, score.auc_lo, score.auc_hi, score.accuracy, run["trainable"], run["seconds"],
         "stored", score, np.arange(score.n), None, run["best_epoch"], tuple(test["counts"]),
         run["key"]["n_train"], run["versions"],
-    )  # fmt: skip
+    ), run["history"]  # fmt: skip
 
 
 def available(setup: Setup) -> list[tuple[Result, list[dict]] | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import Counter
 from urllib.parse import parse_qsl, urlencode
 
 import ipywidgets as widgets
@@ -20,7 +21,7 @@ REDRAW_SECONDS = 0.3  # while a race runs
 
 OWN = "your own setup"
 
-KEYS = "Large type, step by step. In make app PageDown, PageUp and the arrows change the step."
+KEYS = "Large type. In make app PageDown, PageUp: the step; 1 to 6: a hand, with Shift one less."
 
 # The parts of the page, from the top.
 ORDER = ("step", "question", "guess", "start", "outcome", "table", "explanation", "look", "curves",
@@ -97,6 +98,9 @@ class StrategyLab(widgets.VBox):
         known = self.lab.prepared is not None and self.lab.prepared.name == asked.get("race")
         if known and asked.get("guess") in self.lab.choices:
             self.lab.commit_guess(asked["guess"])
+        if known:
+            counts = zip(self.lab.choices, asked.get("hands", "").split("."), strict=False)
+            self.lab.put(hands=Counter({k: int(n) for k, n in counts if n.isdecimal()}))
         self.presenter.value = asked.get("presenter") == "1"
         self.step.value = {name[0]: name for name in STEPS}.get(asked.get("step"), self.step.value)
         if known and asked.get("raced"):
@@ -110,6 +114,7 @@ class StrategyLab(widgets.VBox):
         now = {
             "race": race and race.name, "presenter": int(self.presenter.value),
             "step": self.step.value[0], "guess": race and lab.guess,
+            "hands": race and lab.hands and ".".join(str(lab.hands[k]) for k in lab.choices),
             "raced": int(bool(race) and lab.showing == "race" and lab.current.setup == lab.setup),
         }  # fmt: skip
         return urlencode({name: value for name, value in now.items() if value})
@@ -173,6 +178,7 @@ class StrategyLab(widgets.VBox):
             self._arrange()
 
     def _arrange(self) -> None:
+        self.lab.on_stage = self.presenter.value
         if self.presenter.value:
             shown = {"step", *STEPS[self.step.value]}
             self.add_class("lab-presenter")

@@ -6,6 +6,7 @@ Apart from page.py, which arranges them, because both together are too long to b
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Callable
 
 import ipywidgets as widgets
@@ -20,17 +21,26 @@ from helpers.lab.race import SOURCE_WORDS, Kept, network_rows, waiting
 
 
 class GuessPanel(widgets.VBox):
-    """The possible answers, and a button that commits to one."""
+    """The possible answers, a button that commits to one, and on stage the hands for each."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        self.choice = widgets.RadioButtons(options=lab.choices, value=None,
-                                           layout={"width": "auto"})  # fmt: skip
+        self.choice = widgets.RadioButtons(layout={"width": "auto"})
         self.commit = widgets.Button(
             description="Commit to this guess", layout={"width": "auto", "align_self": "flex-start"}
         )
         self.commit.on_click(lambda _: lab.commit_guess(self.choice.value))
-        super().__init__([self.choice, self.commit])
+        self.poll = widgets.VBox()
+        self.poll.add_class("lab-poll")
+        super().__init__([widgets.HBox([self.choice, self.poll]), self.commit])
+
+    def _row(self, choice: str) -> widgets.HBox:
+        """Return a hand less, a hand more, and room for the count with its bar."""
+        less, more = (widgets.Button(description=sign, tooltip=f"{sign} a hand for {choice}")
+                      for sign in "\u2212+")  # fmt: skip
+        less.on_click(lambda _: self.lab.put(hands=self.lab.hands - Counter([choice])))
+        more.on_click(lambda _: self.lab.put(hands=self.lab.hands + Counter([choice])))
+        return widgets.HBox([less, more, widgets.HTML()])
 
     def draw(self) -> None:
         """Show the answers to the question that is set up, and lock them once one is chosen."""
@@ -38,9 +48,14 @@ class GuessPanel(widgets.VBox):
         if tuple(self.choice.options) != choices:
             self.choice.options = choices
             self.choice.value = None
+            self.poll.children = [self._row(choice) for choice in choices]
         if guess is not None or self.choice.disabled:  # another race, another guess
             self.choice.value = guess
         self.choice.disabled = self.commit.disabled = guess is not None
+        for row, choice in zip(self.poll.children, choices, strict=True):
+            count = self.lab.hands[choice]
+            share = count / max(1, self.lab.hands.total())
+            row.children[-1].value = f'<b>{count}</b><i style="width:{share:.0%}"></i>'
 
 
 class StartPanel(widgets.VBox):
@@ -152,6 +167,8 @@ class Pictures:
             return ""
         if lab.showing == "setup" or lab.phase != "done" or race.leader is None:
             return f"Your guess: {guess}."
+        if lab.hands and race.setup == lab.setup:
+            return polled(lab.hands, race.leader)
         said = "as you said" if guess == race.leader else f"you said: {guess}"
         return f"Measured: {race.leader}; {said}."
 
@@ -191,6 +208,13 @@ class Pictures:
             f"<p>{safe(label)}{clear}: {wrong.n_wrong:,} of {wrong.n:,} test images wrong. Here "
             "are the surest, and in orange what spoke for the wrong answer (Grad-CAM).</p>"
         ) + drawings.mistakes(results[label])
+
+
+def polled(hands: Counter[str], leader: str) -> str:
+    """Return what most of a class said, beside what the race says."""
+    most = max(hands.values())
+    said = ", as many as ".join(choice for choice, count in hands.items() if count == most)
+    return f"The class: {most} of {hands.total()} said {said}; the race says {leader}."
 
 
 class KeptPanel(widgets.VBox):

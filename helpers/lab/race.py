@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -151,6 +152,24 @@ def waiting(setup: Setup) -> tuple[Lane, ...]:
     """Return the arms of a race that has not begun."""
     arms = zip(setup.arms, setup.labels, strict=True)
     return tuple(Lane(arm, label, setup.epochs) for arm, label in arms)
+
+
+def answered(setup: Setup, known: Sequence[tuple[Result, list[dict]] | None]) -> tuple[Lane, ...]:
+    """Return the arms of a race: those whose result and curves are known are done, others wait."""
+    return tuple(
+        replace(lane, status="done", share=1.0, result=row[0], history=tuple(row[1]))
+        if row
+        else lane
+        for lane, row in zip(waiting(setup), known, strict=True)
+    )
+
+
+def stopped(lane: Lane) -> Lane:
+    """Return an arm that was ended before it had a result, with a sentence on how far it came."""
+    where = f" in epoch {len(lane.history) + 1} of {lane.epochs}" if lane.history else ""
+    note = f"Stopped{where}: not scored, because test images are scored only after a whole run."
+    note = note if lane.status != "waiting" else "Not begun when the race was stopped."
+    return replace(lane, status="stopped", note=note)
 
 
 @dataclass(frozen=True, eq=False)

@@ -191,6 +191,42 @@ def test_a_clicker_leads_through_a_race_that_the_last_row_can_read(stage: Page, 
     assert plot["width"] > stage.viewport_size["width"] / 4
 
 
+def test_a_class_is_counted_by_the_keyboard_alone(stage: Page):
+    """A guess, three hands, one taken off; bars that the last row can read, then the sentence."""
+    stage.evaluate("document.activeElement.blur()")
+    hands = stage.locator(".lab-poll b")
+    for key, counts in (("1", "1000"), ("4", "1001"), ("4", "1002"), ("4", "1003"),
+                        ("Shift+Digit1", "0003")):  # fmt: skip
+        stage.keyboard.press(key)
+        expect(hands).to_have_text(list(counts))
+    assert step(stage) == "1 question"
+    bar = stage.locator(".lab-poll i").nth(3).bounding_box()
+    assert bar["width"] > stage.viewport_size["width"] / 3
+    for radio, count in zip(stage.get_by_role("radio").all(), hands.all(), strict=True):
+        middles = [
+            at["y"] + at["height"] / 2 for at in (radio.bounding_box(), count.bounding_box())
+        ]
+        assert abs(middles[0] - middles[1]) < 5, "a count stands beside its answer"
+    share, text = stage.evaluate(SMALL_TYPE)
+    assert share >= LEAST_TYPE, text
+    assert_accessible(stage)
+    stage.reload()
+    expect(hands).to_have_text(list("0003"), timeout=READY)
+    stage.get_by_role("radio", name="no clear winner").focus()
+    stage.keyboard.press("Space")
+    stage.keyboard.press("3")  # the focus is on an answer: a key counts all the same
+    expect(hands).to_have_text(list("0013"))
+    button(stage, "Commit to this guess").press("Enter")
+    expect(button(stage, "Race")).to_be_focused()
+    stage.keyboard.press("Enter")
+    expect(status(stage, "Done.")).to_be_visible(timeout=READY)
+    stage.keyboard.press("PageDown")
+    said = stage.get_by_role(
+        "heading", name="The class: 3 of 4 said no clear winner; the race says"
+    )
+    expect(said).to_be_visible()
+
+
 def test_every_look_is_accessible_and_the_arms_are_named_at_their_lines(lab: Page):
     assert_accessible(lab)
     button(lab, "Race").click()

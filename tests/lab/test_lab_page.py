@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -314,6 +315,43 @@ def test_a_reload_comes_back(board, tiny):
     again.restore("race=gone&step=9&guess=nobody&presenter=1")
     assert "prepared race" in again.start.message.value
     assert again.step.value == "3 race"
+
+
+def test_a_presenter_counts_hands_and_the_result_says_what_the_class_said(board):
+    board.prepared.value = "The BN trap"
+    board.presenter.value = board.predict_first.value = True
+    first, second, third = board.guess.poll.children
+    assert "a hand for BN rests" in first.children[1].tooltip
+    for row, clicks in ((first, 3), (third, 2)):
+        for _ in range(clicks):
+            row.children[1].click()
+    first.children[0].click()
+    second.children[0].click()  # below none there is nothing
+    counts = [re.sub(r"<b>(\d+)</b>.*width:(\d+%).*", r"\1 \2", row.children[2].value)
+              for row in board.guess.poll.children]  # fmt: skip
+    assert counts == ["2 50%", "0 0%", "2 50%"]
+    assert "hands=2.0.2" in board.where
+    third.children[1].click()
+    board.lab.commit_guess("BN rests")
+    assert "Your guess: BN rests" in text(board, "outcome")
+    press(board)
+    said = f"The class: 3 of 5 said {NONE}; the race says {board.lab.current.leader}."
+    assert said in text(board, "outcome")
+    again = page.StrategyLab(Lab())
+    again.restore(board.where)
+    assert again.lab.wait(30)
+    assert again.lab.hands == board.lab.hands
+    assert said in text(again, "outcome")
+    board.prepared.value = "Gray: mean or sum"
+    assert not board.lab.hands, "another race, other hands"
+    assert len(board.guess.poll.children) == 4
+    again.restore("race=The+BN+trap&hands=1.x.2.9")
+    assert dict(again.lab.hands) == {"BN rests": 1, NONE: 2}
+
+
+def test_a_tie_of_the_class_is_said():
+    said = panels.polled(Counter(a=2, b=2, c=1), "c")
+    assert said == "The class: 2 of 5 said a, as many as b; the race says c."
 
 
 def test_an_address_says_nothing_of_a_setup_of_ones_own(board):

@@ -177,7 +177,7 @@ def test_the_first_prepared_race_is_stored_whole_and_can_be_recomputed():
         assert [row["epoch"] for row in history] == list(range(1, setup.epochs + 1))
         again = metrics.score(result.score.labels, result.score.probabilities)
         assert (result.auc, result.auc_lo, result.auc_hi) == (again.auc, again.auc_lo, again.auc_hi)
-    assert {"tests", "runs"} == set(measured.whole_runs())
+    assert {"tests", "runs", "spare", "when"} == set(measured.whole_runs())
 
 
 def test_a_random_start_is_clearly_behind_in_the_first_prepared_race(private_cache):
@@ -193,9 +193,27 @@ def test_a_random_start_is_clearly_behind_in_the_first_prepared_race(private_cac
     assert scratch.accuracy < 0.6875 < min(probe.accuracy, full.accuracy)
 
 
+@pytest.mark.parametrize("prepared", PREPARED, ids=lambda race: race.name)
+def test_every_prepared_race_is_stored_for_a_machine_that_is_too_slow(prepared):
+    """At once, or as whole runs that stand in; their scores follow from the stored predictions."""
+    setup = prepared.setup
+    spare = [measured.whole(setup, arm, "spare") for arm in setup.arms]
+    assert all(measured.available(setup)) != all(spare)
+    for arm, (result, history) in zip(setup.arms, filter(None, spare), strict=False):
+        assert len(history) == setup.epochs
+        again = metrics.score(result.score.labels, result.score.probabilities)
+        assert result.auc == again.auc
+        assert result.source == "stored"
+        turned = replace(arm, augment="dihedral"), replace(arm, head_lr=0.01)
+        assert not any(measured.whole(setup, other, "spare") for other in turned)
+        assert measured.whole(replace(setup, dataset="pneumonia"), arm, "spare") is None
+
+
 def test_whole_runs_are_measured_and_read_back(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(races, "PREPARED", (replace(PREPARED[0], setup=TWO),))
-    assert races.make(tmp_path / "races.json") == 2
+    other = replace(TWO, arms=(Arm(gray="mean"), Arm(batchnorm="train")))
+    both = (replace(PREPARED[0], setup=TWO), replace(PREPARED[1], setup=other))
+    monkeypatch.setattr(races, "PREPARED", both)
+    assert races.make(tmp_path / "races.json") == 4
     monkeypatch.setattr(measured, "RACES", tmp_path / "races.json")
     measured.whole_runs.cache_clear()
     try:
@@ -203,6 +221,8 @@ def test_whole_runs_are_measured_and_read_back(tiny, tmp_path, monkeypatch):
             result, history = measured.find(TWO, arm, table())
             assert result.score.n == len(make_dataset().test)
             assert (result.n_train, len(history)) == (16, 2)
+        assert all(measured.whole(other, arm, "spare") for arm in other.arms)
+        assert not any(measured.find(other, arm, table()) for arm in other.arms)
     finally:
         measured.whole_runs.cache_clear()
 

@@ -6,7 +6,7 @@ import pytest
 
 from helpers import datasets
 from helpers.errors import CourseError
-from helpers.lab import races
+from helpers.lab import engine, measured, races
 from helpers.lab.engine import Lab
 from helpers.lab.race import Lane, Race, time_left
 from helpers.lab.setup import Arm, Setup
@@ -71,6 +71,67 @@ def test_stop_is_heard_at_the_next_step_and_what_was_done_stays(bench, monkeypat
     assert f"epoch {len(stopped.history) + 1} of 100" in stopped.note
     bench.stop()  # nothing left to stop
     assert bench.phase == "stopped"
+
+
+@pytest.fixture
+def stored(monkeypatch, bench):
+    """Have every arm of a race of 100 epochs stored, and looked at as soon as it has begun."""
+    bench.change(TWO)
+    whole = [(lane.result, list(lane.history)) for lane in run(bench).lanes]
+
+    def found(setup, arm, among):
+        return whole[setup.arms.index(arm)] if among == "spare" else None
+
+    monkeypatch.setattr(measured, "whole", found)
+    monkeypatch.setattr(engine, "LOOK_AFTER", 0.01)
+    bench.change(longer())
+    return whole
+
+
+def test_a_stored_race_takes_the_place_of_one_that_keeps_a_class_waiting_and_says_so(
+    bench, stored, monkeypatch
+):
+    monkeypatch.setattr(engine, "MOST_LEFT", 0)
+    bench.put(on_stage=True)
+    bench.race()
+    until(lambda: bench.phase == "done")
+    assert [lane.result for lane in bench.lanes] == [result for result, _ in stored]
+    assert bench.current.leader
+    assert bench.message.startswith("This machine would take about")
+    assert f"the stored race, measured on {measured.whole_runs()['when']}" in bench.message
+    assert "press Race live to run it here" in bench.message
+    assert bench.wait(30), "the training went on"
+    assert bench.lanes[0].result is stored[0][0]
+
+
+@pytest.mark.parametrize(
+    ("on_stage", "live", "most_left"),
+    [(False, False, 0), (True, True, 0), (True, False, 1e9)],
+    ids=["nobody waits", "live was asked for", "it is nearly done"],
+)
+def test_else_a_race_is_trained_to_its_end(bench, stored, monkeypatch, on_stage, live, most_left):
+    monkeypatch.setattr(engine, "MOST_LEFT", most_left)
+    bench.put(on_stage=on_stage)
+    bench.change(longer(epochs=30))
+    if most_left:
+        monkeypatch.setattr(engine, "time_left", lambda *_: 1.0)
+    bench.race(live)
+    assert bench.wait(30)
+    assert [lane.result.source for lane in bench.lanes] == ["live", "live"]
+    assert bench.message == ""
+
+
+def test_a_race_that_is_not_stored_goes_on_however_long_it_takes(bench, monkeypatch):
+    looked = []
+    monkeypatch.setattr(measured, "whole", lambda *asked: looked.append(asked[2]))
+    monkeypatch.setattr(engine, "LOOK_AFTER", 0.01)
+    monkeypatch.setattr(engine, "MOST_LEFT", 0)
+    bench.put(on_stage=True)
+    bench.change(longer(epochs=30))
+    bench.race()
+    until(lambda: "spare" in looked)
+    assert bench.wait(30)
+    assert [lane.result.source for lane in bench.lanes] == ["live", "live"]
 
 
 def test_stop_while_images_are_loading(bench, monkeypatch):

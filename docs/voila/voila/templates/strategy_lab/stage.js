@@ -9,6 +9,7 @@
     + "the page again: every answer that you rated is kept, and a new session begins with what is due.";
   const PATIENCE = 15000; // milliseconds without any connection
   const KEYS = { PageDown: 1, ArrowRight: 1, PageUp: -1, ArrowLeft: -1 };
+  const TAKES_DIGITS = "select, textarea, input:not([type=checkbox], [type=radio])";
   const TAKES_ARROWS = "select, textarea, input:not([type=checkbox]), [role=slider], [role=tab]";
 
   // A clicker sends PageUp and PageDown, wherever the focus is.
@@ -22,6 +23,14 @@
     event.preventDefault();
     event.stopPropagation();
     if (next) next.click();
+  }, true);
+
+  // A presenter counts hands: 1 is one more for the first answer, with Shift one less.
+  document.addEventListener("keydown", ({ code, target, shiftKey, altKey, ctrlKey, metaKey }) => {
+    const place = /^(?:Digit|Numpad)([1-6])$/.exec(code);
+    if (!place || altKey || ctrlKey || metaKey || target.matches(TAKES_DIGITS)) return;
+    const row = document.querySelectorAll(".lab-poll > div")[place[1] - 1];
+    if (row && row.offsetParent) row.querySelectorAll("button")[shiftKey ? 0 : 1].click();
   }, true);
 
   function set(element, name, value) {
@@ -41,6 +50,8 @@
       const name = box.querySelector(".widget-label");
       set(box, "aria-label", (name && name.textContent) || "your guess");
     }
+    for (const button of document.querySelectorAll(".lab-poll button"))
+      set(button, "aria-label", button.title);
     for (const tabs of document.querySelectorAll(".lab .widget-tab [role=tablist]"))
       set(tabs, "aria-label", "arms");
   }
@@ -70,7 +81,7 @@
     const place = document.querySelector(".lab-address");
     if (!place) return;
     const address = new URL(location.href), now = new URLSearchParams(place.dataset.query);
-    for (const name of ["race", "presenter", "step", "guess", "raced"]) {
+    for (const name of ["race", "presenter", "step", "guess", "hands", "raced"]) {
       if (now.has(name)) address.searchParams.set(name, now.get(name));
       else address.searchParams.delete(name);
     }
