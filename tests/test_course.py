@@ -187,7 +187,7 @@ def test_a_command_that_fails_says_so():
 def test_make_and_course_have_the_same_commands():
     makefile = (ROOT / "Makefile").read_text()
     targets = re.search(r"\.PHONY: (.+)", makefile)[1].split()
-    assert sorted(targets) == sorted(command.__name__ for command in course.COMMANDS)
+    assert sorted(targets) == sorted(map(course.name_of, course.COMMANDS))
     done = subprocess.run(
         [sys.executable, "course.py", "--help"],
         cwd=ROOT,
