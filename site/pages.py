@@ -24,7 +24,6 @@ import handout
 import slides
 import sources
 from helpers.errors import CourseError
-from helpers.files import digest
 from helpers.practice import cards, export
 from sources import ROOT, SITE
 
@@ -127,7 +126,9 @@ def staged(path: Path, pictures: Path) -> NotebookNode:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             text = linked(cell.source, path.parent)
-            cell.source = sources.with_formulas(text, lambda found: formula(found, pictures, up))
+            cell.source = sources.with_formulas(
+                text, lambda found: sources.formula_html(found, pictures, up)
+            )
             continue
         if sources.tagged(cell, "solution"):
             prompts = {"code_prompt_show": "Solution", "code_prompt_hide": "Hide the solution"}
@@ -135,7 +136,7 @@ def staged(path: Path, pictures: Path) -> NotebookNode:
         for output in cell.outputs:
             for kind in sources.PICTURES:
                 if kind in output.get("data", {}):
-                    name = kept(base64.b64decode(output.data[kind]), kind[6:], pictures)
+                    name = sources.kept(base64.b64decode(output.data[kind]), kind[6:], pictures)
                     alt = html.escape(output.metadata[kind]["alt"])
                     output.data = {"text/html": f'<img src="{up}{name}" alt="{alt}">'}
             if sources.is_widget(output):
@@ -145,24 +146,6 @@ def staged(path: Path, pictures: Path) -> NotebookNode:
     if still:
         notebook.cells.insert(1, nbformat.v4.new_markdown_cell(STILL, id="still"))
     return notebook
-
-
-def kept(content: bytes, suffix: str, folder: Path) -> str:
-    """Write a picture under a name that its content gives; return the name."""
-    folder.mkdir(parents=True, exist_ok=True)
-    name = f"{digest(content)[:16]}.{suffix}"
-    (folder / name).write_bytes(content)
-    return name
-
-
-def formula(latex: str, folder: Path, up: str) -> str:
-    """Return a formula as the HTML of a picture; its alternative text is the LaTeX."""
-    drawn, depth = sources.formula(latex)
-    name = kept(drawn, "svg", folder)
-    return (
-        f'<img class="formula" src="{up}{name}" alt="{html.escape(latex)}" '
-        f'style="vertical-align: -{depth}pt">'
-    )
 
 
 def linked(text: str, place: Path) -> str:

@@ -16,6 +16,7 @@ from matplotlib.mathtext import MathTextParser, math_to_image
 from nbformat import NotebookNode
 
 from helpers.errors import CourseError
+from helpers.files import digest
 
 ROOT = Path(__file__).parent.parent
 SITE = ROOT / "_site"
@@ -127,6 +128,30 @@ def formula(latex: str) -> tuple[bytes, float]:
     text = f"${latex.replace(chr(92) + 'qquad', chr(92) + 'quad' * 1 + chr(92) + 'quad')}$"
     math_to_image(text, target, prop=font, format="svg", dpi=72)
     return target.getvalue(), MathTextParser("path").parse(text, dpi=72, prop=font).depth
+
+
+def kept(content: bytes, suffix: str, folder: Path) -> str:
+    """Write a picture under a name that its content gives; return the name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{digest(content)[:16]}.{suffix}"
+    (folder / name).write_bytes(content)
+    return name
+
+
+def formula_html(latex: str, folder: Path, up: str) -> str:
+    """Return a formula as the HTML of a picture; its alternative text is the LaTeX.
+
+    Parameters
+    ----------
+    folder : where the picture is written.
+    up : how that folder is reached from the page, with a slash at its end.
+    """
+    drawn, depth = formula(latex)
+    name = kept(drawn, "svg", folder)
+    return (
+        f'<img class="formula" src="{up}{name}" alt="{html.escape(latex)}" '
+        f'style="vertical-align: -{depth}pt">'
+    )
 
 
 def citation() -> str:
