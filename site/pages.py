@@ -43,6 +43,11 @@ TOPICS = {"batchnorm": "BatchNorm", "bugs": "Bugs to find", "cnn": "CNN ground",
           "transfer": "Ideas and words"}  # fmt: skip
 
 
+def all_pages() -> set[Path]:
+    """Return everything that a page of the site may link to."""
+    return {*sources.notebook_files(), *texts(), *(ROOT / name for name in FILES)}
+
+
 def texts() -> list[Path]:
     """Return the pages of text that the site has beside the notebooks."""
     return [*(ROOT / name for name in TEXTS), *sorted(ROOT.glob("docs/*.md"))]
@@ -102,7 +107,7 @@ def stage_pages(stage: Path, beside: dict[str, str]) -> None:
     for path in texts():
         target = stage / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(linked(path.read_text("utf-8"), path.parent), "utf-8")
+        target.write_text(sources.linked(path, path.read_text("utf-8"), all_pages()), "utf-8")
     for path in (*ROOT.glob("docs/*.png"), *ROOT.glob("benchmarks/*.png"),
                  *(ROOT / name for name in FILES)):  # fmt: skip
         (stage / path.relative_to(ROOT)).parent.mkdir(exist_ok=True)
@@ -125,7 +130,7 @@ def staged(path: Path, pictures: Path) -> NotebookNode:
     still = False
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            text = linked(cell.source, path.parent)
+            text = sources.linked(path, cell.source, all_pages())
             cell.source = sources.with_formulas(
                 text, lambda found: sources.formula_html(found, pictures, up)
             )
@@ -146,24 +151,6 @@ def staged(path: Path, pictures: Path) -> NotebookNode:
     if still:
         notebook.cells.insert(1, nbformat.v4.new_markdown_cell(STILL, id="still"))
     return notebook
-
-
-def linked(text: str, place: Path) -> str:
-    """Return markdown in which a link to what the site does not have is plain text.
-
-    Parameters
-    ----------
-    place : the folder from which the links lead.
-    """
-    pages = {*sources.notebook_files(), *texts(), *(ROOT / name for name in FILES)}
-
-    def mend(found: re.Match) -> str:
-        words, address = found[1], found[2]
-        if re.match(r"https?:|#", address) or (place / address.split("#")[0]).resolve() in pages:
-            return found[0]
-        return words
-
-    return re.sub(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)", mend, text)
 
 
 def cards_page(with_try: bool) -> str:

@@ -6,7 +6,7 @@ import ast
 import html
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import nbformat
@@ -113,6 +113,23 @@ def question_of(notebook: NotebookNode, cell: NotebookNode) -> tuple[str, list[s
                 break
             return question, answers
     raise CourseError(f"{cell.id} asks no question that stands there in plain words.")
+
+
+def linked(path: Path, text: str, there: Collection[Path]) -> str:
+    """Return markdown in which a link to what will not be there is plain text.
+
+    Parameters
+    ----------
+    path : the file that the text stands in, from which its links lead.
+    there : the files that may be linked to.
+    """
+
+    def mend(found: re.Match) -> str:
+        words, address = found[1], found[2]
+        target = (path.parent / address.split("#")[0]).resolve()
+        return found[0] if re.match(r"https?:|#", address) or target in there else words
+
+    return re.sub(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)", mend, text)
 
 
 def with_formulas(text: str, show: Callable[[str], str]) -> str:
