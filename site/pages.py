@@ -76,25 +76,31 @@ def build(folder: Path, everything: bool = True) -> list[Path]:
         if done.returncode:
             said = done.stderr.replace(f"{stage}/", "").strip()
             raise CourseError(f"Sphinx refused the site's sources; mend what it names:\n{said}")
+        for path in made.glob("_static/*.html"):  # the theme's own templates
+            path.unlink()
         shutil.copytree(made, folder, dirs_exist_ok=True)
     return sorted(folder.rglob("*.html"))
 
 
 def parts(folder: Path) -> dict[str, str]:
     """Build what lies beside the pages; return address -> what it is, of what could be built."""
-    found = {}
+    makers = {
+        "slides": (slides.build, "slides: a deck for each notebook, and one of 50 minutes"),
+        "handout": (handout.build, "the handout: one page, to print"),
+    }
     if (HERE / "try_page.py").exists():
         import try_page
 
-        found["try/index.html"] = "try it here: a network that trains in this page, no install"
-        try_page.build(folder / "try")
-    try:
-        slides.build(folder / "slides")
-        found["slides/index.html"] = "slides: a deck for each notebook, and one of 50 minutes"
-    except CourseError as missing:
-        print(f"No slides: {missing}", file=sys.stderr)
-    handout.build(folder / "handout")
-    found["handout/index.html"] = "the handout: one page, to print"
+        about = "try it here: a network that trains in this page, no install"
+        makers = {"try": (try_page.build, about), **makers}
+    found = {}
+    for name, (make, about) in makers.items():
+        try:
+            make(folder / name)
+        except CourseError as missing:  # such as npm; the pages themselves do without
+            print(f"The site has no {name}: {missing}", file=sys.stderr)
+        else:
+            found[f"{name}/index.html"] = about
     return found
 
 
