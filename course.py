@@ -90,7 +90,8 @@ class Environment:
             raise Stop(
                 f"PyTorch has no packages for {machine}: take another computer, or a server."
             )
-        what = "the tools of the tests" if extra and Path(self.python).exists() else "the course"
+        more = {"test": "the tools of the tests", "site": "what builds the site"}
+        what = more.get(extra, extra) if Path(self.python).exists() and extra else "the course"
         print(f"Installing {what} into {self.folder} (minutes, once) ...", flush=True)
         uv = None if self.wheels else shutil.which("uv")
         if not Path(self.python).exists():

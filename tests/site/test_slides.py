@@ -121,6 +121,15 @@ def test_a_deck_or_notebook_that_is_not_there_is_named(tmp_path, monkeypatch):
         slides.deck("99_gone", tmp_path)
 
 
+def test_without_npm_the_command_says_what_to_install(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(slides.node, "INSTALLED", tmp_path / "nothing")
+    monkeypatch.setattr(slides.node.shutil, "which", lambda name: None)
+    assert slides.main([str(tmp_path / "slides")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: npm is not installed")
+    assert "apt-get install npm" in said
+
+
 def test_sentences_keep_their_bold_words():
     text = (
         "**Read it.** Then say it. Nothing else. **A whole sentence that is bold here.** More."
