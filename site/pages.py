@@ -152,7 +152,9 @@ def staged(path: Path, pictures: Path) -> NotebookNode:
                     output.data = {"text/html": f'<img src="{up}{name}" alt="{alt}">'}
             if sources.is_widget(output):
                 widget = html.escape(sources.text_of(output).split("(")[0])
-                output.data = {"text/html": f'<p class="still">{widget}: in the notebook</p>'}
+                output.data = {
+                    "text/html": f'<p class="still">{widget}: only in the running notebook</p>'
+                }
                 still = True
     if still:
         notebook.cells.insert(1, nbformat.v4.new_markdown_cell(STILL, id="still"))

@@ -1,6 +1,7 @@
 """The handout: one page, readable, with the numbers that were measured."""
 
 import re
+import sys
 
 import pytest
 
@@ -72,7 +73,7 @@ def test_without_chromium_there_is_the_page_and_a_sentence(tmp_path, monkeypatch
 
 
 def test_a_page_that_chromium_does_not_print_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(browser, "chromium", lambda: "true")
+    monkeypatch.setattr(browser, "chromium", lambda: sys.executable)  # it knows no such option
     with pytest.raises(CourseError, match=r"printed no PDF of page\.html"):
         browser.print_pdf(tmp_path / "page.html", tmp_path / "page.pdf")
 
