@@ -123,7 +123,8 @@ def main(words: list[str]) -> int:
     """Build the handout into the folder that the words name; return the exit code."""
     folder = Path(words[0]) if words else SITE / "handout"
     try:
-        made = build(folder)
+        with sources.writing(folder):
+            made = build(folder)
     except CourseError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -207,7 +207,8 @@ def main(words: list[str]) -> int:
     """Build the site into the folder that the words name; return the exit code."""
     folder = Path(words[0]) if words else SITE
     try:
-        pages = build(folder)
+        with sources.writing(folder):
+            pages = build(folder)
     except CourseError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

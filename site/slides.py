@@ -321,7 +321,8 @@ def main(words: list[str]) -> int:
     folders = [word for word in words if word != "--pdf"]
     folder = Path(folders[0]) if folders else SITE / "slides"
     try:
-        *decks, index = build(folder)
+        with sources.writing(folder):
+            *decks, index = build(folder)
         if "--pdf" in words:
             for path in decks:
                 browser.print_pdf(path, path.with_suffix(".pdf"), "?print-pdf")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import html
 import io
 import re
@@ -169,6 +170,18 @@ def formula_html(latex: str, folder: Path, up: str) -> str:
         f'<img class="formula" src="{up}{name}" alt="{html.escape(latex)}" '
         f'style="vertical-align: -{depth}pt">'
     )
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn what the system refuses while `folder` is filled into one sentence (`CourseError`)."""
+    try:
+        yield
+    except OSError as error:
+        raise CourseError(
+            f"{folder} cannot be filled ({error.strerror}: {error.filename}). Name a folder that "
+            "has room and may be written to."
+        ) from error
 
 
 def citation() -> str:

@@ -184,7 +184,8 @@ def main(words: list[str]) -> int:
     """Build both versions into the folder that the words name; return the exit code."""
     folder = Path(words[0]) if words else SITE
     try:
-        made = build(folder)
+        with sources.writing(folder):
+            made = build(folder)
     except CourseError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -7,7 +7,10 @@ import pytest
 
 import browser
 import handout
+import pages
+import slides
 import sources
+import student
 from helpers.errors import CourseError
 from helpers.evidence import verdicts
 
@@ -70,6 +73,18 @@ def test_without_chromium_there_is_the_page_and_a_sentence(tmp_path, monkeypatch
     made = handout.build(tmp_path)
     assert [path.name for path in made] == ["index.html"]
     assert "Chromium is not installed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["handout", "student", "slides", "pages"])
+def test_a_folder_that_cannot_be_filled_is_one_sentence(name, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(slides.node, "package", lambda name: tmp_path)
+    monkeypatch.setattr(pages, "build", lambda folder: folder.mkdir())
+    (tmp_path / "file").touch()
+    command = {"handout": handout, "student": student, "slides": slides, "pages": pages}[name]
+    assert command.main([str(tmp_path / "file" / "folder")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {tmp_path / 'file' / 'folder'} cannot be filled (")
+    assert said.count("\n") == 1
 
 
 def test_a_page_that_chromium_does_not_print_is_named(tmp_path, monkeypatch):
