@@ -1,5 +1,5 @@
 # The course's commands for those who have make; course.py does the work, here and without make.
-# make install | lab | app | test | lint | unit | nbval | notebooks | bench | record | evidence | wheelhouse | site | clean
+# make install | lab | app | test | lint | unit | nbval | notebooks | bench | record | evidence | wheelhouse | site | slides | student | handout | test-all | clean
 PYTHON ?= python3
 VENV ?= .venv
 LAB_ARGS ?=
@@ -8,7 +8,7 @@ PORT ?= 8866
 EVIDENCE_ARGS ?=
 export VENV
 
-.PHONY: install lab app test lint unit nbval notebooks bench record evidence wheelhouse site clean
+.PHONY: install lab app test lint unit nbval notebooks bench record evidence wheelhouse site slides student handout test-all clean
 
 lab:
 	@$(PYTHON) course.py lab $(LAB_ARGS)
@@ -17,7 +17,7 @@ lab:
 app:
 	@$(PYTHON) course.py app --port=$(PORT) $(APP_ARGS)
 
-install test lint unit nbval notebooks bench record wheelhouse site clean:
+install test lint unit nbval notebooks bench record wheelhouse site slides student handout test-all clean:
 	@$(PYTHON) course.py $@
 
 evidence:

@@ -14,6 +14,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -89,7 +90,8 @@ class Environment:
             raise Stop(
                 f"PyTorch has no packages for {machine}: take another computer, or a server."
             )
-        what = "the tools of the tests" if extra and Path(self.python).exists() else "the course"
+        more = {"test": "the tools of the tests", "site": "what builds the site"}
+        what = more.get(extra, extra) if Path(self.python).exists() and extra else "the course"
         print(f"Installing {what} into {self.folder} (minutes, once) ...", flush=True)
         uv = None if self.wheels else shutil.which("uv")
         if not Path(self.python).exists():
@@ -252,10 +254,35 @@ def wheelhouse(environment: Environment, rest: list[str]) -> int:
     return 0
 
 
+def test_all(environment: Environment, rest: list[str]) -> int:
+    """Check everything as `test` does, and what takes minutes, such as the student version."""
+    return test(environment, ["-m", "", *rest])
+
+
 def site(environment: Environment, rest: list[str]) -> int:
-    """Build the course as static pages (_site), to read without an install or a network."""
-    environment.ready()
-    return environment.run("docs/pages.py", *rest)
+    """Build the site (_site), with slides and handout, to read without an install or a network."""
+    return built(environment, "pages", rest)
+
+
+def slides(environment: Environment, rest: list[str]) -> int:
+    """Build the slides (_site/slides): a deck for each notebook, and one of 50 minutes."""
+    return built(environment, "slides", rest)
+
+
+def student(environment: Environment, rest: list[str]) -> int:
+    """Build the student version (_site/student), and the teacher's for nbgrader (_site/teacher)."""
+    return built(environment, "student", rest)
+
+
+def handout(environment: Environment, rest: list[str]) -> int:
+    """Build the handout (_site/handout): one page to print."""
+    return built(environment, "handout", rest)
+
+
+def built(environment: Environment, part: str, words: list[str]) -> int:
+    """Run what builds a part of the site."""
+    environment.ready("site")
+    return environment.run(f"site/{part}.py", *words)
 
 
 def clean(environment: Environment, rest: list[str]) -> int:
@@ -278,8 +305,17 @@ COMMANDS = (
     evidence,
     wheelhouse,
     site,
+    slides,
+    student,
+    handout,
+    test_all,
     clean,
 )
+
+
+def name_of(command: Callable) -> str:
+    """Return a command as it is typed."""
+    return command.__name__.replace("_", "-")
 
 
 def main(words: list[str] | None = None) -> int:
@@ -288,11 +324,11 @@ def main(words: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
         epilog="commands:\n" + "\n".join(
-            f"  {command.__name__:<11} {command.__doc__.splitlines()[0]}" for command in COMMANDS
+            f"  {name_of(command):<11} {command.__doc__.splitlines()[0]}" for command in COMMANDS
         ) + "\n\nAll other options go to the program that is started, e.g. --no-browser.",
     )  # fmt: skip
     add = parser.add_argument
-    add("command", choices=[command.__name__ for command in COMMANDS], metavar="COMMAND")
+    add("command", choices=[*map(name_of, COMMANDS)], metavar="COMMAND")
     add("--venv", type=Path, default=Path(os.environ.get("VENV", ".venv")),
         help="folder of the environment (%(default)s)")  # fmt: skip
     add(
@@ -310,7 +346,7 @@ def main(words: list[str] | None = None) -> int:
             os.environ[variable] = value
     wheels = given.wheels.resolve() if given.wheels else None
     environment = Environment((ROOT / given.venv), cpu=given.cpu, wheels=wheels)
-    command = next(command for command in COMMANDS if command.__name__ == given.command)
+    command = next(command for command in COMMANDS if name_of(command) == given.command)
     try:
         return command(environment, rest)
     except Stop as error:

@@ -125,6 +125,24 @@ def test_wheels_hold_what_builds_the_course_too(tmp_path, calls):
     assert "wheel" in calls[-1][3:4]
 
 
+@pytest.mark.parametrize(
+    ("command", "script"),
+    [("site", "pages"), ("slides", "slides"), ("student", "student"), ("handout", "handout")],
+)
+def test_what_is_handed_out_is_built_by_its_script(tmp_path, calls, command, script):
+    assert run(tmp_path, command, "folder") == 0
+    assert installed(calls)[-1] == ".[site]"
+    assert calls[-1][1:] == [f"site/{script}.py", "folder"]
+    assert (ROOT / calls[-1][1]).is_file()
+
+
+def test_only_all_tests_are_the_long_ones(tmp_path, calls):
+    run(tmp_path, "test")
+    assert "-m" not in calls[-1][3:]
+    run(tmp_path, "test-all")
+    assert calls[-1][-2:] == ["-m", ""]
+
+
 def test_settings_are_options_too(tmp_path, calls, monkeypatch):
     for variable, _ in course.SETTINGS.values():
         monkeypatch.setenv(variable, "before")
@@ -187,7 +205,7 @@ def test_a_command_that_fails_says_so():
 def test_make_and_course_have_the_same_commands():
     makefile = (ROOT / "Makefile").read_text()
     targets = re.search(r"\.PHONY: (.+)", makefile)[1].split()
-    assert sorted(targets) == sorted(command.__name__ for command in course.COMMANDS)
+    assert sorted(targets) == sorted(map(course.name_of, course.COMMANDS))
     done = subprocess.run(
         [sys.executable, "course.py", "--help"],
         cwd=ROOT,

@@ -36,10 +36,12 @@ def test_every_command_in_readme_parses():
             assert getattr(found, "strategy", "scratch") in strategies.STRATEGIES
 
 
-@pytest.mark.parametrize("target", ["lab", "test", "app", "notebooks"])
+@pytest.mark.parametrize(
+    "target", ["lab", "test", "app", "notebooks", "site", "slides", "student", "handout"]
+)
 def test_every_make_target_named_exists(target):
     assert f"make {target}" in README
-    assert re.search(rf"^([a-z]+ )*{target}( [a-z]+)*:", (ROOT / "Makefile").read_text(), re.M)
+    assert re.search(rf"^([a-z-]+ )*{target}( [a-z-]+)*:", (ROOT / "Makefile").read_text(), re.M)
 
 
 def test_every_data_set_has_a_card_with_terms_and_checksums():

@@ -27,17 +27,17 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder, and run them last.
+    """Mark the tests of this folder; run them, and others that need a browser, last.
 
     Once a browser was started an event loop runs in this thread until the end of the session.
     No other test shall notice.
     """
-    here = [item for item in items if HERE in item.path.parents]
-    for item in here:
-        item.add_marker("browser")
-        if CHROMIUM is None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker("browser")
+        if CHROMIUM is None and item.get_closest_marker("browser"):
             item.add_marker(pytest.mark.skip(reason=MISSING))
-    items.sort(key=lambda item: HERE in item.path.parents)
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
-INSIDE = {"data", "blob", "about"}  # addresses that lead nowhere
+INSIDE = {"data", "blob", "about", "file"}  # addresses that lead nowhere, or to this disk
 
 
 class Guard:
