@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import dataclasses
 import gzip
-import importlib.util
 import io
 import json
 import math
@@ -26,6 +25,7 @@ from PIL import Image
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))  # run by its path, Python would look for helpers in site/
 
+import node  # noqa: E402
 from helpers import files  # noqa: E402
 from helpers.datasets import Dataset, Split  # noqa: E402
 from helpers.datasets.elpv import load_elpv  # noqa: E402
@@ -41,14 +41,6 @@ SHOWN = ("flashcard", "choice", "numeric", "order", "predict", "spoken")  # the 
 RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
 
 
-def node_package(name: str) -> Path:
-    """Return the folder of an npm package (site/node.py)."""
-    spec = importlib.util.spec_from_file_location("site_node", HERE / "node.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.package(name)
-
-
 def build(folder: Path = TARGET) -> Path:
     """Write the page into `folder`; return its index.html.
 
@@ -57,7 +49,7 @@ def build(folder: Path = TARGET) -> Path:
     CourseError
         When npm or onnx is missing, or the folder cannot be written.
     """
-    runtime, scheduler = node_package("onnxruntime-web"), node_package("ts-fsrs")
+    runtime, scheduler = node.package("onnxruntime-web"), node.package("ts-fsrs")
     data, content = sample(), lessons()
     with tempfile.TemporaryDirectory() as made:
         export.onnx(backbones.load(), network := Path(made) / "network.onnx")
@@ -137,9 +129,10 @@ def sample() -> dict:
 def lessons() -> dict:
     """Return the stored races, the cards, and how strategies look."""
     looks = {
-        name: {"color": color, "dark": style.dark(color), "rim": color in style.LIGHT}
+        name: {"color": color, "marker": style.MARKERS[name],
+               "rim": style.dark(color) if color in style.LIGHT else None}
         for name, color in style.COLORS.items()
-    }
+    }  # fmt: skip
     known = [race for race in races.PREPARED if all(measured.available(race.setup))]
     items = [item for item in cards.load() if item["kind"] in SHOWN]
     return {"races": [replayed(race) for race in known], "cards": items, "looks": looks}

@@ -174,7 +174,7 @@ function cardBox(item) {
 }
 
 function readOn(item) {
-  const at = item.link && `${item.link.to.replace(/^notebooks\//, "").replace(".ipynb", "")}, "${item.link.section}"`;
+  const at = item.link && `${item.link.to.replace(/^notebooks\//, "").replace(".ipynb", "")}${item.link.section ? `, "${item.link.section}"` : ""}`;
   return el("p", { class: "small" }, [at && `Read on: ${at}.`, item.source && `Source: ${item.source}.`].filter(Boolean).join(" "));
 }
 

@@ -28,35 +28,46 @@ function rich(text) {
 }
 
 function table(head, rows) {
-  const numeric = (cell) => ({ class: /^[-+\d.,% –]+$/.test(cell) && cell ? "n" : false });
+  const numeric = (cell) => ({ class: /^[-+\d]/.test(cell) ? "n" : false });
   return el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Table" }, el("table", {},
     el("thead", {}, el("tr", {}, head.map((cell, i) => el("th", { scope: "col", ...numeric(rows[0][i]) }, cell)))),
     el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell, i) => (i ? el("td", numeric(cell), cell) : el("th", { scope: "row" }, cell))))))));
 }
 
-const MARKS = [
-  (x, y) => `M${x - 5} ${y}a5 5 0 1 0 10 0a5 5 0 1 0 -10 0Z`, (x, y) => `M${x - 5} ${y - 5}h10v10h-10Z`,
-  (x, y) => `M${x} ${y - 7}l6 11h-12Z`, (x, y) => `M${x} ${y - 7}l7 7l-7 7l-7 -7Z`, (x, y) => `M${x} ${y + 7}l6 -11h-12Z`,
-];
+const MARKS = {  // as helpers/plots/style.py has them
+  o: (x, y) => `M${x - 5} ${y}a5 5 0 1 0 10 0a5 5 0 1 0 -10 0Z`, s: (x, y) => `M${x - 5} ${y - 5}h10v10h-10Z`,
+  "^": (x, y) => `M${x} ${y - 7}l6 11h-12Z`, D: (x, y) => `M${x} ${y - 7}l7 7l-7 7l-7 -7Z`, v: (x, y) => `M${x} ${y + 7}l6 -11h-12Z`,
+};
 
-function mark(place, x, y, { color, rim }) {
-  return el("path", { d: MARKS[place](x, y), fill: color, stroke: rim || color, "stroke-width": 1.5 });
+function mark(x, y, { color, rim, marker }) {
+  return el("path", { d: MARKS[marker](x, y), fill: color, stroke: rim || color, "stroke-width": 1.5 });
 }
 
-// Lines with a mark at every point and their name at the end.
+// Drawings are as wide as the window lets them be, so that their text keeps its 16 pixels.
+const wide = () => Math.max(300, Math.min(680, document.querySelector("main").clientWidth - 32));
+
+function ticks(low, high) {
+  const step = [0.05, 0.1, 0.2, 0.5, 1, 2, 5].find((size) => (high - low) / size <= 6) ?? 10, found = [];
+  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9; k++) found.push(k * step);
+  return found;
+}
+
+const label = (value) => String(Number(value.toFixed(2)));
+
+// Lines with a mark at every point and a name: at their ends, or below where there is no room.
 // lines: {name, color, rim, points: [[x, y, low?, high?]]}.
 function lineChart({ lines, title, across, up, log = false, low, high }) {
-  const W = 620, H = 330, box = { left: 60, right: 190, top: 30, bottom: 50 };
+  const W = wide(), narrow = W < 520, below = narrow ? 26 * lines.length : 0, H = 330 + below;
+  const box = { left: 48, right: narrow ? 14 : 190, top: 34, bottom: 54 + below };
   const xs = lines.flatMap((line) => line.points.map((p) => p[0])), scale = log ? Math.log : (v) => v;
   const [x0, x1] = [scale(Math.min(...xs)), scale(Math.max(...xs))];
   const X = (v) => box.left + ((scale(v) - x0) / (x1 - x0 || 1)) * (W - box.left - box.right);
   const Y = (v) => H - box.bottom - ((v - low) / (high - low)) * (H - box.top - box.bottom);
   const told = lines.map((line) => `${line.name}: ${line.points.map((p) => `${p[0]}: ${p[1].toFixed(2)}`).join(", ")}`).join("; ");
-  const svg = el("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `${title}. ${told}.` }, el("text", { x: 8, y: 18 }, up));
-  for (let k = 0; k <= 4; k++) {
-    const value = low + (k * (high - low)) / 4;
+  const svg = el("svg", { viewBox: `0 0 ${W} ${H}`, width: W, role: "img", "aria-label": `${title}. ${told}.` }, el("text", { x: 4, y: 18 }, up));
+  for (const value of ticks(low, high)) {
     svg.append(el("line", { x1: box.left, x2: W - box.right, y1: Y(value), y2: Y(value), stroke: "#ddd" }),
-      el("text", { x: box.left - 8, y: Y(value) + 5, "text-anchor": "end" }, value.toFixed(2)));
+      el("text", { x: box.left - 8, y: Y(value) + 5, "text-anchor": "end" }, label(value)));
   }
   let last = -Infinity;
   for (const x of [...new Set(xs)].sort((a, b) => a - b)) {
@@ -64,34 +75,36 @@ function lineChart({ lines, title, across, up, log = false, low, high }) {
     svg.append(el("text", { x: X(x), y: H - box.bottom + 22, "text-anchor": "middle" }, String(x)));
     last = X(x);
   }
-  svg.append(el("text", { x: (box.left + W - box.right) / 2, y: H - 6, "text-anchor": "middle" }, across));
+  svg.append(el("text", { x: (box.left + W - box.right) / 2, y: H - box.bottom + 44, "text-anchor": "middle" }, across));
   const ends = lines.map((line) => Y(line.points.at(-1)[1]));
-  [...ends.keys()].sort((a, b) => ends[a] - ends[b]).reduce((above, i) => (ends[i] = Math.max(ends[i], above + 19)), -Infinity);
+  [...ends.keys()].sort((a, b) => ends[a] - ends[b]).reduce((above, i) => (ends[i] = Math.max(ends[i], above + 20)), -Infinity);
   lines.forEach((line, i) => {
-    const path = line.points.map((p, k) => `${k ? "L" : "M"}${X(p[0])} ${Y(p[1])}`).join("");
-    for (const p of line.points) if (p.length > 2) svg.append(el("line", { x1: X(p[0]), x2: X(p[0]), y1: Y(p[2]), y2: Y(p[3]), stroke: line.rim || line.color, "stroke-width": 1.5 }));
+    const path = line.points.map((p, k) => `${k ? "L" : "M"}${X(p[0])} ${Y(p[1])}`).join(""), aside = 4 * (i - (lines.length - 1) / 2);
+    for (const p of line.points) if (p[3] > p[2]) svg.append(el("line", { x1: X(p[0]) + aside, x2: X(p[0]) + aside, y1: Y(p[2]), y2: Y(p[3]), stroke: line.rim || line.color, "stroke-width": 2 }));
     if (line.rim) svg.append(el("path", { d: path, fill: "none", stroke: line.rim, "stroke-width": 5 }));
     svg.append(el("path", { d: path, fill: "none", stroke: line.color, "stroke-width": 3 }));
-    for (const p of line.points) svg.append(mark(i, X(p[0]), Y(p[1]), line));
-    svg.append(el("text", { x: W - box.right + 14, y: ends[i] + 5 }, line.name));
+    if (line.points.length < 30) for (const p of line.points) svg.append(mark(X(p[0]), Y(p[1]), line));
+    const y = narrow ? H - below + 18 + 26 * i : ends[i];
+    if (narrow) svg.append(mark(12, y, line));
+    svg.append(el("text", { x: narrow ? 28 : W - box.right + 14, y: y + 5 }, line.name));
   });
   return el("figure", {}, svg);
 }
 
 // A row for each score: its mark and its interval.
 function intervalChart({ rows, title, low, high, chance }) {
-  const W = 620, H = 60 + 44 * rows.length, X = (v) => 190 + ((v - low) / (high - low)) * 400;
+  const W = wide(), narrow = W < 520, step = narrow ? 62 : 44, left = narrow ? 14 : 180, H = 70 + step * rows.length;
+  const X = (v) => left + ((v - low) / (high - low)) * (W - left - 24);
   const told = rows.map((row) => `${row.name}: ${three(row.score)}, ${three(row.lo)} to ${three(row.hi)}`).join("; ");
-  const svg = el("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": `${title}. ${told}.` });
-  for (let k = 0; k <= 4; k++) {
-    const value = low + (k * (high - low)) / 4;
-    svg.append(el("line", { x1: X(value), x2: X(value), y1: 12, y2: H - 44, stroke: "#ddd" }), el("text", { x: X(value), y: H - 24, "text-anchor": "middle" }, value.toFixed(2)));
+  const svg = el("svg", { viewBox: `0 0 ${W} ${H}`, width: W, role: "img", "aria-label": `${title}. ${told}.` });
+  for (const value of ticks(low, high)) {
+    svg.append(el("line", { x1: X(value), x2: X(value), y1: 8, y2: H - 52, stroke: "#ddd" }), el("text", { x: X(value), y: H - 32, "text-anchor": "middle" }, label(value)));
   }
-  if (chance > low) svg.append(el("line", { x1: X(chance), x2: X(chance), y1: 12, y2: H - 44, stroke: "#767676", "stroke-dasharray": "5 4" }));
-  svg.append(el("text", { x: 390, y: H - 4, "text-anchor": "middle" }, title));
+  if (chance > low) svg.append(el("line", { x1: X(chance), x2: X(chance), y1: 8, y2: H - 52, stroke: "#767676", "stroke-dasharray": "5 4" }));
+  svg.append(el("text", { x: narrow ? 4 : (left + W) / 2, y: H - 8, "text-anchor": narrow ? "start" : "middle" }, title));
   rows.forEach((row, i) => {
-    const y = 34 + 44 * i;
-    svg.append(el("text", { x: 4, y: y + 5 }, row.name), el("line", { x1: X(Math.max(row.lo, low)), x2: X(Math.min(row.hi, high)), y1: y, y2: y, stroke: row.rim || row.color, "stroke-width": 4 }), mark(i, X(Math.max(row.score, low)), y, row));
+    const y = (narrow ? 42 : 28) + step * i;
+    svg.append(el("text", { x: 4, y: narrow ? y - 16 : y + 5 }, row.name), el("line", { x1: X(Math.max(row.lo, low)), x2: X(Math.min(row.hi, high)), y1: y, y2: y, stroke: row.rim || row.color, "stroke-width": 4 }), mark(X(Math.max(row.score, low)), y, row));
   });
   return el("figure", {}, svg);
 }

@@ -4,8 +4,7 @@
 const STEPS = ["question", "curves", "result"], NOBODY = "no clear winner";
 
 function lookOf(row) {
-  const look = window.COURSE_LESSONS.looks[row.strategy] ?? { color: "#767676" };
-  return { name: row.arm, color: look.color, rim: look.rim ? look.dark : undefined };
+  return { name: row.arm, ...window.COURSE_LESSONS.looks[row.strategy] };
 }
 
 function raceCurves(race, epochs) {
@@ -31,8 +30,8 @@ function raceTable(race) {
   const rows = [...race.rows].sort((a, b) => b.auc - a.auc);
   const high = Math.min(1, Math.ceil(10 * Math.max(...rows.map((row) => row.auc_hi))) / 10);
   return [
-    el("div", { class: "figures" }, intervalChart({ rows: rows.filter((row) => row.strategy !== "baseline").map((row) => ({ ...lookOf(row), score: row.auc, lo: row.auc_lo, hi: row.auc_hi })), title: "Test AUC, 95 % interval", low: 0.5, high, chance: 0.5 })),
-    table(["arm", "test AUC", "95 % interval", "accuracy", "trainable", "seconds"], rows.map((row) => [row.arm, three(row.auc), row.strategy === "baseline" ? "–" : `${three(row.auc_lo)} – ${three(row.auc_hi)}`, percent(row.accuracy), row.trainable.toLocaleString("en-GB"), row.seconds.toFixed(1)])),
+    intervalChart({ rows: rows.filter((row) => row.strategy !== "baseline").map((row) => ({ ...lookOf(row), score: row.auc, lo: row.auc_lo, hi: row.auc_hi })), title: "Test AUC, 95 % interval", low: 0.5, high, chance: 0.5 }),
+    table(["arm", "test AUC", "95 % interval", "accuracy", "trainable", "seconds"], rows.map((row) => [row.arm, three(row.auc), row.strategy === "baseline" ? "" : `${three(row.auc_lo)} to ${three(row.auc_hi)}`, percent(row.accuracy), row.trainable.toLocaleString("en-GB"), row.seconds.toFixed(1)])),
   ];
 }
 

@@ -2,9 +2,9 @@
 "use strict";
 
 const HEADS = {
-  pretrained: { name: "pretrained features", color: "#0072B2" },
-  random: { name: "random weights", color: "#666666" },
-  pixels: { name: "raw pixels", color: "#E69F00", rim: "#986900" },
+  pretrained: { name: "pretrained features", color: "#0072B2", marker: "o" },
+  random: { name: "random weights", color: "#666666", marker: "s" },
+  pixels: { name: "raw pixels", color: "#E69F00", rim: "#986900", marker: "^" },
 };
 const FEWEST = 2, MOST = 6, HIDDEN = /^\.|^(thumbs\.db|desktop\.ini)$/i;
 let worker = null, classes = [], lastResult = null;
@@ -172,7 +172,7 @@ function meaning({ classes: k, n, found, ahead }) {
   const behind = names.filter((name) => ahead[name].hi < 0), tied = names.filter((name) => !clear.includes(name) && !behind.includes(name));
   const parts = [];
   if (clear.length) parts.push(`it is clearly ahead of ${oneOf(clear.map(by))}`);
-  if (tied.length) parts.push(`it is not told apart from ${oneOf(tied.map(by))}, whose interval includes 0`);
+  if (tied.length) parts.push(`it is not told apart from ${oneOf(tied.map(by))}, whose interval includes 0 (more held-out images would make it narrower)`);
   if (behind.length) parts.push(`it is clearly behind ${oneOf(behind.map(by))}`);
   const so = clear.length === 2 ? ", so the pretraining helps here" : clear.length ? "" : ", so these images do not show that the pretraining helps";
   const second = `${parts.join("; ")}${so}.`;
@@ -197,10 +197,10 @@ function notes(result, sample) {
 function showResult(result, items) {
   const { found, ahead, curves, classes: k, n } = result, sample = Boolean(items[0].part);
   const score = k === 2 ? "AUC" : "accuracy", names = Object.keys(HEADS), chance = k === 2 ? 0.5 : 1 / k;
-  const all = [...names.flatMap((name) => [found[name].lo, ...curves[name].map((point) => point.least)])];
-  const low = Math.max(0, Math.min(Math.floor(10 * Math.min(...all, chance)) / 10, 0.8));
-  const rows = names.map((name) => [HEADS[name].name, three(found[name].score), `${three(found[name].lo)} – ${three(found[name].hi)}`,
-    ahead[name] ? `${ahead[name].gap >= 0 ? "+" : ""}${three(ahead[name].gap)}` : "", ahead[name] ? `${three(ahead[name].lo)} – ${three(ahead[name].hi)}` : ""]);
+  const below = (values) => Math.floor(10 * Math.min(...values, 0.8)) / 10;
+  const low = below(names.map((name) => found[name].lo)), least = below(names.flatMap((name) => curves[name].map((point) => point.least)));
+  const rows = names.map((name) => [HEADS[name].name, three(found[name].score), `${three(found[name].lo)} to ${three(found[name].hi)}`,
+    ahead[name] ? `${ahead[name].gap >= 0 ? "+" : ""}${three(ahead[name].gap)}` : "", ahead[name] ? `${three(ahead[name].lo)} to ${three(ahead[name].hi)}` : ""]);
   const errors = result.wrong.map(({ place, said, label, p }) => {
     const address = URL.createObjectURL(items[place].blob), name = items[place].name;
     const image = el("img", { alt: `${name}, ${result.names[label]}`, onload: () => URL.revokeObjectURL(address) });
@@ -209,9 +209,9 @@ function showResult(result, items) {
   });
   byId("result").replaceChildren(
     el("h2", { tabindex: -1, id: "found" }, "What came out"), el("p", { class: "verdict" }, meaning(result)),
-    el("div", { class: "figures" },
+    el("div", {},
       intervalChart({ rows: names.map((name) => ({ ...HEADS[name], ...found[name] })), title: `${score} on ${n.held} held-out images, 95 % interval`, low, high: 1, chance }),
-      lineChart({ lines: names.map((name) => ({ ...HEADS[name], points: curves[name].map((p) => [p.n, p.mean, p.least, p.most]) })), title: `${score} against training images of a class`, across: "training images of the rarest class (log)", up: `${score}: mean of 5 draws, least to most`, log: true, low, high: 1 })),
+      lineChart({ lines: names.map((name) => ({ ...HEADS[name], points: curves[name].map((p) => [p.n, p.mean, p.least, p.most]) })), title: `${score} against training images of a class`, across: "training images of each class", up: `${score}: mean of 5 draws, least to most`, log: true, low: least, high: 1 })),
     table(["head on", score, "95 % interval", "pretrained ahead by", "95 % interval, paired"], rows),
     el("h2", {}, result.wrongCount ? `The surest errors (${result.wrong.length} of ${result.wrongCount})` : "No error on the held-out images"),
     el("ul", { class: "errors" }, errors),
