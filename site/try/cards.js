@@ -65,10 +65,13 @@ function daysLeft(interview) {
 
 // The scheduler's cards, worked out from the reviews: item -> card.
 function schedule(whole, now = new Date()) {
-  const scheduler = FSRS.fsrs({ maximum_interval: Math.max(1, daysLeft(whole.interview)), enable_fuzz: false, request_retention: 0.9, learning_steps: ["1m"], relearning_steps: ["1m"] });
+  const longest = Math.max(1, daysLeft(whole.interview));
+  const scheduler = FSRS.fsrs({ maximum_interval: longest, enable_fuzz: false, request_retention: 0.9, learning_steps: ["1m"], relearning_steps: ["1m"] });
   const cards = new Map(), dated = whole.reviews.map((review) => [countedAt(review, whole.reviews, now), review]);
   for (const [at, review] of dated.sort((a, b) => a[0] - b[0])) {
-    cards.set(review.item, scheduler.next(cards.get(review.item) ?? FSRS.createEmptyCard(at), at, review.rating).card);
+    const { card } = scheduler.next(cards.get(review.item) ?? FSRS.createEmptyCard(at), at, review.rating);
+    card.due = new Date(Math.min(card.due, +at + longest * DAY));  // ts-fsrs adds days so that easy is later than good
+    cards.set(review.item, card);
   }
   return { scheduler, cards, recall: (id, when) => (cards.has(id) ? scheduler.get_retrievability(cards.get(id), when, false) : 0) };
 }

@@ -7,7 +7,7 @@ const HEADS = {
   pixels: { name: "raw pixels", color: "#E69F00", rim: "#986900", marker: "^" },
 };
 const FEWEST = 2, MOST = 6, HIDDEN = /^\.|^(thumbs\.db|desktop\.ini)$/i;
-let worker = null, classes = [], lastResult = null;
+let worker = null, working = false, classes = [], lastResult = null;
 
 function told(text) {
   byId("say").textContent = text;
@@ -95,20 +95,26 @@ function sampleItems() {
 }
 
 function busy(on) {
+  working = on;
   byId("progress").hidden = byId("stop").hidden = !on;
   for (const id of ["take-sample", "start"]) byId(id).disabled = on;
 }
 
-function stop(text) {
-  worker?.terminate();
-  worker = null;
+function finish(text) {
   busy(false);
   told(text);
 }
 
+// End the thread in the middle of its work; the next images start a new one.
+function stop(text) {
+  worker?.terminate();
+  worker = null;
+  finish(text);
+}
+
 // Run the worker over {names, items}; what it says is shown as it comes.
 async function run(chosen) {
-  if (worker) stop("");
+  if (working && worker) stop("");
   byId("result").replaceChildren();
   byId("loss").replaceChildren();
   byId("bar").value = 0;
@@ -121,8 +127,9 @@ async function run(chosen) {
   } catch (error) {
     return stop(error.message);
   }
-  const { worker: source, ...assets } = window.COURSE_NETWORK;
-  worker = new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+  if (!working) return;  // stopped meanwhile
+  const { worker: source, ...assets } = window.COURSE_NETWORK, fresh = !worker;
+  worker ??= new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
   worker.onerror = (event) => stop(`The computation broke off: ${event.message || "the worker could not start"}.`);
   let quarter = 0;
   worker.onmessage = ({ data }) => {
@@ -143,14 +150,14 @@ async function run(chosen) {
       data.seconds = (performance.now() - began) / 1000;
       data.losses = losses;
       lastResult = data;
-      stop(`Done in ${data.seconds.toFixed(0)} s.`);
+      finish(`Done in ${data.seconds.toFixed(0)} s.`);
       showResult(data, chosen.items);
     } else {
-      stop(data.text);
+      (data.kind === "refused" ? finish : stop)(data.text);
       if (data.problems?.length) byId("result").replaceChildren(problemList(data.problems));
     }
   };
-  worker.postMessage({ ...chosen, assets });
+  worker.postMessage({ ...chosen, assets: fresh ? assets : null });
 }
 
 function drawLoss(losses) {
@@ -257,5 +264,5 @@ dropsInto(byId("drop"), async (entries) => takeFolders(await filesOf(entries)));
 addClass();
 addClass();
 opened.try = (given) => {
-  if (given.get("try") === "sample" && !worker && !lastResult && !byId("take-sample").disabled) takeSample();
+  if (given.get("try") === "sample" && !working && !lastResult) takeSample();
 };

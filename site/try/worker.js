@@ -109,9 +109,11 @@ function curve(rows, labels, classes, train, held) {
   });
 }
 
+let loaded = null;  // the networks, for the next images, too
+
 async function work({ items, names, assets }) {
   say("stage", { text: "Loading the network" });
-  const run = await networks(assets), classes = names.length;
+  const run = await (loaded ??= networks(assets)), classes = names.length;
   const seen = await describe(items, run), labels = seen.kept.map((place) => items[place].label);
   const refused = tooFew(names.map((_, k) => labels.filter((label) => label === k).length), names);
   if (refused) return say("refused", { text: refused, problems: seen.problems });
