@@ -63,6 +63,7 @@ async function decoded(blob, name) {
   context.drawImage(bitmap, 0, 0);
   bitmap.close();
   const pixels = context.getImageData(0, 0, width, height).data;
+  canvas.width = canvas.height = 0;  // gives its memory back now
   for (let i = 3; i < pixels.length; i += 4) {
     if (pixels[i] < 255) throw new Error(`${name} has transparent pixels, and what lies behind them is not in the file. Save it on a background, without an alpha channel.`);
   }
