@@ -12,17 +12,16 @@ import os
 import statistics
 import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 
+from benchmarks import throughput
 from helpers.datasets import Split, load
-from helpers.networks import backbones, export
+from helpers.networks import backbones
 from helpers.training import devices, predict
 
-ROUNDS, THREADS, BATCH = 3, 2, 64
+ROUNDS, THREADS = 3, 2
 
 
 def images(cache: str) -> Split:
@@ -42,14 +41,7 @@ def in_torch(split: Split) -> np.ndarray:
 
 def in_onnx_runtime(split: Split) -> np.ndarray:
     """Export the network, then return the pooled features."""
-    with tempfile.TemporaryDirectory() as folder:
-        export.onnx(backbones.load(channels=1), path := Path(folder) / "front.onnx")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = THREADS
-        run = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"]).run
-    planes = split.images.transpose(0, 3, 1, 2)
-    parts = (planes[k : k + BATCH].astype(np.float32) / 255 for k in range(0, len(split), BATCH))
-    return np.concatenate([run(None, {"images": part})[0] for part in parts])
+    return throughput.features(throughput.session(backbones.load(channels=1)), split.images)
 
 
 def main() -> None:

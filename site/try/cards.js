@@ -5,6 +5,16 @@ const KEY = "transfer-learning-course-progress", WHAT = "progress of the transfe
 const DAY = 86400000, NO_DATE = 365, LABELS = ["again", "hard", "good", "easy"];
 let notice = "", session = { topic: null, item: null, shown: false, answers: 0 };
 
+// Where progress lies: this browser's storage, or this page's memory where a browser forbids it.
+const store = (() => {
+  try {
+    return window.localStorage;
+  } catch {
+    const held = new Map();
+    notice = "This browser keeps nothing for this page. Export your progress before you close it.";
+    return { getItem: (key) => held.get(key) ?? null, setItem: (key, text) => held.set(key, text), removeItem: (key) => held.delete(key) };
+  }
+})();
 const utc = (when = new Date()) => when.toISOString().replace("Z", "000+00:00");
 const today = () => { const now = new Date(); return new Date(now - now.getTimezoneOffset() * 60000).toISOString().slice(0, 10); };
 
@@ -23,14 +33,14 @@ function parseProgress(text) {
 
 // What is kept; a text that cannot be used is kept aside under another key, never overwritten.
 function progress() {
-  const text = localStorage.getItem(KEY);
+  const text = store.getItem(KEY);
   if (text !== null) {
     try {
       return parseProgress(text);
     } catch (error) {
       const aside = `${KEY}.${Date.now()}.aside`;
-      localStorage.setItem(aside, text);
-      localStorage.removeItem(KEY);
+      store.setItem(aside, text);
+      store.removeItem(KEY);
       notice = `The stored progress could not be used (${error.message}). It is kept in this browser as ${aside}, and a new one is begun.`;
     }
   }
@@ -39,7 +49,7 @@ function progress() {
 
 function keep(whole) {
   try {
-    localStorage.setItem(KEY, `${JSON.stringify(whole, null, 1)}\n`);
+    store.setItem(KEY, `${JSON.stringify(whole, null, 1)}\n`);
   } catch {
     notice = "This browser keeps nothing for this page (its storage is full or switched off). Export your progress before you close it.";
   }
@@ -184,7 +194,7 @@ function readOn(item) {
 function progressBox(whole) {
   const day = el("input", { type: "date", id: "interview", value: whole.interview ?? "", min: today(), onchange: () => { keep({ ...progress(), interview: day.value || null, entered: utc() }); opened.cards(address()[1]); byId("interview").focus(); } });
   const said = el("p", { role: "status" }), erase = el("button", { onclick: () => { erase.hidden = true; sure.hidden = false; sure.focus(); } }, "Erase");
-  const sure = el("button", { hidden: true, onclick: () => { localStorage.removeItem(KEY); session.answers = 0; notice = "Your progress is erased."; opened.cards(address()[1]); } }, "Erase all answers for good");
+  const sure = el("button", { hidden: true, onclick: () => { store.removeItem(KEY); session.answers = 0; notice = "Your progress is erased."; opened.cards(address()[1]); } }, "Erase all answers for good");
   const file = el("input", { type: "file", accept: ".json,application/json", onchange: async () => {
     try {
       const before = progress(), both = joined(before, parseProgress(await file.files[0].text()));

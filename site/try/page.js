@@ -43,8 +43,11 @@ function mark(x, y, { color, rim, marker }) {
   return el("path", { d: MARKS[marker](x, y), fill: color, stroke: rim || color, "stroke-width": 1.5 });
 }
 
-// Drawings are as wide as the window lets them be, so that their text keeps its 16 pixels.
-const wide = () => Math.max(300, Math.min(680, document.querySelector("main").clientWidth - 32));
+// Drawings are as wide as the window lets them be; their text is as large as small text beside it.
+function wide() {
+  const scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 18;
+  return Math.max(300, Math.min(680, (document.querySelector("main").clientWidth - 32) / scale));
+}
 
 function ticks(low, high) {
   const step = [0.05, 0.1, 0.2, 0.5, 1, 2, 5].find((size) => (high - low) / size <= 6) ?? 10, found = [];
@@ -64,7 +67,7 @@ function lineChart({ lines, title, across, up, log = false, low, high }) {
   const X = (v) => box.left + ((scale(v) - x0) / (x1 - x0 || 1)) * (W - box.left - box.right);
   const Y = (v) => H - box.bottom - ((v - low) / (high - low)) * (H - box.top - box.bottom);
   const told = lines.map((line) => `${line.name}: ${line.points.map((p) => `${p[0]}: ${p[1].toFixed(2)}`).join(", ")}`).join("; ");
-  const svg = el("svg", { viewBox: `0 0 ${W} ${H}`, width: W, role: "img", "aria-label": `${title}. ${told}.` }, el("text", { x: 4, y: 18 }, up));
+  const svg = el("svg", { viewBox: `0 0 ${W} ${H}`, style: `width: ${W / 18}rem`, role: "img", "aria-label": `${title}. ${told}.` }, el("text", { x: 4, y: 18 }, up));
   for (const value of ticks(low, high)) {
     svg.append(el("line", { x1: box.left, x2: W - box.right, y1: Y(value), y2: Y(value), stroke: "#ddd" }),
       el("text", { x: box.left - 8, y: Y(value) + 5, "text-anchor": "end" }, label(value)));
@@ -96,7 +99,7 @@ function intervalChart({ rows, title, low, high, chance }) {
   const W = wide(), narrow = W < 520, step = narrow ? 62 : 44, left = narrow ? 14 : 180, H = 70 + step * rows.length;
   const X = (v) => left + ((v - low) / (high - low)) * (W - left - 24);
   const told = rows.map((row) => `${row.name}: ${three(row.score)}, ${three(row.lo)} to ${three(row.hi)}`).join("; ");
-  const svg = el("svg", { viewBox: `0 0 ${W} ${H}`, width: W, role: "img", "aria-label": `${title}. ${told}.` });
+  const svg = el("svg", { viewBox: `0 0 ${W} ${H}`, style: `width: ${W / 18}rem`, role: "img", "aria-label": `${title}. ${told}.` });
   for (const value of ticks(low, high)) {
     svg.append(el("line", { x1: X(value), x2: X(value), y1: 8, y2: H - 52, stroke: "#ddd" }), el("text", { x: X(value), y: H - 32, "text-anchor": "middle" }, label(value)));
   }

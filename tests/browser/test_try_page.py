@@ -421,6 +421,17 @@ def test_damaged_progress_is_kept_aside(page, address, tmp_path):
     expect(page.locator("#cards")).to_contain_text("This file holds no progress (it was written by")
 
 
+def test_where_a_browser_keeps_nothing_cards_still_work_and_it_is_said(page, address):
+    page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', {get() { throw new Error('no'); }})"
+    )
+    page.goto(f"{address}#cards=cnn")
+    expect(page.locator("#cards")).to_contain_text("This browser keeps nothing for this page")
+    page.locator(".card .big").press("Enter")
+    page.keyboard.press("1")
+    expect(page.locator("#cards")).to_contain_text("1 answered now")
+
+
 NUMBERS = ("4,652,008", ".86", "-1e-3", "86 %", "3 images", "1,5", "", "x", "−2", "1,000,00", "%")
 
 
