@@ -122,7 +122,7 @@ function save(name, text, type = "application/json") {
 const loading = {};
 function script(name) {
   return (loading[name] ??= new Promise((done, failed) => {
-    document.body.append(el("script", { src: name, onload: () => done(), onerror: () => failed(new Error(`${name} could not be loaded. Copy the whole folder of the page.`)) }));
+    document.body.append(el("script", { src: name, onload: () => done(), onerror: () => { delete loading[name]; failed(new Error(`${name} could not be loaded. Copy the whole folder of the page.`)); } }));
   }));
 }
 

@@ -7,7 +7,7 @@ const HEADS = {
   pixels: { name: "raw pixels", color: "#E69F00", rim: "#986900", marker: "^" },
 };
 const FEWEST = 2, MOST = 6, HIDDEN = /^\.|^(thumbs\.db|desktop\.ini)$/i;
-let worker = null, working = false, classes = [], lastResult = null;
+let worker = null, working = false, running = false, classes = [], lastResult = null;
 
 function told(text) {
   byId("say").textContent = text;
@@ -96,6 +96,7 @@ function sampleItems() {
 
 function busy(on) {
   working = on;
+  running = false;
   byId("progress").hidden = byId("stop").hidden = !on;
   for (const id of ["take-sample", "start"]) byId(id).disabled = on;
 }
@@ -114,7 +115,7 @@ function stop(text) {
 
 // Run the worker over {names, items}; what it says is shown as it comes.
 async function run(chosen) {
-  if (working && worker) stop("");
+  if (running) stop("");  // a folder was dropped in the middle of it
   byId("result").replaceChildren();
   byId("loss").replaceChildren();
   byId("bar").value = 0;
@@ -157,6 +158,7 @@ async function run(chosen) {
       if (data.problems?.length) byId("result").replaceChildren(problemList(data.problems));
     }
   };
+  running = true;
   worker.postMessage({ ...chosen, assets: fresh ? assets : null });
 }
 
@@ -245,6 +247,7 @@ async function takeSample() {
   } catch (error) {
     return stop(error.message);
   }
+  if (!working) return;  // stopped meanwhile
   const { source, terms } = window.COURSE_SAMPLE;
   byId("terms").textContent = `Solar cells: ${source}. Terms: ${terms} (name the source, no commercial use, share alike).`;
   run(sampleItems());

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -23,6 +22,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import try_page
 from helpers.datasets.decode import decode_files
 from helpers.errors import CourseError
 from helpers.lab import explain, races
@@ -37,18 +37,6 @@ RESULT = """({...lastResult, features: lastResult.features.map((row) => [...row]
 KEY = "transfer-learning-course-progress"
 
 
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory) -> Path:
-    """The page, built once."""
-    for package in ("onnx", "onnxruntime"):
-        pytest.importorskip(package)
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not installed, and the page bundles packages of it")
-    import try_page
-
-    return try_page.build(tmp_path_factory.mktemp("try")).parent
-
-
 class Quiet(SimpleHTTPRequestHandler):
     """A plain web server that says nothing."""
 
@@ -57,9 +45,9 @@ class Quiet(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def address(folder) -> Iterator[str]:
+def address(try_folder) -> Iterator[str]:
     """The address of the page on a plain web server."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=try_folder))
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/index.html"
     server.shutdown()
@@ -67,14 +55,14 @@ def address(folder) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def sample(folder, browser: Browser) -> Iterator[dict]:
+def sample(try_folder, browser: Browser) -> Iterator[dict]:
     """What came out of the solar cells in a page that was double-clicked, and what it asked for."""
     context, asked, faults = browser.new_context(), [], []
     page = context.new_page()
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda message: faults.append(message.text))
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(f"{(folder / 'index.html').as_uri()}#try=sample")
+    page.goto(f"{(try_folder / 'index.html').as_uri()}#try=sample")
     expect(page.locator("#found")).to_be_visible(timeout=PATIENCE)
     seen = {"asked": [*asked], "faults": [*faults]}  # axe-core asks for the style sheet once more
     yield page.evaluate(RESULT) | seen | {
@@ -133,8 +121,6 @@ def test_a_double_clicked_page_asks_nobody_for_anything(sample):
 
 
 def test_features_of_the_solar_cells_are_those_of_the_course(sample):
-    import try_page
-
     _, train, test = try_page.sample_splits()
     images = np.concatenate([train.images, test.images]).repeat(3, axis=3)
     some = np.arange(0, len(images), 4)
@@ -144,8 +130,6 @@ def test_features_of_the_solar_cells_are_those_of_the_course(sample):
 
 
 def test_the_heads_score_as_scikit_learns_do(sample):
-    import try_page
-
     _, train, test = try_page.sample_splits()
     known, n = np.array(sample["features"]), len(train)
     small = [
