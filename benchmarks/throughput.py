@@ -16,38 +16,29 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
-from torch import nn
 
 from benchmarks import setting
-from helpers.networks import backbones
+from helpers.networks import backbones, export
 from helpers.training import devices, predict
 
 ROUNDS = 7
 BATCH = 64
 
 
-class Features(nn.Module):
-    """The network up to its pooled features, for the export."""
-
-    def __init__(self, model: backbones.Backbone) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.model.pool(self.model(images, stop=self.model.part_names[-2]))
-
-
 def session(model: backbones.Backbone) -> onnxruntime.InferenceSession:
     """Export the front of `model` and load it as ONNX Runtime's documentation shows."""
-    example = torch.zeros(BATCH, 1, setting.SIZE, setting.SIZE, dtype=torch.uint8)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "features.onnx"
-        torch.onnx.export(Features(model).eval(), (example,), path, input_names=["images"],
-                          dynamic_shapes=({0: torch.export.Dim("n", min=2, max=4096)},),
-                          verbose=False)  # fmt: skip
+        export.onnx(model, path := Path(folder) / "features.onnx")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def features(run: onnxruntime.InferenceSession, images: np.ndarray) -> np.ndarray:
+    """Return ONNX Runtime's features of uint8 images ``(N, H, W, C)``."""
+    planes = images.transpose(0, 3, 1, 2)
+    parts = (planes[k : k + BATCH].astype(np.float32) / 255 for k in range(0, len(images), BATCH))
+    return np.concatenate([run.run(None, {"images": part})[0] for part in parts])
 
 
 def main() -> None:
@@ -56,14 +47,12 @@ def main() -> None:
     images = setting.arrays().train
     model = backbones.load("efficientnet_lite0", channels=1).eval()
     fabric, peer = devices.start("cpu"), session(model)
-    planes = np.ascontiguousarray(images.images.transpose(0, 3, 1, 2))
 
     def ours() -> np.ndarray:
         return predict.features(model, images, fabric)
 
     def theirs() -> np.ndarray:
-        parts = range(0, len(planes), BATCH)
-        return np.concatenate([peer.run(None, {"images": planes[i : i + BATCH]})[0] for i in parts])
+        return features(peer, images.images)
 
     difference = float(np.abs(ours() - theirs()).max())
     seconds: dict[str, list[float]] = {"ours": [], "theirs": []}

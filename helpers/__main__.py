@@ -14,6 +14,7 @@ from helpers.datasets import default_name
 from helpers.errors import CourseError
 from helpers.evidence import grid, tables
 from helpers.networks import backbones, medical
+from helpers.networks.export import onnx as to_onnx
 from helpers.networks.gray import METHODS
 from helpers.practice import cards, export
 from helpers.training import checkpoints, devices, experiments, recipe
@@ -42,7 +43,24 @@ def _parser() -> argparse.ArgumentParser:
     advise.add_arguments(commands.add_parser("advise", help="say how to start on your images"))
     commands.add_parser("app", help="serve the strategy lab as a page: app --port=8900")
     _add_export(commands.add_parser("cards", help="the interview room's cards elsewhere"))
+    _add_network(commands.add_parser("export", help="a network as a file for ONNX Runtime"))
     return parser
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("file", type=files.expanded, help="what is written, such as network.onnx")
+    add("--to", choices=["onnx"], required=True, help="onnx")
+    add("--backbone", default="efficientnet_lite0", help="its pooled features (%(default)s)")
+    add("--checkpoint", type=files.expanded, help="what train wrote: its logits")
+    add("--overwrite", action="store_true", help="replace the file if it is there already")
+    parser.set_defaults(run=_export_network)
+
+
+def _export_network(given: argparse.Namespace) -> None:
+    path = given.checkpoint
+    model = checkpoints.load(path)[0] if path else backbones.load(given.backbone)
+    print(files.shown(to_onnx(model, given.file, head=bool(path), overwrite=given.overwrite)))
 
 
 def _add_export(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import copy
 import importlib.util
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -100,6 +101,18 @@ def mirror(monkeypatch) -> Iterator[Mirror]:
     yield here
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture(scope="session")
+def try_folder(tmp_path_factory) -> Path:
+    """The folder of the page that needs no install, built once for all tests."""
+    for package in ("onnx", "onnxruntime"):
+        pytest.importorskip(package)
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not installed, and the page bundles packages of it")
+    import try_page
+
+    return try_page.build(tmp_path_factory.mktemp("try")).parent
 
 
 def make_split(n: int, size: int = 32, channels: int = 1, classes: int = 2, seed: int = 0) -> Split:
