@@ -1,8 +1,9 @@
 """Would the frozen front be worth running through ONNX Runtime? From files to features, both ways.
 
-``python -m benchmarks.onnx_front`` prints a line of JSON: seconds in one process with two threads,
-medians of runs in turn, each decoding all ELPV images anew. ONNX Runtime's side also exports the
-network, which has to be done before it can run.
+``python -m benchmarks.onnx_front`` prints a line of JSON: processor seconds of one process with one
+thread for the network (so that other programs count little), medians of runs in turn, each
+decoding all ELPV images anew. ONNX Runtime's side also exports the network, which has to be done
+before it can run.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from helpers.datasets import Split, load
 from helpers.networks import backbones
 from helpers.training import devices, predict
 
-ROUNDS, THREADS = 3, 2
+ROUNDS, THREADS = 2, 1
 
 
 def images(cache: str) -> Split:
@@ -52,12 +53,12 @@ def main() -> None:
     for _ in range(ROUNDS):
         for name, way in (("torch", in_torch), ("onnxruntime", in_onnx_runtime)):
             with tempfile.TemporaryDirectory() as cache:
-                start = time.perf_counter()
+                start = time.process_time()
                 split = images(cache)
-                middle = time.perf_counter()
+                middle = time.process_time()
                 found[name] = way(split)
             seconds["decoding"].append(middle - start)
-            seconds[name].append(time.perf_counter() - middle)
+            seconds[name].append(time.process_time() - middle)
     medians = {name: round(statistics.median(values), 2) for name, values in seconds.items()}
     whole = [medians["decoding"] + medians[name] for name in ("torch", "onnxruntime")]
     gap = float(np.abs(found["torch"] - found["onnxruntime"]).max())
