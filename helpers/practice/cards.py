@@ -204,9 +204,7 @@ def score(item: Item, answer: object) -> Outcome:
         return _judged(set(answer) == wanted, reasons)
     if kind == "numeric":
         right = abs(number(str(answer), item["unit"]) - item["value"]) <= item["tolerance"] + 1e-12
-        shown = f"{item['value']:,} {item['unit']}".strip()
-        shown += f" (± {item['tolerance']:,})" if item["tolerance"] else ""
-        return _judged(right, ((shown, "", item["why"]),))
+        return _judged(right, ((value(item), "", item["why"]),))
     if kind == "order":
         share = in_order(list(answer), item["steps"])
         said = "Right." if share == 1 else "Not right."
@@ -221,6 +219,12 @@ def score(item: Item, answer: object) -> Outcome:
         said = f"{share} of {n} points said; from {math.ceil(ENOUGH * n)} on it counts as right."
         return Outcome(share >= ENOUGH * n, said, ())
     return Outcome(None, "Judge it yourself.", ((item["answer"], "", ""),))
+
+
+def value(item: Item) -> str:
+    """Return the right number of a numeric item with its unit and what it may be off."""
+    off = f"(± {item['tolerance']:,})" if item["tolerance"] else ""
+    return " ".join(part for part in (f"{item['value']:,}", item["unit"], off) if part)
 
 
 def _judged(right: bool, reasons: tuple) -> Outcome:

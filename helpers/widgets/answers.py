@@ -22,7 +22,7 @@ CSS = """<style>
   counter-reset: s var(--room-s); content: counter(s) " s"; }
 .room { line-height: 1.5; max-width: 56em; }
 .room pre { background: #f4f6f8; color: #222; padding: 6px 10px; line-height: 1.35;
-  overflow-x: auto; }
+  font-size: .85em; word-break: normal; overflow-wrap: anywhere; }
 .interview .jupyter-button.mod-primary { background: #A84800; color: white; font-weight: 600; }
 .interview :is(button, select, input, textarea, a, summary):focus-visible {
   outline: 3px solid #222 !important; outline-offset: 1px; }

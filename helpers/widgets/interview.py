@@ -21,8 +21,8 @@ ASKED = [kind for kind in cards.KINDS if kind not in ("bug", "drill")]
 KINDS = {"everything": ASKED, "mock interview: spoken": ["spoken"],
          "without spoken": [kind for kind in ASKED if kind != "spoken"]}  # fmt: skip
 EVERY = "all topics"
-WELCOME = ("Enter the day of your interview and begin a session. Say before each answer how sure "
-           "you are; only then can you give it.")  # fmt: skip
+WELCOME = ("With the day of your interview entered, begin a session. Say before each answer how "
+           "sure you are; only then can you give it.")  # fmt: skip
 
 
 def guarded(action: Callable) -> Callable:
@@ -81,10 +81,10 @@ class InterviewRoom(CourseWidget):
         self._day()
         self._show()
 
-    def _settings(self) -> widgets.VBox:
+    def _settings(self) -> widgets.HBox:
         topics = sorted({item["topic"] for item in self.items})
         self.day = widgets.DatePicker(
-            description="interview on", style={"description_width": "initial"}
+            description="interview on", style={"description_width": "80px"}
         )
         self.topic = widgets.Dropdown(options=[EVERY, *topics], description="topic")
         levels = [(f"{level}: {name}", level) for level, name in cards.LEVELS.items()]
@@ -94,10 +94,8 @@ class InterviewRoom(CourseWidget):
         self.start = widgets.Button(description="Begin a session", button_style="primary")
         self.day.observe(self._enter, names="value")
         self.start.on_click(self._begin)
-        return widgets.VBox([
-            widgets.HBox([self.day, self.topic, self.level]),
-            widgets.HBox([self.kind, self.minutes, self.start]),
-        ])  # fmt: skip
+        parts = [self.day, self.topic, self.level, self.kind, self.minutes, self.start]
+        return widgets.HBox(parts)  # as many to a row as there is room for
 
     def _files(self) -> widgets.VBox:
         self.export, self.erase, self.sure_erase = (
