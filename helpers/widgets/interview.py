@@ -84,7 +84,7 @@ class InterviewRoom(CourseWidget):
     def _settings(self) -> widgets.HBox:
         topics = sorted({item["topic"] for item in self.items})
         self.day = widgets.DatePicker(
-            description="interview on", style={"description_width": "80px"}
+            description="interview on", style={"description_width": "initial"}
         )
         self.topic = widgets.Dropdown(options=[EVERY, *topics], description="topic")
         levels = [(f"{level}: {name}", level) for level, name in cards.LEVELS.items()]
@@ -238,6 +238,7 @@ class InterviewRoom(CourseWidget):
             for row in item["follow_ups"]
         )
         self._count()
+        self.clock.value = ""
         misses = f"<h3>What the weak one misses</h3>{words(item['weak_misses'])}"
         asked = f"<h3>And then they ask</h3>{follow}"
         self.feedback.value = shown(models, misses, asked, where(item))
