@@ -181,7 +181,9 @@ class Drills(_Bench):
         """Let the learner give the points, once."""
         if len(self.steps.children) > 5:
             return
-        worth = {f"{row['points']} points: {row['text']}": row["points"] for row in self.item["rubric"]}
+        worth = {
+            f"{row['points']} points: {row['text']}": row["points"] for row in self.item["rubric"]
+        }
         boxes, ticked = ticks(list(worth))
         total = widgets.HTML()
 

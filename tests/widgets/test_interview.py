@@ -356,7 +356,10 @@ def test_a_drill_ends_with_a_rubric_of_100_points(drills, store):
     press(drills, "Show a solution")
     press(drills, "Check")
     boxes = drills.steps.children[6]
-    assert [box.description for box in boxes.children] == ["60 points: it runs", "40 points: no loop"]
+    assert [box.description for box in boxes.children] == [
+        "60 points: it runs",
+        "40 points: no loop",
+    ]
     boxes.children[0].value = True
     press(drills, "Count my points")
     assert "60 of 100 points" in html(drills)
