@@ -9,8 +9,9 @@ import pytest
 from nbclient import NotebookClient
 from PIL import Image
 
+HERE = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = [
-    path for path in sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+    path for path in sorted([*HERE.glob("*.ipynb"), *HERE.glob("more/*.ipynb")])
     if "datasets.load" in path.read_text("utf-8")  # the interview room looks at no images
 ]  # fmt: skip
 
