@@ -48,7 +48,7 @@ LISTED = {
     "checks": {"text": str, "cost": NUMBER, "finds": bool},
     "rubric": {"points": int, "text": str},
 }
-OPTIONAL = {"link": Mapping, "source": str, "numbers": Mapping, "question": str}
+OPTIONAL = {"link": Mapping, "source": str, "numbers": Mapping, "question": str, "also": Mapping}
 LEVELS = {1: "asked of everybody", 2: "usual", 3: "deep"}
 ENOUGH = 2 / 3  # of a checklist: a spoken answer counts as right from here on
 
@@ -204,12 +204,12 @@ def score(item: Item, answer: object) -> Outcome:
         return _judged(set(answer) == wanted, reasons)
     if kind == "numeric":
         right = abs(number(str(answer), item["unit"]) - item["value"]) <= item["tolerance"] + 1e-12
-        shown = f"{item['value']:,} {item['unit']}".strip() + f" (± {item['tolerance']:,})"
-        return _judged(right, ((shown, "", item["why"]),))
+        return _judged(right, ((value(item), "", item["why"]),))
     if kind == "order":
         share = in_order(list(answer), item["steps"])
-        said = f"{share:.0%} of all pairs of steps stand in the right order."
-        steps = " → ".join(item["steps"])
+        said = "Right." if share == 1 else "Not right."
+        said += f" {share:.0%} of all pairs of steps stand in the right order."
+        steps = "\n".join(f"{k}. {step}" for k, step in enumerate(item["steps"], 1))
         return Outcome(share == 1, said, ((steps, "", item["why"]),))
     if kind == "predict":
         same = str(answer).split() == item["output"].split()
@@ -219,6 +219,12 @@ def score(item: Item, answer: object) -> Outcome:
         said = f"{share} of {n} points said; from {math.ceil(ENOUGH * n)} on it counts as right."
         return Outcome(share >= ENOUGH * n, said, ())
     return Outcome(None, "Judge it yourself.", ((item["answer"], "", ""),))
+
+
+def value(item: Item) -> str:
+    """Return the right number of a numeric item with its unit and what it may be off."""
+    off = f"(± {item['tolerance']:,})" if item["tolerance"] else ""
+    return " ".join(part for part in (f"{item['value']:,}", item["unit"], off) if part)
 
 
 def _judged(right: bool, reasons: tuple) -> Outcome:
@@ -260,10 +266,15 @@ def minutes_spent(item: Item, order: Sequence[str]) -> float:
     return spent
 
 
-def mended(item: Item, mend: str) -> str:
-    """Return a bug's code with its faulty line replaced by one line, several or none."""
-    lines = item["code"].splitlines()
-    lines[item["line"] - 1 : item["line"]] = mend.splitlines()
+def mends(item: Item) -> dict[int, str]:
+    """Return the lines in which a bug can be mended, each with a mend; its own line first."""
+    return {item["line"]: item["mend"]} | {int(k): v for k, v in item.get("also", {}).items()}
+
+
+def mended(item: Item, mend: str, at: int | None = None) -> str:
+    """Return a bug's code with a line (None: its own) replaced by one line, several or none."""
+    lines, at = item["code"].splitlines(), at or item["line"]
+    lines[at - 1 : at] = mend.splitlines()
     return "\n".join(lines)
 
 
@@ -284,12 +295,12 @@ def execute(code: str, space: dict | None = None) -> tuple[str, str]:
     return printed.getvalue(), ""
 
 
-def still_wrong(item: Item, mend: str | None = None) -> str:
-    """Return what a bug's assertion says once `mend` stands in the faulty line; nothing: mended.
+def still_wrong(item: Item, mend: str | None = None, at: int | None = None) -> str:
+    """Return what a bug's assertion says once `mend` stands in a line; nothing: mended.
 
     Parameters
     ----------
-    mend : None: the code runs as it stands.
+    mend : None: the code runs as it stands. at : the line; None: the bug's own.
     """
-    code = item["code"] if mend is None else mended(item, mend)
+    code = item["code"] if mend is None else mended(item, mend, at)
     return execute(f"{code}\n{item['assert_']}")[1]

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from helpers import files
 from helpers.errors import CourseError
+from helpers.practice import cards
 from helpers.practice.cards import Item
 
 # Once an id is given out it stays: with another, Anki would put new decks beside the old ones.
@@ -66,7 +67,7 @@ def answered(item: Item) -> str:
     if form in ("one", "many"):
         parts = [f"{'✔' if right else '✘'} {text}: {why}" for text, right, why in choices]
     elif kind == "numeric":
-        parts = [f"{item['value']:,} {item['unit']} (± {item['tolerance']:,})", item["why"]]
+        parts = [cards.value(item), item["why"]]
     elif kind == "spoken":
         asks = [f"{row['question']} {row['answer']}" for row in item["follow_ups"]]
         parts = [item["strong"], f"Points: {'; '.join(item['checklist'])}", *asks]
@@ -110,7 +111,7 @@ def to_anki(items: Sequence[Item]) -> bytes:
     deck = genanki.Deck(DECK_ID, TITLE)
     for item in items:
         deck.add_note(genanki.Note(
-            model=model, fields=[html.escape(_front(item)), html.escape(answered(item))],
+            model=model, fields=[_escaped(_front(item)), _escaped(answered(item))],
             guid=genanki.guid_for(TITLE, item["id"]),
             tags=[item["topic"], item["kind"], f"level-{item['level']}"],
         ))  # fmt: skip
@@ -167,7 +168,12 @@ def _text(parent: ET.Element, name: str, text: str, **attributes: str) -> None:
 
 def _markup(text: str) -> str:
     """Return a plain text as HTML that keeps its lines."""
-    return html.escape(text).replace("  ", "&nbsp; ").replace("\n", "<br>")
+    return _escaped(text).replace("  ", "&nbsp; ").replace("\n", "<br>")
+
+
+def _escaped(text: str) -> str:
+    """Return a plain text as HTML: what stands between backticks is code."""
+    return re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def to_gift(items: Sequence[Item]) -> bytes:

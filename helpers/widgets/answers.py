@@ -22,12 +22,15 @@ CSS = """<style>
   counter-reset: s var(--room-s); content: counter(s) " s"; }
 .room { line-height: 1.5; max-width: 56em; }
 .room pre { background: #f4f6f8; color: #222; padding: 6px 10px; line-height: 1.35;
-  overflow-x: auto; }
+  font-size: .85em; word-break: normal; overflow-wrap: anywhere; }
 .interview .jupyter-button.mod-primary { background: #A84800; color: white; font-weight: 600; }
 .interview :is(button, select, input, textarea, a, summary):focus-visible {
   outline: 3px solid #222 !important; outline-offset: 1px; }
 .interview .widget-hbox { flex-flow: row wrap; }
 .interview .jupyter-button { width: auto; min-width: 9em; align-self: flex-start; }
+.room h3 { font-size: 1.15em; margin: 12px 0 6px; }
+.room-sure .widget-radio-box { flex-flow: row wrap; column-gap: 2em; }
+.room-files { margin-top: 24px; padding-top: 8px; border-top: 1px solid #DDE3EA; }
 .room ul { list-style: none; padding-left: 0; } .room li { margin: 6px 0; }
 .interview table { border-collapse: collapse; }
 .interview :is(th, td) { text-align: left; padding: 4px 14px 4px 0; vertical-align: top; }
@@ -45,6 +48,11 @@ def line(text: str) -> str:
     """Return a text of a card as HTML for within a line: `code` between backticks."""
     safe = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
     return safe.replace("\n", "<br>")
+
+
+def plain(text: str) -> str:
+    """Return a text of a card for a control, which shows no markup."""
+    return text.replace("`", "")
 
 
 def shown(*parts: str, alert: bool = False) -> str:
@@ -79,8 +87,9 @@ class Order(widgets.VBox):
     """A list and two buttons that move its marked row."""
 
     def __init__(self, rows: Sequence[str], description: str = "your order") -> None:
-        self.list = widgets.Select(options=list(rows), value=rows[0], rows=len(rows), layout=WIDE,
-                                   description=description)  # fmt: skip
+        self.texts = {plain(row): row for row in rows}
+        self.list = widgets.Select(options=list(self.texts), value=plain(rows[0]), rows=len(rows),
+                                   layout=WIDE, description=description)  # fmt: skip
         self.up, self.down = (widgets.Button(description=name) for name in ("Move up", "Move down"))
         self.up.on_click(lambda _: self.move(-1))
         self.down.on_click(lambda _: self.move(1))
@@ -97,13 +106,15 @@ class Order(widgets.VBox):
     @property
     def rows(self) -> list[str]:
         """The rows as they stand now."""
-        return list(self.list.options)
+        return [self.texts[row] for row in self.list.options]
 
 
 def ticks(texts: Sequence[str]) -> tuple[widgets.VBox, Callable[[], list[str]]]:
     """Return boxes to tick, and how to read which are ticked."""
-    boxes = [widgets.Checkbox(description=text, indent=False, layout=WIDE) for text in texts]
-    return widgets.VBox(boxes), lambda: [box.description for box in boxes if box.value]
+    boxes = {text: widgets.Checkbox(description=plain(text), indent=False, layout=WIDE)
+             for text in texts}  # fmt: skip
+    read = lambda: [text for text, box in boxes.items() if box.value]  # noqa: E731
+    return widgets.VBox(list(boxes.values())), read
 
 
 def field(item: Item, seed: object = "") -> tuple[widgets.Widget, Callable[[], object]]:
@@ -118,8 +129,9 @@ def field(item: Item, seed: object = "") -> tuple[widgets.Widget, Callable[[], o
         texts = cards.shuffled(item, seed)
         if sum(choice["right"] for choice in item["choices"]) > 1:
             return ticks(texts)
-        radio = widgets.RadioButtons(options=texts, value=None, layout=WIDE, description="answer")
-        return radio, lambda: [radio.value] if radio.value else []
+        radio = widgets.RadioButtons(options=list(map(plain, texts)), value=None, layout=WIDE,
+                                     description="answer")  # fmt: skip
+        return radio, lambda: [] if radio.index is None else [texts[radio.index]]
     if kind == "order":
         order = Order(cards.shuffled(item, seed))
         return order, lambda: order.rows

@@ -105,36 +105,39 @@ class BugHunt(_Bench):
         )  # fmt: skip
         n = len(item["code"].splitlines())
         self.line = widgets.BoundedIntText(1, 1, n, description="faulty line")
+        self.named = widgets.HTML()
         self.step(
             widgets.HTML(shown(f"<p><b>Your order finds it after {mine:g} minutes, the cheapest "
                          f"after {best:g};</b> {self.share:.0%} of the pairs stand as here:</p>"
                          f"<ol>{listed}</ol><h3>The code</h3>", code(item["code"], True),
                          alert=True)),
-            self.line, _button("Name this line", self._named),
+            self.line, _button("Name this line", self._named), self.named,
         )  # fmt: skip
 
     def _named(self) -> None:
         if self.line.disabled:
             return
-        if self.line.value != self.item["line"]:
+        at = self.line.value
+        if at not in cards.mends(self.item):
             self.wrong += 1
-            said = widgets.HTML(shown(f"<p>Not line {self.line.value}.</p>", alert=True))
-            self.steps.children += (said,)
+            self.named.value = shown(f"<p>Not line {at}: the cause lies elsewhere. "
+                                     f"Wrong so far: {self.wrong}, 20 points each.</p>",
+                                     alert=True)  # fmt: skip
             self.line.focus()
             return
-        self.line.disabled = True
-        faulty = self.item["code"].splitlines()[self.item["line"] - 1]
+        self.line.disabled, self.named.value = True, ""
+        faulty = self.item["code"].splitlines()[at - 1]
         self.mend, self.result = widgets.Textarea(faulty, layout=WIDE, rows=3), widgets.HTML()
         self.mend.description = "mend"
         self.step(
-            widgets.HTML(shown(f"<p><b>Line {self.line.value} it is.</b> Mend it; the code and "
-                               "the assertion run.</p>", code(self.item["assert_"]))),
+            widgets.HTML(shown(f"<p><b>Line {at} it is.</b> Mend it; the code and the assertion "
+                               "run.</p>", code(self.item["assert_"]))),
             self.mend, _button("Run the mend", self._run), _button("Show a mend", self._show),
             self.result,
         )  # fmt: skip
 
     def _run(self) -> None:
-        if fault := cards.still_wrong(self.item, self.mend.value):
+        if fault := cards.still_wrong(self.item, self.mend.value, self.line.value):
             self.wrong += 1
             self.result.value = shown(words(fault), alert=True)
             return
@@ -144,7 +147,8 @@ class BugHunt(_Bench):
 
     def _show(self) -> None:
         self.keep(0)
-        self.result.value = shown(code(self.item["mend"]), words(self.item["why"]),
+        mend = cards.mends(self.item)[self.line.value]
+        self.result.value = shown(code(mend), words(self.item["why"]),
                                   where(self.item), alert=True)  # fmt: skip
 
 
@@ -177,7 +181,9 @@ class Drills(_Bench):
         """Let the learner give the points, once."""
         if len(self.steps.children) > 5:
             return
-        worth = {f"{row['points']}: {row['text']}": row["points"] for row in self.item["rubric"]}
+        worth = {
+            f"{row['points']} points: {row['text']}": row["points"] for row in self.item["rubric"]
+        }
         boxes, ticked = ticks(list(worth))
         total = widgets.HTML()
 

@@ -18,9 +18,11 @@ from helpers.widgets.answers import CSS, WIDE, clock, code, field, line, shown, 
 from helpers.widgets.figures import CourseWidget
 
 ASKED = [kind for kind in cards.KINDS if kind not in ("bug", "drill")]
-KINDS = {"everything": ASKED, "spoken only": ["spoken"],
+KINDS = {"everything": ASKED, "mock interview: spoken": ["spoken"],
          "without spoken": [kind for kind in ASKED if kind != "spoken"]}  # fmt: skip
 EVERY = "all topics"
+WELCOME = ("With the day of your interview entered, begin a session. Say before each answer how "
+           "sure you are; only then can you give it.")  # fmt: skip
 
 
 def guarded(action: Callable) -> Callable:
@@ -50,13 +52,14 @@ class InterviewRoom(CourseWidget):
         self.store, self.listeners = store or Store(), []
         self.session: list[Item] = []
         self.done, self.item, self.began, self._entering = 0, None, 0.0, False
-        self.message, self.question, self.feedback, self.clock, self.count = (
-            widgets.HTML() for _ in range(5)
+        self.message, self.question, self.feedback, self.clock, self.count, self.verdict = (
+            widgets.HTML() for _ in range(6)
         )
         self.sure = widgets.RadioButtons(
             options=[(f"{sure} %", sure) for sure in SURE], value=None, layout=WIDE,
             description="how sure are you?", style={"description_width": "10em"},
         )  # fmt: skip
+        self.sure.add_class("room-sure")
         self.answer, self.points = widgets.VBox(), widgets.VBox()
         self.answer.add_class("room-list")
         self.check = widgets.Button(description="Check", button_style="primary")
@@ -64,7 +67,7 @@ class InterviewRoom(CourseWidget):
             name: widgets.Button(description=name.capitalize(), tooltip=f"rate your answer: {name}")
             for name in schedule.RATINGS
         }
-        self.rating = widgets.HBox(list(self.rates.values()))
+        self.rating = widgets.VBox([self.verdict, widgets.HBox(list(self.rates.values()))])
         self.check.on_click(self._check)
         for name, button in self.rates.items():
             button.on_click(functools.partial(self._rate, name))
@@ -78,7 +81,7 @@ class InterviewRoom(CourseWidget):
         self._day()
         self._show()
 
-    def _settings(self) -> widgets.VBox:
+    def _settings(self) -> widgets.HBox:
         topics = sorted({item["topic"] for item in self.items})
         self.day = widgets.DatePicker(
             description="interview on", style={"description_width": "initial"}
@@ -91,10 +94,8 @@ class InterviewRoom(CourseWidget):
         self.start = widgets.Button(description="Begin a session", button_style="primary")
         self.day.observe(self._enter, names="value")
         self.start.on_click(self._begin)
-        return widgets.VBox([
-            widgets.HBox([self.day, self.topic, self.level]),
-            widgets.HBox([self.kind, self.minutes, self.start]),
-        ])  # fmt: skip
+        parts = [self.day, self.topic, self.level, self.kind, self.minutes, self.start]
+        return widgets.HBox(parts)  # as many to a row as there is room for
 
     def _files(self) -> widgets.VBox:
         self.export, self.erase, self.sure_erase = (
@@ -109,7 +110,7 @@ class InterviewRoom(CourseWidget):
         self.sure_erase.on_click(self._erase)
         self.sure_erase.layout.display = "none"
         row = widgets.HBox([self.export, self.upload, self.erase, self.sure_erase])
-        return widgets.VBox([row, self.download])
+        return widgets.VBox([row, self.download]).add_class("room-files")
 
     def say(self, text: str) -> None:
         """Show a sentence above the card; it is read out."""
@@ -126,7 +127,7 @@ class InterviewRoom(CourseWidget):
         now = self.schedule
         self._entering = True  # what is shown is no entry
         self.day.value, self._entering = now.progress.interview, False
-        self.say(f"{self.store.notice} {now.trouble}")
+        self.say(f"{self.store.notice} {now.trouble}".strip() or WELCOME)
 
     @guarded
     def _enter(self, change: dict) -> None:
@@ -177,9 +178,9 @@ class InterviewRoom(CourseWidget):
         left = sum(map(schedule.seconds_for, self.session[self.done :])) / 60
         head = f"Card {self.done + 1} of {len(self.session)}, about {left:.0f} minutes left"
         about = f"{item['topic']}, level {item['level']}, {item['kind']}"
-        self.question.value = shown(f"<p><small>{head}: {about}</small></p><h3>Question</h3>",
-                                    words(item["question"]), code(item.get("code", "")) if
-                                    item.get("code") else "")  # fmt: skip
+        self.question.value = shown(f"<p><small>{head}: {about}</small></p>",
+                                    f"<h3>{line(item['question'])}</h3>",
+                                    code(item["code"]) if item.get("code") else "")  # fmt: skip
 
     def _ask(self) -> None:
         """How sure one is has been said: now the answer."""
@@ -207,15 +208,18 @@ class InterviewRoom(CourseWidget):
             self._compare()
             return
         outcome = cards.score(item, self.read())
-        self._judge(outcome.right, outcome.said, outcome.reasons)
-
-    def _judge(self, right: bool | None, said: str, reasons: Sequence = ()) -> None:
-        """Show what was right and why, and let the learner rate; a wrong answer comes again."""
-        self.right, self.sure.disabled, self.check.disabled = right, True, True
-        told = "".join(f"<li>{mark} <b>{line(text)}</b><br>{line(why)}</li>"
-                       for text, mark, why in reasons)  # fmt: skip
-        self.feedback.value = shown(f"<p><b>{said}</b></p><ul>{told}</ul>", where(self.item),
+        told = "".join(f"<li>{mark} <b>{line(text)}</b><br>{line(why)}</li>" if why else
+                       f"<li>{line(text)}</li>" for text, mark, why in outcome.reasons)  # fmt: skip
+        self.feedback.value = shown(f"<p><b>{outcome.said}</b></p><ul>{told}</ul>", where(item),
                                     alert=True)  # fmt: skip
+        self._judge(outcome.right)
+
+    def _judge(self, right: bool | None, said: str = "") -> None:
+        """Let the learner rate; a wrong answer comes again."""
+        self.right, self.sure.disabled, self.check.disabled = right, True, True
+        rest = "The better you rate yourself, the longer it rests; Again asks it in this session."
+        rest = "Again brings it back in this session." if right is False else rest
+        self.verdict.value = shown(f"<p><b>{said}</b> {rest}</p>", alert=bool(said))
         for name, button in self.rates.items():
             button.disabled = right is False and name != "again"
             button.button_style = ""
@@ -234,6 +238,7 @@ class InterviewRoom(CourseWidget):
             for row in item["follow_ups"]
         )
         self._count()
+        self.clock.value = ""
         misses = f"<h3>What the weak one misses</h3>{words(item['weak_misses'])}"
         asked = f"<h3>And then they ask</h3>{follow}"
         self.feedback.value = shown(models, misses, asked, where(item))
@@ -243,13 +248,12 @@ class InterviewRoom(CourseWidget):
         title = widgets.HTML(shown("<p><b>Tick what you said.</b></p>"))
         self.points.children, self.points.layout.display = [title, boxes, done], ""
         self.check.disabled = self.sure.disabled = True
-        boxes.children[0].focus()
+        self.answer.children[0].focus()  # the models stand below it, to be read before the boxes
 
     def _ticked(self, points: list[str]) -> None:
-        outcome, models = cards.score(self.item, points), self.feedback.value
+        outcome = cards.score(self.item, points)
         self._judge(outcome.right, outcome.said)
         self.points.children[-1].disabled = True
-        self.feedback.value += models
 
     @guarded
     def _rate(self, name: str, _button: object = None) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import html
-
 import ipywidgets as widgets
 
 from helpers import plots
 from helpers.errors import CourseError
 from helpers.practice import schedule
-from helpers.widgets.answers import shown, where, words
+from helpers.widgets.answers import line, shown, where, words
 from helpers.widgets.figures import CourseWidget, show
 from helpers.widgets.interview import InterviewRoom
 
@@ -67,7 +65,7 @@ class Readiness(CourseWidget):
 def _row(topic: str, row: dict) -> str:
     """Return a topic's row of the table as HTML."""
     recall = "not seen" if row["seen"] == 0 else f"{row['recall']:.0%}"
-    weakest = html.escape(row["weakest"]["question"])
+    weakest = line(row["weakest"]["question"])
     place = where(row["weakest"]).removeprefix("<p>").removesuffix("</p>")
     cells = [row["items"], row["seen"], recall, f"{row['ready']:.0%}", row["due"],
              f"{weakest} {place}"]  # fmt: skip

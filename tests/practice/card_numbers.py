@@ -23,7 +23,7 @@ import pandas as pd
 import torch
 
 from helpers import inspection
-from helpers.evidence import augmentation, probes, rules, tables, trust, verdicts
+from helpers.evidence import augmentation, probes, recommend, rules, tables, trust, verdicts
 from helpers.evidence import gray as gray_table
 from helpers.evidence.verdicts import interval
 from helpers.networks import backbones
@@ -40,6 +40,21 @@ def results(name: str) -> pd.DataFrame:
 def evidence() -> verdicts.Evidence:
     """Return the measured grid."""
     return verdicts.evidence()
+
+
+def behind_scratch() -> int:
+    """Return in how many cells of the grid any pretrained arm lies behind the better scratch."""
+    behind = 0
+    for arms in map(verdicts.means, evidence().auc.values()):
+        scratch = max(mean for name, mean in arms.items() if name.startswith("scratch"))
+        behind += min(mean for name, mean in arms.items() if name[:7] != "scratch") < scratch
+    return behind
+
+
+def rule(outcome: str) -> int:
+    """Return in how many cells the usual rule "wins", "loses" or has "no clear difference"."""
+    held = rules.against_lesson(evidence(), recommend.similarities())
+    return int((held["outcome"] == outcome).sum())
 
 
 @functools.cache

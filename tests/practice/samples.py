@@ -31,7 +31,8 @@ BUG = {
     "checks": [{"text": "print n", "cost": 1, "finds": True},
                {"text": "read the code", "cost": 5, "finds": True},
                {"text": "train again", "cost": 60, "finds": False}],
-    "line": 2, "mend": "n = len(numbers)", "assert_": "assert mean == 1.5, mean",
+    "line": 2, "mend": "n = len(numbers)", "also": {"3": "mean = sum(numbers) / len(numbers)"},
+    "assert_": "assert mean == 1.5, mean",
     "why": "All four numbers count.",
 }  # fmt: skip
 DRILL = {

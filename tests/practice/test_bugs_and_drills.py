@@ -26,6 +26,8 @@ BUGS, DRILLS = (
     for name in ("bugs", "drills")
 )
 EVERY_BUG = pytest.mark.parametrize("name", BUGS)
+ELSEWHERE = [(name, int(at), mend) for name, item in BUGS.items()
+             for at, mend in item.get("also", {}).items()]  # fmt: skip
 EVERY_DRILL = pytest.mark.parametrize("item", DRILLS.values(), ids=DRILLS)
 
 # What learners write instead of the given mend, and whether it mends.
@@ -104,12 +106,19 @@ def test_a_bug_shows_in_its_assertion_and_the_mend_mends_it(name):
     assert run(name, mend=True)[1] == ""
 
 
+@pytest.mark.parametrize(("name", "at", "mend"), ELSEWHERE)
+def test_another_line_that_counts_as_named_rightly_can_be_mended(name, at, mend):
+    assert at != BUGS[name]["line"]
+    assert cards.still_wrong(BUGS[name], mend, at) == ""
+
+
 @EVERY_BUG
 def test_the_mend_fits_into_the_line_that_it_replaces(name):
     item = BUGS[name]
-    faulty = item["code"].splitlines()[item["line"] - 1]
-    indents = [len(line) - len(line.lstrip()) for line in (faulty, item["mend"])]
-    assert indents[0] == indents[1]
+    for at, mend in cards.mends(item).items():
+        faulty = item["code"].splitlines()[at - 1]
+        indents = [len(line) - len(line.lstrip()) for line in (faulty, mend)]
+        assert indents[0] == indents[1]
     kept = cards.mended(item, item["mend"]).splitlines()
     lines = item["code"].splitlines()
     assert kept[: item["line"] - 1] == lines[: item["line"] - 1]

@@ -121,7 +121,7 @@ def test_a_link_leads_to_a_heading_and_a_source_names_a_year(item):
         path, section = item["link"]["to"], item["link"].get("section")
         assert set(item["link"]) <= {"to", "section"}
         assert (ROOT / path).exists()
-        assert section is None or section in headings(path)
+        assert section in headings(path) if path.endswith(".ipynb") or section else True
     if "source" in item:
         assert re.search(r"(19|20)\d\d|documentation|docs\.", item["source"])
 

@@ -144,6 +144,7 @@ def test_the_order_of_checks_costs_minutes_until_one_finds_the_bug():
 def test_a_bug_shows_and_only_a_right_mend_mends_it():
     assert cards.still_wrong(BUG).startswith("The assertion fails: 2.0")
     assert cards.still_wrong(BUG, BUG["mend"]) == ""
+    assert cards.still_wrong(BUG, "mean = sum(numbers) / 4", 3) == "", "in another line"
     assert "IndentationError" in cards.still_wrong(BUG, "  n = 4")
     assert "NameError" in cards.still_wrong(BUG, "")
     assert "SystemExit" in cards.still_wrong(BUG, "raise SystemExit")

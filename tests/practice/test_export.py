@@ -57,7 +57,7 @@ def test_anki_gets_a_deck_whose_cards_keep_their_ids(written_to, tmp_path):
     assert str(export.DECK_ID) in json.loads(decks)
     fronts = [fields.split("\x1f") for *_, fields, _ in notes]
     assert not any("<b>" in field for pair in fronts for field in pair), "escaped"
-    assert html.unescape(fronts[0][1]) == "Answer 1, `x < 1`."
+    assert html.unescape(fronts[0][1]) == "Answer 1, <code>x < 1</code>."
     again = export.to_anki(EVERYTHING[::-1])
     with zipfile.ZipFile(io.BytesIO(again)) as package:
         package.extract("collection.anki2", tmp_path / "again")

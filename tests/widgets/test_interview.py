@@ -106,6 +106,25 @@ def test_several_right_choices_are_boxes_and_one_is_a_list():
     assert read() == [radio.options[2]]
 
 
+@pytest.mark.parametrize("name", ["choice-1", "choice-2", "order-1"])
+def test_controls_show_no_backticks_and_answer_with_the_text_of_the_card(name):
+    item = json.loads(json.dumps(BY_ID[name]).replace("first", "`first`").replace("answer", "`a`"))
+    control, read = field(item)
+    if name == "order-1":
+        assert set(read()) == set(item["steps"])
+        assert "first" in control.list.options
+        return
+    if name == "choice-1":
+        control.index = 1
+    else:
+        control.children[1].value = True
+    (text,) = read()
+    assert text in [choice["text"] for choice in item["choices"]]
+    assert "`a`" in text
+    labels = getattr(control, "options", None) or [box.description for box in control.children]
+    assert "`" not in "".join(labels)
+
+
 def test_steps_are_moved_up_and_down(store):
     room = asked(store, "order-2")
     room.sure.value = 50
@@ -122,6 +141,7 @@ def test_steps_are_moved_up_and_down(store):
     order.down.click()
     room.check.click()
     assert ("100% of all pairs" in room.feedback.value) == (order.rows == right)
+    assert f"1. {right[0]}<br>2. {right[1]}" in room.feedback.value
 
 
 def test_a_spoken_answer_is_compared_with_three_and_ticked(store):
@@ -138,7 +158,7 @@ def test_a_spoken_answer_is_compared_with_three_and_ticked(store):
     assert [box.description for box in boxes.children] == BY_ID["spoken-1"]["checklist"]
     boxes.children[0].value = boxes.children[1].value = True
     done.click()
-    assert "2 of 3 points" in room.feedback.value
+    assert "2 of 3 points" in room.verdict.value, "beside the buttons"
     assert "Strong" in room.feedback.value, "the model answers stay"
     room.rates["hard"].click()
     assert store.read().reviews[0].right is True
@@ -149,7 +169,7 @@ def test_topic_level_and_kind_choose_what_is_asked(store):
     room.minutes.value, room.topic.value = 120, "cnn"
     room.start.click()
     assert {item["topic"] for item in room.session} == {"cnn"}
-    room.topic.value, room.kind.value, room.level.value = "all topics", "spoken only", 1
+    room.topic.value, room.kind.value, room.level.value = "all topics", "mock interview: spoken", 1
     room.start.click()
     assert [item["id"] for item in room.session] == ["spoken-1"]
     room.topic.value = "cnn"
@@ -259,7 +279,10 @@ def test_a_bug_is_hunted_from_its_symptom_to_a_mend_that_runs(store):
     assert "the cheapest after 1;" in html(hunt)
     hunt.line.value = 1
     press(hunt, "Name this line")
-    assert "Not line 1." in html(hunt)
+    assert "Not line 1:" in html(hunt)
+    press(hunt, "Name this line")
+    assert html(hunt).count("Not line") == 1, "the last one only"
+    assert "Wrong so far: 2" in html(hunt)
     hunt.line.value = 2
     press(hunt, "Name this line")
     assert hunt.mend.value == "n = len(numbers) - 1"
@@ -271,6 +294,19 @@ def test_a_bug_is_hunted_from_its_symptom_to_a_mend_that_runs(store):
     assert "The assertion holds" in hunt.result.value
     press(hunt, "Run the mend")
     assert [review.item for review in store.read().reviews] == ["bug-1"], "kept once"
+
+
+def test_a_bug_may_be_mended_in_another_line_that_mends_it(store):
+    hunt = hunted(store)
+    press(hunt, "Check in this order")
+    hunt.line.value = 3
+    press(hunt, "Name this line")
+    assert hunt.mend.value == "mean = sum(numbers) / n"
+    hunt.mend.value = "mean = sum(numbers) / 4"
+    press(hunt, "Run the mend")
+    assert "The assertion holds" in hunt.result.value
+    press(hunt, "Show a mend")
+    assert BUG["also"]["3"] in hunt.result.value, "one for the line that was named"
 
 
 def test_a_mend_that_was_shown_counts_as_not_found(store):
@@ -320,7 +356,10 @@ def test_a_drill_ends_with_a_rubric_of_100_points(drills, store):
     press(drills, "Show a solution")
     press(drills, "Check")
     boxes = drills.steps.children[6]
-    assert [box.description for box in boxes.children] == ["60: it runs", "40: no loop"]
+    assert [box.description for box in boxes.children] == [
+        "60 points: it runs",
+        "40 points: no loop",
+    ]
     boxes.children[0].value = True
     press(drills, "Count my points")
     assert "60 of 100 points" in html(drills)
