@@ -31,6 +31,7 @@ from helpers.datasets import Dataset, Split  # noqa: E402
 from helpers.datasets.elpv import load_elpv  # noqa: E402
 from helpers.errors import CourseError  # noqa: E402
 from helpers.lab import measured, races  # noqa: E402
+from helpers.lab.drawings import dashed  # noqa: E402
 from helpers.lab.engine import concluded  # noqa: E402
 from helpers.lab.race import Race, answered  # noqa: E402
 from helpers.networks import backbones, export  # noqa: E402
@@ -149,8 +150,10 @@ def replayed(prepared: races.Prepared) -> dict:
         measured.baseline(setup),
     ))  # fmt: skip
     keep = ("arm", "strategy", "history", "auc", "auc_lo", "auc_hi", "accuracy", "trainable",
-            "seconds", "best_epoch")  # fmt: skip
-    rows = [*(lane.row for lane in race.lanes), race.baseline | {"best_epoch": 0}]
+            "seconds", "best_epoch", "dash")  # fmt: skip
+    # Arms of one strategy share its colour: dashes tell them apart, as in the lab.
+    arms = [row | {"dash": dash} for _, row, dash in dashed([lane.row for lane in race.lanes])]
+    rows = [*arms, race.baseline | {"best_epoch": 0, "dash": ""}]
     knobs = dataclasses.asdict(setup)
     return {
         "name": prepared.name, "question": race.question, "look_at": race.look_at,

@@ -85,7 +85,7 @@ function lineChart({ lines, title, across, up, log = false, low, high }) {
     const path = line.points.map((p, k) => `${k ? "L" : "M"}${X(p[0])} ${Y(p[1])}`).join(""), aside = 4 * (i - (lines.length - 1) / 2);
     for (const p of line.points) if (p[3] > p[2]) svg.append(el("line", { x1: X(p[0]) + aside, x2: X(p[0]) + aside, y1: Y(p[2]), y2: Y(p[3]), stroke: line.rim || line.color, "stroke-width": 2 }));
     if (line.rim) svg.append(el("path", { d: path, fill: "none", stroke: line.rim, "stroke-width": 5 }));
-    svg.append(el("path", { d: path, fill: "none", stroke: line.color, "stroke-width": 3 }));
+    svg.append(el("path", { d: path, fill: "none", stroke: line.color, "stroke-width": 3, "stroke-dasharray": line.dash || "none" }));
     if (line.points.length < 30) for (const p of line.points) svg.append(mark(X(p[0]), Y(p[1]), line));
     const y = narrow ? H - below + 18 + 26 * i : ends[i];
     if (narrow) svg.append(mark(12, y, line));

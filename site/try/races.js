@@ -4,7 +4,7 @@
 const STEPS = ["question", "curves", "result"], NOBODY = "no clear winner";
 
 function lookOf(row) {
-  return { name: row.arm, ...window.COURSE_LESSONS.looks[row.strategy] };
+  return { name: row.arm, dash: row.dash, ...window.COURSE_LESSONS.looks[row.strategy] };
 }
 
 function raceCurves(race, epochs) {
