@@ -181,7 +181,7 @@ function meaning({ classes: k, n, found, ahead }) {
   const behind = names.filter((name) => ahead[name].hi < 0), tied = names.filter((name) => !clear.includes(name) && !behind.includes(name));
   const parts = [];
   if (clear.length) parts.push(`it is clearly ahead of ${oneOf(clear.map(by))}`);
-  if (tied.length) parts.push(`it is not told apart from ${oneOf(tied.map(by))}, whose interval includes 0 (more held-out images would make it narrower)`);
+  if (tied.length) parts.push(`it is not told apart from ${oneOf(tied.map(by))}: 0 lies inside the interval (more held-out images would make it narrower)`);
   if (behind.length) parts.push(`it is clearly behind ${oneOf(behind.map(by))}`);
   const so = clear.length === 2 ? ", so the pretraining helps here" : clear.length ? "" : ", so these images do not show that the pretraining helps";
   const second = `${parts.join("; ")}${so}.`;
@@ -198,7 +198,7 @@ function notes(result, sample) {
   const few = result.names.filter((_, k) => result.heldCounts[k] < 5);
   if (few.length) said.push(`Fewer than 5 held-out images of ${oneOf(few)}: the interval is wide, and another split may give another answer.`);
   if (result.shrunk) said.push(`${result.shrunk} large image${result.shrunk === 1 ? " was" : "s were"} shrunk by the browser first, so these features differ a little from the course's.`);
-  said.push(sample ? `Held out are cells of other blocks, about of other modules (${window.COURSE_SAMPLE.rule}). Labels are the experts' defect probability cut at 0.5.`
+  said.push(sample ? `Held out are cells of other blocks, so most likely of other modules (${window.COURSE_SAMPLE.rule}). Labels are the experts' defect probability cut at 0.5.`
     : "Held out is a third of each class, drawn image by image. If several images show one patient, part or scene, the score is too good.");
   return said;
 }
