@@ -209,8 +209,10 @@ stored()
 def test_a_kill_while_writing_leaves_nothing_that_is_read_later(name):
     """The real thing: the process dies between two blocks and, killed hard, cannot tidy up."""
     command = [sys.executable, "-c", DIES, name]
-    done = subprocess.run(command, capture_output=True, check=False)
-    assert done.returncode == -signal.Signals[name]
+    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    # Where tabulate is installed torch imports it at the very end, and Python forgets its Ctrl-C.
+    died = name == "SIGINT" and done.stderr.rstrip().endswith("KeyboardInterrupt")
+    assert died or done.returncode == -signal.Signals[name]
     assert not [path for path in entries() if path.suffix == ".npy" or name == "SIGINT"]
     model = frozen_net().eval()
     with torch.inference_mode():
