@@ -14,6 +14,8 @@ NOTEBOOKS = [
     path for path in sorted([*HERE.glob("*.ipynb"), *HERE.glob("more/*.ipynb")])
     if "datasets.load" in path.read_text("utf-8")  # the interview room looks at no images
 ]  # fmt: skip
+# Every notebook by `make test-all`; these by every `make test`.
+OFTEN = {"00_start_here", "02_three_strategies", "05_choosing_a_strategy", "labels_and_classes"}
 # Fewer draws than a reader gets: here only that every cell runs is asked.
 QUICK = {"batchnorm_and_batches": "SEEDS, EPOCHS = range(2), 1",
          "adapters_and_shipping": "SEEDS = range(2)",
@@ -35,7 +37,10 @@ def folder(tmp_path_factory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [
+    pytest.param(path, id=path.stem, marks=[] if path.stem in OFTEN else pytest.mark.long)
+    for path in NOTEBOOKS
+])  # fmt: skip
 def test_a_colour_folder_with_three_classes_and_few_images(path, folder, tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_DATASET", f"folder:{folder}")
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
