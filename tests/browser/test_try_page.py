@@ -270,6 +270,55 @@ def test_a_folder_brings_its_classes(page, address, tmp_path):
     assert not page.evaluate("lastResult.problems")
 
 
+def drop(page: Page, files: list[Path], where: str) -> None:
+    """Drop files or folders on an element, as a hand does with a mouse."""
+    box = page.locator(where).bounding_box()
+    data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+    session = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {
+            "type": kind, "x": box["x"] + 9, "y": box["y"] + 9, "data": data})  # fmt: skip
+
+
+@pytest.mark.parametrize("served", [False, True], ids=["double-clicked", "served"])
+def test_files_and_folders_can_be_dropped(page, address, try_folder, tmp_path, served):
+    """Chromium lets a double-clicked page see the entries of what is dropped, but not read them."""
+    for k, name in enumerate(("cracked", "sound")):
+        draw(tmp_path / "cells" / name, 4, hue=k)
+    page.goto(address if served else (try_folder / "index.html").as_uri())
+    drop(page, [tmp_path / "cells"], "#drop")
+    expect(said(page)).to_have_text("Loading the network.")
+    page.get_by_role("button", name="Stop").click()
+    assert page.evaluate("classes.map((one) => [one.name.value, one.items.length])") == [
+        ["cracked", 4], ["sound", 4]]  # fmt: skip
+    drop(page, sorted((tmp_path / "cells" / "sound").iterdir()), ".class >> nth=0")
+    expect(page.locator(".class").first).to_contain_text("8 images")
+
+
+COUNT = """window.jobs = []; const post = Worker.prototype.postMessage;
+Worker.prototype.postMessage = function (job) {
+  jobs.push(job.items.length); post.call(this, job); }"""
+
+
+@pytest.mark.parametrize("late", ["network.js", "sample.js"])
+def test_what_was_stopped_while_it_was_loading_does_not_come_back(page, address, tmp_path, late):
+    """Else two jobs share one thread, and the solar cells' scores stand below own images."""
+    held = []
+    page.add_init_script(COUNT)
+    page.route(f"**/{late}", lambda route: held.append(route))
+    page.goto(address)
+    for k in range(2):
+        choose(page, k + 1, draw(tmp_path / str(k), 4, hue=k))
+    with page.expect_request(f"**/{late}"):
+        page.get_by_role("button", name="Take the solar cells").click()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Start").click()
+    for route in held:
+        route.continue_()
+    expect(page.locator("#found")).to_be_visible(timeout=PATIENCE)
+    assert page.evaluate("jobs") == [8]
+
+
 def test_stop_ends_the_work_and_a_keyboard_is_enough(page, address):
     page.goto(address)
     page.get_by_role("button", name="Take the solar cells").focus()
