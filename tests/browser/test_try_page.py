@@ -465,6 +465,33 @@ def test_where_a_browser_keeps_nothing_cards_still_work_and_it_is_said(page, add
     expect(page.locator("#cards")).to_contain_text("1 answered now")
 
 
+def test_where_storage_is_full_answers_last_as_long_as_the_page(page, address):
+    page.goto(f"{address}#cards=cnn")
+    page.evaluate("""() => { for (let text = "x".repeat(1 << 20), k = 0; text; k++) {
+        try { localStorage.setItem(k, text); }
+        catch { text = text.slice(text.length / 2 + 1); } } }""")
+    page.locator(".card .big").press("Enter")
+    page.keyboard.press("3")
+    expect(page.locator("#cards")).to_contain_text("This browser keeps nothing for this page")
+    page.locator(".card .big").press("Enter")
+    page.keyboard.press("4")
+    expect(page.locator("#cards")).to_contain_text("2 answered now")
+    assert len(set(page.evaluate("progress().reviews.map((review) => review.item)"))) == 2
+
+
+def test_the_day_of_the_interview_can_be_typed(page, address):
+    """Every digit of a year changes the day; a field drawn anew would take the next as a month."""
+    page.goto(f"{address}#cards")
+    day = date.today().replace(month=12, day=31) + timedelta(days=365)
+    page.get_by_label("Day of the interview").focus()
+    page.keyboard.type(f"12/31/{day.year}")
+    assert page.evaluate("progress().interview") == f"{day.year}-12-31"
+    expect(page.locator("#cards")).to_contain_text("days to the interview")
+    page.keyboard.type("6")  # a year of five digits, which no file of the course holds
+    page.reload()
+    assert "could not be used" not in page.locator("#cards").inner_text()
+
+
 NUMBERS = ("4,652,008", ".86", "-1e-3", "86 %", "3 images", "1,5", "", "x", "−2", "1,000,00", "%")
 
 
