@@ -191,14 +191,16 @@ def own(tmp_path_factory) -> dict[str, list[Path]]:
     (bad / "cut.jpg").write_bytes(cut[: len(cut) // 2])
     (bad / "notes.txt").write_text("no image")
     (bad / "scan.dcm").write_bytes(bytes(128) + b"DICM" + bytes(20))
+    film = folder / "film.jpg"  # as a telephone writes it: a photograph, then a film
+    film.write_bytes(good["class0"][3].read_bytes() + bytes(200_000))
     huge = Image.fromarray(rng.integers(0, 255, (50, 60, 3), dtype=np.uint8))
     huge.resize((4800, 4000)).save(folder / "huge.jpg", quality=80)
-    return good | {"bad": sorted(bad.iterdir()), "huge": [folder / "huge.jpg"]}
+    return good | {"bad": sorted(bad.iterdir()), "huge": [folder / "huge.jpg"], "film": [film]}
 
 
 def test_own_images_with_damaged_deep_and_huge_ones_among_them(page, address, own):
     page.goto(address)
-    choose(page, 1, [*own["class0"], *own["bad"]])
+    choose(page, 1, [*own["class0"], *own["bad"], *own["film"]])
     choose(page, 2, [*own["class1"], *own["huge"]])
     found = run(page)
     for file, reason in (
@@ -210,7 +212,7 @@ def test_own_images_with_damaged_deep_and_huge_ones_among_them(page, address, ow
     assert len(found["problems"]) == len(own["bad"])
     assert found["shrunk"] == 1
     assert "1 large image was shrunk" in page.locator("#result").inner_text()
-    files = [*own["class0"], *own["class1"]]
+    files = [*own["class0"], *own["film"], *own["class1"]]
     images, _ = decode_files(files, 128, 3)
     # Two decoders of JPEG may round a pixel differently.
     lossless = [k for k, file in enumerate(files) if file.suffix == ".png"]
@@ -546,6 +548,9 @@ def test_the_page_stays_readable_on_a_telephone(browser, address):
     page = context.new_page()
     for tab in ("try", "race=&guess=from+scratch&step=result", "cards=", "about="):
         page.goto(f"{address}#{tab}")
+        page.set_viewport_size({"width": 320, "height": 844})  # 1280 pixels at 400 %
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        page.set_viewport_size({"width": 390, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         smallest = page.evaluate(
             "Math.min(...[...document.querySelectorAll('main *')].filter((e) => e.textContent"
