@@ -121,8 +121,8 @@ def bare(x: float, signed: bool = False) -> str:
 
 def main(words: list[str]) -> int:
     """Build the handout into the folder that the words name; return the exit code."""
-    folder = Path(words[0]) if words else SITE / "handout"
     try:
+        folder = sources.target(words, SITE / "handout")
         with sources.writing(folder):
             made = build(folder)
     except CourseError as error:

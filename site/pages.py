@@ -205,8 +205,8 @@ def plain(text: str) -> str:
 
 def main(words: list[str]) -> int:
     """Build the site into the folder that the words name; return the exit code."""
-    folder = Path(words[0]) if words else SITE
     try:
+        folder = sources.target(words, SITE)
         with sources.writing(folder):
             pages = build(folder)
     except CourseError as error:

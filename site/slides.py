@@ -182,6 +182,8 @@ def slide(notebook: str, cell: str, kind: str, pictures: Path) -> Slide:
     word, _, number = kind.partition(" ")
     if word not in KINDS:
         raise unknown_name("kind of slide", word, KINDS)
+    if word in ("guess", "code", "output") and whole.cells[at].cell_type != "code":
+        raise CourseError(f"slides.json shows '{kind}' of {notebook}, {cell}, which is a text.")
     place = Place(whole, at, pictures)
     title, body = KINDS[word](place, int(number or 1))
     if not body.strip():
@@ -318,9 +320,8 @@ KINDS: dict[str, Callable[[Place, int], tuple[str, str]]] = {
 
 def main(words: list[str]) -> int:
     """Build the decks into the folder that the words name; return the exit code."""
-    folders = [word for word in words if word != "--pdf"]
-    folder = Path(folders[0]) if folders else SITE / "slides"
     try:
+        folder = sources.target([word for word in words if word != "--pdf"], SITE / "slides")
         with sources.writing(folder):
             *decks, index = build(folder)
         if "--pdf" in words:

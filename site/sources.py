@@ -172,15 +172,29 @@ def formula_html(latex: str, folder: Path, up: str) -> str:
     )
 
 
+def target(words: list[str], usual: Path) -> Path:
+    """Return the folder that a command's words name, else the usual one.
+
+    Raises
+    ------
+    CourseError
+        For more than one word, and for one like an option: a folder would get its name.
+    """
+    if len(words) > 1 or (words and words[0].startswith("-")):
+        raise CourseError(f"{' '.join(words)}: name one folder to build into, or nothing.")
+    return Path(words[0]) if words else usual
+
+
 @contextlib.contextmanager
 def writing(folder: Path) -> Iterator[None]:
     """Turn what the system refuses while `folder` is filled into one sentence (`CourseError`)."""
     try:
         yield
     except OSError as error:
+        where = f": {error.filename}" if error.filename else ""  # a full disk names no file
         raise CourseError(
-            f"{folder} cannot be filled ({error.strerror}: {error.filename}). Name a folder that "
-            "has room and may be written to."
+            f"{folder} cannot be filled ({error.strerror}{where}). Name a folder that has room "
+            "and may be written to."
         ) from error
 
 

@@ -182,8 +182,8 @@ def written(notebook: NotebookNode, target: Path) -> Path:
 
 def main(words: list[str]) -> int:
     """Build both versions into the folder that the words name; return the exit code."""
-    folder = Path(words[0]) if words else SITE
     try:
+        folder = sources.target(words, SITE)
         with sources.writing(folder):
             made = build(folder)
     except CourseError as error:

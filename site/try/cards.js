@@ -5,14 +5,18 @@ const KEY = "transfer-learning-course-progress", WHAT = "progress of the transfe
 const DAY = 86400000, NO_DATE = 365, LABELS = ["again", "hard", "good", "easy"];
 let notice = "", session = { topic: null, item: null, shown: false, answers: 0 };
 
-// Where progress lies: this browser's storage, or this page's memory where a browser forbids it.
-const store = (() => {
+// Where progress lies: this browser's storage, or this page's memory where it is forbidden or full.
+function inMemory() {
+  const held = new Map();
+  notice = "This browser keeps nothing for this page (its storage is full or switched off). Export your progress before you close it.";
+  return { getItem: (key) => held.get(key) ?? null, setItem: (key, text) => held.set(key, text), removeItem: (key) => held.delete(key) };
+}
+
+let store = (() => {
   try {
     return window.localStorage;
   } catch {
-    const held = new Map();
-    notice = "This browser keeps nothing for this page. Export your progress before you close it.";
-    return { getItem: (key) => held.get(key) ?? null, setItem: (key, text) => held.set(key, text), removeItem: (key) => held.delete(key) };
+    return inMemory();
   }
 })();
 const utc = (when = new Date()) => when.toISOString().replace("Z", "000+00:00");
@@ -48,10 +52,12 @@ function progress() {
 }
 
 function keep(whole) {
+  const text = `${JSON.stringify(whole, null, 1)}\n`;
   try {
-    store.setItem(KEY, `${JSON.stringify(whole, null, 1)}\n`);
+    store.setItem(KEY, text);
   } catch {
-    notice = "This browser keeps nothing for this page (its storage is full or switched off). Export your progress before you close it.";
+    store = inMemory();
+    store.setItem(KEY, text);
   }
 }
 
@@ -191,8 +197,19 @@ function readOn(item) {
   return el("p", { class: "small" }, [at && `Read on: ${at}.`, item.source && `Source: ${item.source}.`].filter(Boolean).join(" "));
 }
 
+function aboutDay(interview) {
+  if (!interview) return "";
+  return interview < today() ? " That day has passed; enter the next one." : ` ${daysLeft(interview)} days to the interview, and no card waits longer.`;
+}
+
 function progressBox(whole) {
-  const day = el("input", { type: "date", id: "interview", value: whole.interview ?? "", min: today(), onchange: () => { keep({ ...progress(), interview: day.value || null, entered: utc() }); opened.cards(address()[1]); byId("interview").focus(); } });
+  // While a year is typed every digit is a change: the field must stay, and its year have four.
+  const about = el("span", {}, aboutDay(whole.interview));
+  const day = el("input", { type: "date", id: "interview", value: whole.interview ?? "", min: today(), max: "9999-12-31", onchange: () => {
+    if (day.validity.rangeOverflow) return;
+    keep({ ...progress(), interview: day.value || null, entered: utc() });
+    about.textContent = aboutDay(day.value);
+  } });
   const said = el("p", { role: "status" }), erase = el("button", { onclick: () => { erase.hidden = true; sure.hidden = false; sure.focus(); } }, "Erase");
   const sure = el("button", { hidden: true, onclick: () => { store.removeItem(KEY); session.answers = 0; notice = "Your progress is erased."; opened.cards(address()[1]); } }, "Erase all answers for good");
   const file = el("input", { type: "file", accept: ".json,application/json", onchange: async () => {
@@ -205,8 +222,7 @@ function progressBox(whole) {
       said.textContent = `This file holds no progress (${error.message}). Choose one that Export wrote.`;
     }
   } });
-  const passed = whole.interview && whole.interview < today() ? " That day has passed; enter the next one." : "";
-  return el("div", {}, el("h2", {}, "Your progress"), el("p", {}, el("label", { for: "interview" }, "Day of the interview "), day, el("span", {}, passed)),
+  return el("div", {}, el("h2", {}, "Your progress"), el("p", {}, el("label", { for: "interview" }, "Day of the interview "), day, about),
     el("p", { class: "row" }, el("button", { onclick: () => save("progress.json", `${JSON.stringify(progress(), null, 1)}\n`) }, "Export"), el("label", { class: "button" }, "Import", file), erase, sure), said);
 }
 
@@ -216,14 +232,13 @@ opened.cards = (given) => {
   const whole = progress(), { due, fresh, next } = queue(mine, whole);
   if (session.topic !== topic || !session.item) session = { ...session, topic, item: next ?? null };
   const choice = el("select", { id: "topic", onchange: () => { setAddress({ cards: choice.value }); opened.cards(address()[1]); byId("topic").focus(); } }, el("option", { value: "" }, "all topics"), topics.map((one) => el("option", { selected: one === topic }, one)));
-  const left = whole.interview && daysLeft(whole.interview) < NO_DATE ? ` ${daysLeft(whole.interview)} days to the interview, and no card waits longer.` : "";
   const said = notice;
   notice = "";
   byId("cards").replaceChildren(
     el("h1", {}, "What will they ask?"),
     el("p", {}, "Answer, compare, and say how it was; a schedule (FSRS) brings each card back when you are about to forget it."),
     el("p", {}, el("label", { for: "topic" }, "Topic "), choice),
-    el("p", { class: "small", role: "status" }, `${due.length} due today, ${fresh.length} new, ${session.answers} answered now.${left} ${said}`),
+    el("p", { class: "small", role: "status" }, `${due.length} due today, ${fresh.length} new, ${session.answers} answered now. ${said}`),
     session.item ? cardBox(session.item) : el("p", {}, "Nothing is due today. Come back tomorrow, or choose another topic."), progressBox(whole));
 };
 

@@ -19,7 +19,7 @@ function look(bytes) {
     if (bytes[at] !== 0xff) break;
     const kind = bytes[at + 1];
     if (kind >= 0xc0 && kind <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(kind)) {
-      return { format: "JPEG", deep: bytes[at + 4] > 8, height: view.getUint16(at + 5), width: view.getUint16(at + 7) };
+      return { format: "JPEG", at, deep: bytes[at + 4] > 8, height: view.getUint16(at + 5), width: view.getUint16(at + 7) };
     }
     at += kind === 0xff ? 1 : 2 + view.getUint16(at + 2);
   }
@@ -42,10 +42,11 @@ async function decoded(blob, name) {
   const bytes = new Uint8Array(await blob.slice(0, 1 << 19).arrayBuffer()), seen = look(bytes);
   const refused = refusal(name, seen);
   if (refused) throw new Error(refused);
-  // A browser shows the upper half of a file that was cut off, and says nothing.
-  const tail = new Uint8Array(await blob.slice(Math.max(0, blob.size - (1 << 16))).arrayBuffer());
+  // A browser shows the upper half of a file that was cut off, and says nothing. Behind a JPEG's end
+  // a telephone may have put a film.
+  const tail = new Uint8Array(await blob.slice(seen.at ?? Math.max(0, blob.size - (1 << 16))).arrayBuffer());
   const end = { PNG: [0x49, 0x45, 0x4e, 0x44], JPEG: [0xff, 0xd9] }[seen.format];
-  if (end && !tail.some((_, i) => end.every((value, k) => tail[i + k] === value))) throw new Error(damaged);
+  if (end && !tail.some((first, i) => first === end[0] && end.every((value, k) => tail[i + k] === value))) throw new Error(damaged);
   const options = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
   const shrunk = seen.width * seen.height > LARGE;
   if (shrunk) {

@@ -7,7 +7,7 @@ const HEADS = {
   pixels: { name: "raw pixels", color: "#E69F00", rim: "#986900", marker: "^" },
 };
 const FEWEST = 2, MOST = 6, HIDDEN = /^\.|^(thumbs\.db|desktop\.ini)$/i;
-let worker = null, working = false, running = false, classes = [], lastResult = null;
+let worker = null, working = false, running = false, turn = 0, classes = [], lastResult = null;
 
 function told(text) {
   byId("say").textContent = text;
@@ -43,15 +43,21 @@ function dropsInto(box, take) {
     event.preventDefault();
     event.stopPropagation();
     box.classList.remove("over");
-    take([...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile()).filter(Boolean));
+    const dropped = [...event.dataTransfer.items].filter((item) => item.kind === "file");
+    take(dropped.map((item) => item.getAsFileSystemHandle?.() ?? item.webkitGetAsEntry?.() ?? item.getAsFile()))
+      .catch((error) => told(`What was dropped cannot be read (${error.message}). Take it with Choose a folder or Choose images.`));
   });
 }
 
-// What was dropped, as [path of folders, file].
+// What was dropped, as [path of folders, file]. Chromium gives handles: in a page that was
+// double-clicked it refuses to read entries, which is what other browsers have.
 async function filesOf(entries, above = []) {
   const found = [];
-  for (const entry of entries) {
+  for (const given of entries) {
+    const entry = await given;
     if (entry instanceof File) found.push([above, entry]);
+    else if (entry.kind === "file") found.push([above, await entry.getFile()]);
+    else if (entry.kind === "directory") for await (const one of entry.values()) found.push(...await filesOf([one], [...above, entry.name]));
     else if (entry.isFile) found.push([above, await new Promise((done, failed) => entry.file(done, failed))]);
     else {
       const reader = entry.createReader();
@@ -94,11 +100,13 @@ function sampleItems() {
     blob: new Blob([Uint8Array.from(atob(png), (c) => c.charCodeAt(0))], { type: "image/png" }) })) };
 }
 
+// Returns the number of what goes on from here: whoever waited meanwhile with another number is late.
 function busy(on) {
   working = on;
   running = false;
   byId("progress").hidden = byId("stop").hidden = !on;
   for (const id of ["take-sample", "start"]) byId(id).disabled = on;
+  return ++turn;
 }
 
 function finish(text) {
@@ -120,15 +128,14 @@ async function run(chosen) {
   byId("loss").replaceChildren();
   byId("bar").value = 0;
   byId("progress-text").textContent = "";
-  busy(true);
+  const mine = busy(true), began = performance.now(), losses = [];
   told("Loading the network.");
-  const began = performance.now(), losses = [];
   try {
     await script("network.js");
   } catch (error) {
-    return stop(error.message);
+    return mine === turn ? stop(error.message) : null;
   }
-  if (!working) return;  // stopped meanwhile
+  if (mine !== turn) return;  // stopped meanwhile, or other images were taken
   const { worker: source, ...assets } = window.COURSE_NETWORK, fresh = !worker;
   worker ??= new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
   worker.onerror = (event) => stop(`The computation broke off: ${event.message || "the worker could not start"}.`);
@@ -240,14 +247,14 @@ function start() {
 
 async function takeSample() {
   setAddress({ try: "sample" });
-  busy(true);
+  const mine = busy(true);
   told("Loading the solar cells.");
   try {
     await script("sample.js");
   } catch (error) {
-    return stop(error.message);
+    return mine === turn ? stop(error.message) : null;
   }
-  if (!working) return;  // stopped meanwhile
+  if (mine !== turn) return;
   const { source, terms } = window.COURSE_SAMPLE;
   byId("terms").textContent = `Solar cells: ${source}. Terms: ${terms} (name the source, no commercial use, share alike).`;
   run(sampleItems());

@@ -191,14 +191,16 @@ def own(tmp_path_factory) -> dict[str, list[Path]]:
     (bad / "cut.jpg").write_bytes(cut[: len(cut) // 2])
     (bad / "notes.txt").write_text("no image")
     (bad / "scan.dcm").write_bytes(bytes(128) + b"DICM" + bytes(20))
+    film = folder / "film.jpg"  # as a telephone writes it: a photograph, then a film
+    film.write_bytes(good["class0"][3].read_bytes() + bytes(200_000))
     huge = Image.fromarray(rng.integers(0, 255, (50, 60, 3), dtype=np.uint8))
     huge.resize((4800, 4000)).save(folder / "huge.jpg", quality=80)
-    return good | {"bad": sorted(bad.iterdir()), "huge": [folder / "huge.jpg"]}
+    return good | {"bad": sorted(bad.iterdir()), "huge": [folder / "huge.jpg"], "film": [film]}
 
 
 def test_own_images_with_damaged_deep_and_huge_ones_among_them(page, address, own):
     page.goto(address)
-    choose(page, 1, [*own["class0"], *own["bad"]])
+    choose(page, 1, [*own["class0"], *own["bad"], *own["film"]])
     choose(page, 2, [*own["class1"], *own["huge"]])
     found = run(page)
     for file, reason in (
@@ -210,7 +212,7 @@ def test_own_images_with_damaged_deep_and_huge_ones_among_them(page, address, ow
     assert len(found["problems"]) == len(own["bad"])
     assert found["shrunk"] == 1
     assert "1 large image was shrunk" in page.locator("#result").inner_text()
-    files = [*own["class0"], *own["class1"]]
+    files = [*own["class0"], *own["film"], *own["class1"]]
     images, _ = decode_files(files, 128, 3)
     # Two decoders of JPEG may round a pixel differently.
     lossless = [k for k, file in enumerate(files) if file.suffix == ".png"]
@@ -268,6 +270,55 @@ def test_a_folder_brings_its_classes(page, address, tmp_path):
     expect(page.locator("#found")).to_be_visible(timeout=PATIENCE)
     assert page.evaluate("lastResult.names") == ["cracked", "sound"]
     assert not page.evaluate("lastResult.problems")
+
+
+def drop(page: Page, files: list[Path], where: str) -> None:
+    """Drop files or folders on an element, as a hand does with a mouse."""
+    box = page.locator(where).bounding_box()
+    data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+    session = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {
+            "type": kind, "x": box["x"] + 9, "y": box["y"] + 9, "data": data})  # fmt: skip
+
+
+@pytest.mark.parametrize("served", [False, True], ids=["double-clicked", "served"])
+def test_files_and_folders_can_be_dropped(page, address, try_folder, tmp_path, served):
+    """Chromium lets a double-clicked page see the entries of what is dropped, but not read them."""
+    for k, name in enumerate(("cracked", "sound")):
+        draw(tmp_path / "cells" / name, 4, hue=k)
+    page.goto(address if served else (try_folder / "index.html").as_uri())
+    drop(page, [tmp_path / "cells"], "#drop")
+    expect(said(page)).to_have_text("Loading the network.")
+    page.get_by_role("button", name="Stop").click()
+    assert page.evaluate("classes.map((one) => [one.name.value, one.items.length])") == [
+        ["cracked", 4], ["sound", 4]]  # fmt: skip
+    drop(page, sorted((tmp_path / "cells" / "sound").iterdir()), ".class >> nth=0")
+    expect(page.locator(".class").first).to_contain_text("8 images")
+
+
+COUNT = """window.jobs = []; const post = Worker.prototype.postMessage;
+Worker.prototype.postMessage = function (job) {
+  jobs.push(job.items.length); post.call(this, job); }"""
+
+
+@pytest.mark.parametrize("late", ["network.js", "sample.js"])
+def test_what_was_stopped_while_it_was_loading_does_not_come_back(page, address, tmp_path, late):
+    """Else two jobs share one thread, and the solar cells' scores stand below own images."""
+    held = []
+    page.add_init_script(COUNT)
+    page.route(f"**/{late}", lambda route: held.append(route))
+    page.goto(address)
+    for k in range(2):
+        choose(page, k + 1, draw(tmp_path / str(k), 4, hue=k))
+    with page.expect_request(f"**/{late}"):
+        page.get_by_role("button", name="Take the solar cells").click()
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_role("button", name="Start").click()
+    for route in held:
+        route.continue_()
+    expect(page.locator("#found")).to_be_visible(timeout=PATIENCE)
+    assert page.evaluate("jobs") == [8]
 
 
 def test_stop_ends_the_work_and_a_keyboard_is_enough(page, address):
@@ -416,6 +467,33 @@ def test_where_a_browser_keeps_nothing_cards_still_work_and_it_is_said(page, add
     expect(page.locator("#cards")).to_contain_text("1 answered now")
 
 
+def test_where_storage_is_full_answers_last_as_long_as_the_page(page, address):
+    page.goto(f"{address}#cards=cnn")
+    page.evaluate("""() => { for (let text = "x".repeat(1 << 20), k = 0; text; k++) {
+        try { localStorage.setItem(k, text); }
+        catch { text = text.slice(text.length / 2 + 1); } } }""")
+    page.locator(".card .big").press("Enter")
+    page.keyboard.press("3")
+    expect(page.locator("#cards")).to_contain_text("This browser keeps nothing for this page")
+    page.locator(".card .big").press("Enter")
+    page.keyboard.press("4")
+    expect(page.locator("#cards")).to_contain_text("2 answered now")
+    assert len(set(page.evaluate("progress().reviews.map((review) => review.item)"))) == 2
+
+
+def test_the_day_of_the_interview_can_be_typed(page, address):
+    """Every digit of a year changes the day; a field drawn anew would take the next as a month."""
+    page.goto(f"{address}#cards")
+    day = date.today().replace(month=12, day=31) + timedelta(days=365)
+    page.get_by_label("Day of the interview").focus()
+    page.keyboard.type(f"12/31/{day.year}")
+    assert page.evaluate("progress().interview") == f"{day.year}-12-31"
+    expect(page.locator("#cards")).to_contain_text("days to the interview")
+    page.keyboard.type("6")  # a year of five digits, which no file of the course holds
+    page.reload()
+    assert "could not be used" not in page.locator("#cards").inner_text()
+
+
 NUMBERS = ("4,652,008", ".86", "-1e-3", "86 %", "3 images", "1,5", "", "x", "−2", "1,000,00", "%")
 
 
@@ -470,6 +548,9 @@ def test_the_page_stays_readable_on_a_telephone(browser, address):
     page = context.new_page()
     for tab in ("try", "race=&guess=from+scratch&step=result", "cards=", "about="):
         page.goto(f"{address}#{tab}")
+        page.set_viewport_size({"width": 320, "height": 844})  # 1280 pixels at 400 %
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        page.set_viewport_size({"width": 390, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         smallest = page.evaluate(
             "Math.min(...[...document.querySelectorAll('main *')].filter((e) => e.textContent"

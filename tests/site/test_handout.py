@@ -1,7 +1,10 @@
 """The handout: one page, readable, with the numbers that were measured."""
 
+import errno
+import os
 import re
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -85,6 +88,22 @@ def test_a_folder_that_cannot_be_filled_is_one_sentence(name, tmp_path, capsys, 
     said = capsys.readouterr().err
     assert said.startswith(f"error: {tmp_path / 'file' / 'folder'} cannot be filled (")
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["handout", "student", "slides", "pages"])
+def test_an_option_that_is_none_makes_no_folder(name, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = {"handout": handout, "student": student, "slides": slides, "pages": pages}[name]
+    for words in (["--pfd"], ["one", "two"]):
+        assert command.main(words) == 2
+        assert capsys.readouterr().err.startswith(f"error: {' '.join(words)}: name one folder")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_told_without_the_name_of_a_file():
+    says = r"folder cannot be filled \([^:]+\)\. Name"
+    with pytest.raises(CourseError, match=says), sources.writing(Path("folder")):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_a_page_that_chromium_does_not_print_is_named(tmp_path, monkeypatch):

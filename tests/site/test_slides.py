@@ -105,6 +105,7 @@ def test_the_list_leads_to_every_deck(built):
         ("cell-02 picture", "nothing to show as 'picture'"),
         ("cell-16 code", "cell-16 has 14 lines"),
         ("cell-22 guess", "cell-22 asks no question"),
+        ("cell-01 output", "shows 'output' of 00_start_here, cell-01, which is a text"),
     ],
 )
 def test_what_slides_json_cannot_mean_is_one_sentence(row, says, tmp_path, monkeypatch):

@@ -26,9 +26,11 @@
   }, true);
 
   // A presenter counts hands: 1 is one more for the first answer, with Shift one less.
-  document.addEventListener("keydown", ({ code, target, shiftKey, altKey, ctrlKey, metaKey }) => {
+  // Where the number pad gives End or PageDown (as it does with Shift), it counts nothing.
+  document.addEventListener("keydown", ({ code, key, target, shiftKey, altKey, ctrlKey, metaKey }) => {
     const place = /^(?:Digit|Numpad)([1-6])$/.exec(code);
-    if (!place || altKey || ctrlKey || metaKey || target.matches(TAKES_DIGITS)) return;
+    if (!place || (code.startsWith("Numpad") && key.length > 1)) return;
+    if (altKey || ctrlKey || metaKey || target.matches(TAKES_DIGITS)) return;
     const row = document.querySelectorAll(".lab-poll > div")[place[1] - 1];
     if (row && row.offsetParent) row.querySelectorAll("button")[shiftKey ? 0 : 1].click();
   }, true);
