@@ -32,13 +32,14 @@ def build(folder: Path) -> list[Path]:
     template = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined
     ).get_template("handout.html")
-    page = folder / "index.html"
+    page, printed = folder / "index.html", folder / "handout.pdf"
+    printed.unlink(missing_ok=True)  # where it cannot be printed anew it would show older numbers
     page.write_text(template.render(
         **numbers(), terms=sources.TERMS, citation=sources.citation()
     ), "utf-8")  # fmt: skip
     made = [page]
     try:
-        made.append(browser.print_pdf(page, folder / "handout.pdf"))
+        made.append(browser.print_pdf(page, printed))
     except CourseError as missing:
         print(f"No PDF of the handout: {missing}", file=sys.stderr)
     return made

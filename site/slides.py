@@ -120,6 +120,8 @@ def build(folder: Path) -> list[Path]:
         (folder / "reveal").mkdir(exist_ok=True)
         shutil.copy(reveal / part, folder / "reveal" / Path(part).name)
     shutil.copy(HERE / "theme" / "slides.css", folder / "slides.css")
+    for printed in folder.glob("*.pdf"):
+        printed.unlink()  # of the decks as they were
     made, titles = [], {}
     for name in table():
         slides = deck(name, folder / "pictures")
