@@ -21,6 +21,7 @@ from measure import (
     predictions,
     probes,
     races,
+    recipe,
     runner,
     shift,
     shipping,
@@ -44,6 +45,7 @@ TABLES: dict[str, runner.Table] = {
     "broken": broken.TABLE,
     "shipping": shipping.TABLE,
     "medical": medical.TABLE,
+    "recipe": recipe.TABLE,
 }
 WHOLE = {"gallery": gallery, "races": races}  # made in one go
 
@@ -69,7 +71,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{', '.join(table.datasets)})"
         )
     workers = max(1, arguments.workers or table.workers)
-    return exit_code(lambda: runner.run(table, table.cells(names or here(table.datasets)), workers))
+    names = names or here(table.datasets)
+
+    def go() -> None:
+        # Again, where what comes next hangs on what came out.
+        while runner.run(table, table.cells(names), workers) and table.goes_on:
+            pass
+
+    return exit_code(go)
 
 
 def here(names: Sequence[str]) -> list[str]:

@@ -50,6 +50,7 @@ class Table:
     workers : cells at a time, unless the user says otherwise.
     prepare : called before anything is measured.
     written : called with a cell when its rows are in the table.
+    goes_on : whether `cells` is to be asked again, because further cells hang on what came out.
     """
 
     path: Path
@@ -64,6 +65,7 @@ class Table:
     workers: int = 1
     prepare: Callable[[], None] = lambda: None
     written: Callable[[Hashable], None] = lambda _: None
+    goes_on: bool = False
 
 
 def missing(table: Table, plan: Sequence[Hashable]) -> list[Hashable]:

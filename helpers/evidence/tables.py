@@ -33,7 +33,8 @@ COLUMNS = (
 TEXT = {"dataset", "domain", "backbone", "strategy", "versions", "policy", "gray", "batchnorm",
         "reference", "weights", "part", "remedy", "leak", "train_on", "place", "repair", "way",
         "arm", "fault", "val_labels", "val_logits", "test_labels", "test_logits",
-        "question", "start"}  # fmt: skip
+        "question", "start", "step", "option", "setup", "labels", "logits",
+        "view_logits"}  # fmt: skip
 
 WAIT = 60.0  # seconds for another process that writes to the same table
 

@@ -1,0 +1,163 @@
+"""What each step of a recipe brings: from the course's usual partial fine-tuning to its best.
+
+``python -m measure recipe`` fills the table. One step after the other is tried on top of what was
+chosen before, and the validation images alone choose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from helpers.evidence import tables
+from helpers.evidence.verdicts import over_seeds_and_images
+from helpers.training.metrics import Interval, auc, auc_difference
+
+RECIPE = tables.FOLDER / "recipe.csv"
+
+KEY = ("dataset", "step", "option", "seed")
+
+# `part` is where the answers were taken: "validation", or "test" for the first and last recipe.
+# `logits`: log odds of class 1; `view_logits`: of the mean probability over the fixed views.
+COLUMNS = (
+    *KEY, "part", "setup", "n_train", "n", "auc", "accuracy", "core_seconds", "labels", "logits",
+    "view_logits", "versions",
+)  # fmt: skip
+
+SEEDS = range(3)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One way to train.
+
+    Attributes
+    ----------
+    strategy, last : a strategy by its name; `last` for partial fine-tuning.
+    views : learn from fixed views of every image (turned cells, nudged X-rays) instead of one.
+    targets : "labels", "smoothed" (the label counts 95 %), or "experts" (their probabilities).
+    average : 0, or how many last epochs' weights are averaged.
+    """
+
+    strategy: str = "partial_finetune"
+    last: int = 2
+    views: bool = False
+    epochs: int = 6
+    class_weights: bool = True
+    average: int = 0
+    targets: str = "labels"
+    size: int = 128
+    backbone: str = "efficientnet_lite0"
+
+
+# In the order in which they are tried: a step, and what may change in it. Dear ones come last.
+STEPS: dict[str, dict[str, dict]] = {
+    "start": {"the last two stages": {}},
+    "depth": {
+        "the last five stages": {"last": 5},
+        "LP-FT, all stages": {"strategy": "lp_ft"},
+    },
+    "augmentation": {"fixed views": {"views": True}},
+    "epochs": {"twice as many": {"epochs": 12}},
+    "class weights": {"none": {"class_weights": False}},
+    "averaging": {"weights of the last 3 epochs": {"average": 3}},
+    "targets": {
+        "smoothed labels": {"targets": "smoothed"},
+        "experts' probabilities": {"targets": "experts"},
+    },
+    "size": {"96 px": {"size": 96}, "160 px": {"size": 160}, "224 px": {"size": 224}},
+    "network": {
+        "EfficientNet-Lite1": {"backbone": "efficientnet_lite1"},
+        "EfficientNet-Lite2": {"backbone": "efficientnet_lite2"},
+    },
+}  # fmt: skip
+
+
+def options(dataset: str, step: str) -> dict[str, dict]:
+    """Return what a step may change on this data set; only solar cells have experts' doubts."""
+    found = STEPS[step]
+    return {k: v for k, v in found.items() if dataset == "elpv" or v.get("targets") != "experts"}
+
+
+class Tried(NamedTuple):
+    """One option of a step, on validation: its AUC minus that of what was chosen before.
+
+    ``core_minutes`` is the cost of one network, mean over seeds.
+    """
+
+    step: str
+    option: str
+    gain: Interval
+    auc: float
+    core_minutes: float
+    chosen: bool
+
+
+def read_recipe() -> pd.DataFrame:
+    """Return the table; `labels`, `logits` and `view_logits` hold arrays ``(N,)``."""
+    table = tables.read(RECIPE, COLUMNS)
+    table["labels"] = [np.array(list(row), int) for row in table.labels]
+    for name in ("logits", "view_logits"):
+        table[name] = [np.array(str(row).split(), float) for row in table[name].fillna("")]
+    return table
+
+
+def rows_of(table: pd.DataFrame, dataset: str, step: str, option: str) -> pd.DataFrame:
+    """Return an option's rows on validation, by seed; empty until all seeds are measured."""
+    found = table[
+        (table.dataset == dataset) & (table.step == step) & (table.option == option)
+        & (table.part == "validation")
+    ].sort_values("seed")  # fmt: skip
+    return found if set(found.seed) == set(SEEDS) else found[:0]
+
+
+def gain(rows: pd.DataFrame, before: pd.DataFrame) -> Interval:
+    """Return the AUC of `rows` minus that of `before`, paired by seed and image."""
+    found = [
+        auc_difference(a.labels, as_probabilities(b.logits), as_probabilities(a.logits))
+        for a, b in zip(rows.itertuples(), before.itertuples(), strict=True)
+    ]
+    return over_seeds_and_images(pd.DataFrame(found, columns=["gap", "gap_lo", "gap_hi"]), "gap")
+
+
+def as_probabilities(logits: np.ndarray) -> np.ndarray:
+    """Return log odds ``(N,)`` as probabilities of both classes, ``(N, 2)``."""
+    p = 1 / (1 + np.exp(-logits))
+    return np.stack([1 - p, p], axis=1)
+
+
+def climb(table: pd.DataFrame, dataset: str) -> tuple[list[Tried], Setup, str | None]:
+    """Follow the steps as far as they are measured.
+
+    An option is chosen when its mean validation AUC is above that of what was chosen before; of
+    several, the best. Chosen does not mean told apart: `gain` says that.
+
+    Returns
+    -------
+    All options tried; the setup chosen so far; the step that is to be measured next, or None.
+    """
+    tried, setup, now = [], Setup(), None
+    for step in STEPS:
+        found = {name: rows_of(table, dataset, step, name) for name in options(dataset, step)}
+        if any(rows.empty for rows in found.values()):
+            return tried, setup, step
+        best = max(found, key=lambda name: found[name].auc.mean())
+        if now is not None and found[best].auc.mean() <= now.auc.mean():
+            best = None
+        for name, rows in found.items():
+            tried.append(Tried(
+                step, name, gain(rows, rows if now is None else now), rows.auc.mean(),
+                rows.core_seconds.mean() / 60, name == best,
+            ))  # fmt: skip
+        if best:
+            now, setup = found[best], replace(setup, **STEPS[step][best])
+    return tried, setup, None
+
+
+def together(rows: pd.DataFrame, column: str = "logits") -> float:
+    """Return the AUC of the mean probability of several networks, on the same images."""
+    mean = np.mean([as_probabilities(logits) for logits in rows[column]], axis=0)
+    return auc(rows.labels.iloc[0], mean)

@@ -1,0 +1,140 @@
+"""Try the steps of `helpers.evidence.recipe` one after the other, each on top of what was chosen.
+
+``python -m measure recipe`` measures the next step and goes on until all are done: hours. The test
+images are scored once for the first recipe and once for the last, by three networks each.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import NamedTuple
+from unittest import mock
+
+import numpy as np
+
+from helpers import datasets
+from helpers.datasets import Dataset, Split, views
+from helpers.datasets.elpv import read_labels
+from helpers.datasets.views import Seen, View
+from helpers.evidence import recipe
+from helpers.evidence.recipe import COLUMNS, KEY, RECIPE, SEEDS, STEPS, Setup
+from helpers.networks.backbones import Backbone
+from helpers.training import experiments, loop, metrics, predict, strategies
+from helpers.training.predict import Inputs
+from helpers.training.recipe import Recipe
+from measure.predictions import digits, logits
+from measure.runner import Table
+
+DATASETS = ("elpv", "chest_xray")
+
+N_TRAIN = 1_600  # of the X-rays; solar cells have 1,574
+
+SMOOTHED = 0.05  # probability that a smoothed label leaves to the other class
+
+
+class Cell(NamedTuple):
+    """One option of one step, and a seed of the training; the images are the same for all."""
+
+    dataset: str
+    step: str
+    option: str
+    seed: int
+
+
+def cells(names: Sequence[str]) -> list[Cell]:
+    """Return what has to be measured before the next choice can be made, on every data set."""
+    table, found = recipe.read_recipe(), []
+    for name in names:
+        _, _, step = recipe.climb(table, name)
+        wanted = recipe.options(name, step) if step else ("start", "final")
+        found += [Cell(name, step or "test", option, seed) for option in wanted for seed in SEEDS]
+    return found
+
+
+def setup_of(cell: Cell) -> Setup:
+    """Return how a cell is trained: what was chosen in earlier steps, and its own change."""
+    if cell.step == "test" and cell.option == "start":
+        return Setup()
+    _, setup, _ = recipe.climb(recipe.read_recipe(), cell.dataset)
+    return setup if cell.step == "test" else replace(setup, **STEPS[cell.step][cell.option])
+
+
+def looks(dataset: str, setup: Setup) -> list[View]:
+    """Return the fixed views of a data set: all turns of a cell, small shifts of an X-ray."""
+    if not setup.views:
+        return []
+    return views.dihedral(8) if dataset == "elpv" else views.nudged(4)
+
+
+def targets(split: Split, kind: str) -> np.ndarray | None:
+    """Return the probabilities to learn instead of labels, ``(N, 2)``; None for labels."""
+    if kind == "labels":
+        return None
+    if kind == "smoothed":
+        return np.where(np.eye(2)[split.labels] == 1, 1 - SMOOTHED, SMOOTHED)
+    _, probability, _ = read_labels()
+    defective = probability[split.groups]  # of ELPV, groups are the rows of its list
+    return np.stack([1 - defective, defective], axis=1)
+
+
+def load(dataset: str, size: int) -> Dataset:
+    """Return the images, the same for every option and seed."""
+    data = datasets.load(dataset, size=size)
+    return data.take(N_TRAIN) if len(data.train) > N_TRAIN else data
+
+
+def train(setup: Setup, data: Dataset, seed: int) -> tuple[Backbone, float]:
+    """Train one network; return it and its core seconds, what is frozen computed anew."""
+    name, options = setup.strategy, {}
+    if name == "partial_finetune":
+        options = {"last": setup.last, "decay": 0.75}
+    strategy = strategies.by_name(name, **options)
+    model = strategies.build(
+        strategy, setup.backbone, n_classes=len(data.card.classes), channels=data.card.channels,
+        seed=seed,
+    )  # fmt: skip
+    run_recipe = Recipe(
+        epochs=setup.epochs, class_weights=setup.class_weights, average=setup.average
+    )
+    start = time.process_time()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.dict("os.environ", {"COURSE_CACHE": folder}),
+    ):
+        run = loop.fit(
+            model, data, strategy, run_recipe, seed=seed, views=looks(data.card.name, setup),
+            targets=targets(data.train, setup.targets),
+        )  # fmt: skip
+    return run.model, time.process_time() - start
+
+
+def measure(cell: Cell) -> list[dict]:
+    """Train one network and return its answers as a row."""
+    setup = setup_of(cell)
+    data = load(cell.dataset, setup.size)
+    model, seconds = train(setup, data, cell.seed)
+    part = "test" if cell.step == "test" else "validation"
+    split = data.test if part == "test" else data.val
+    answers, seen = predict.predict(model, split), ""
+    if found := looks(cell.dataset, setup):
+        turned = [
+            predict.predict(model, Inputs(Seen(split.images, v), split.labels)) for v in found
+        ]
+        seen = logits(np.mean(turned, axis=0))
+    row = cell._asdict() | {
+        "part": part, "setup": json.dumps(asdict(setup)), "n_train": len(data.train),
+        "n": len(split), "auc": round(metrics.auc(split.labels, answers), 4),
+        "accuracy": round(float((answers.argmax(1) == split.labels).mean()), 4),
+        "core_seconds": round(seconds, 1), "labels": digits(split.labels),
+        "logits": logits(answers), "view_logits": seen, "versions": experiments.versions(),
+    }  # fmt: skip
+    return [{name: row[name] for name in COLUMNS}]
+
+
+TABLE = Table(
+    RECIPE, COLUMNS, KEY, DATASETS, cells, measure, shown=("auc", "core_seconds"), goes_on=True
+)

@@ -1,0 +1,59 @@
+"""The steps of a recipe are measured in order, each on what was chosen before."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from helpers import datasets
+from helpers.evidence import recipe as read
+from helpers.evidence.recipe import Setup
+from measure import recipe
+from tests.conftest import make_dataset
+
+
+def test_the_first_cells_are_the_first_recipe_with_every_seed(monkeypatch, tmp_path):
+    monkeypatch.setattr(read, "RECIPE", tmp_path / "recipe.csv")
+    assert recipe.cells(["elpv"]) == [
+        recipe.Cell("elpv", "start", "the last two stages", seed) for seed in read.SEEDS
+    ]
+
+
+def test_after_the_last_step_the_first_and_the_last_recipe_are_tested(monkeypatch):
+    monkeypatch.setattr(read, "climb", lambda table, name: ([], Setup(size=224), None))
+    assert {(cell.step, cell.option) for cell in recipe.cells(["elpv"])} == {
+        ("test", "start"), ("test", "final"),
+    }  # fmt: skip
+    assert recipe.setup_of(recipe.Cell("elpv", "test", "start", 0)) == Setup()
+    assert recipe.setup_of(recipe.Cell("elpv", "test", "final", 0)) == Setup(size=224)
+
+
+def test_a_smoothed_label_leaves_a_twentieth_to_the_other_class():
+    split = make_dataset().train
+    smoothed = recipe.targets(split, "smoothed")
+    assert recipe.targets(split, "labels") is None
+    assert np.array_equal(smoothed.argmax(1), split.labels)
+    assert smoothed.min() == pytest.approx(0.05)
+    assert np.allclose(smoothed.sum(1), 1)
+
+
+def test_x_rays_are_never_turned_or_mirrored():
+    image = np.zeros((1, 64, 64, 1), np.uint8)
+    image[:, :32, :32] = 200  # a bright upper left quarter stays one
+    for view in recipe.looks("chest_xray", Setup(views=True)):
+        seen = view(image)[0]
+        assert seen[:16, :16].mean() > 100 > max(seen[48:].mean(), seen[:, 48:].mean())
+    assert not recipe.looks("chest_xray", Setup())
+
+
+def test_a_row_holds_the_answers_to_the_validation_images(
+    monkeypatch, tmp_path, toy, private_cache
+):
+    monkeypatch.setattr(read, "RECIPE", tmp_path / "recipe.csv")
+    turned = replace(toy.test, labels=1 - toy.test.labels)
+    monkeypatch.setattr(datasets, "load", lambda *_, **__: replace(toy, test=turned))
+    (row,) = recipe.measure(recipe.Cell("elpv", "start", "the last two stages", 0))
+    assert row["part"] == "validation"
+    assert row["n"] == len(toy.val) == len(row["labels"]) == len(row["logits"].split())
+    assert row["labels"] == "".join(map(str, toy.val.labels))
+    assert row["view_logits"] == ""
