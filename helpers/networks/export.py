@@ -53,11 +53,9 @@ def onnx(model: Backbone, path: Path, *, head: bool = False, overwrite: bool = F
         torch.onnx.export(whole, (example,), str(file), input_names=["images"], dynamo=False,
                           output_names=[name], dynamic_axes=axes, opset_version=OPSET)  # fmt: skip
         gap, width = _compared(whole, file)
-        size = f"{file.stat().st_size / 1e6:.1f} MB"
     mean, std = (" ".join(f"{v:g}" for v in x.flatten().tolist()) for x in (model.mean, model.std))
-    return f"""{path}: {size}, ONNX opset {OPSET}, at most {gap:.0e} from torch
-input    images (N, {example.shape[1]}, H, W), float32 in 0..1; the file takes the mean away and
-         divides by the standard deviation itself: mean {mean}, std {std}
+    return f"""{path}: {path.stat().st_size / 1e6:.1f} MB, opset {OPSET}, {gap:.0e} off torch
+input    images (N, {example.shape[1]}, H, W), float32 in 0..1; normalised: mean {mean}, std {std}
 output   {name} (N, {width})"""
 
 
