@@ -19,7 +19,7 @@ from benchmarks.run import write_readme
 from helpers import files
 from helpers.datasets import Dataset, Split, load
 from helpers.datasets import views as datasets_views
-from helpers.datasets.elpv import read_labels
+from helpers.datasets.elpv import soft_targets
 from helpers.datasets.views import Seen, View
 from helpers.networks.backbones import Backbone
 from helpers.training import loop, metrics, strategies
@@ -93,13 +93,6 @@ VARIANTS = {
         "one view": {"n_views": 1},
     },
 }
-
-
-def soft_targets(split: Split) -> np.ndarray:
-    """Return ELPV's defect probabilities, ``(N, 2)``; ``split.groups`` are the rows of its list."""
-    _, probability, _ = read_labels()
-    defective = probability[split.groups]
-    return np.stack([1 - defective, defective], axis=1)
 
 
 def joined(data: Dataset) -> Dataset:

@@ -18,7 +18,7 @@ import numpy as np
 
 from helpers import datasets
 from helpers.datasets import Dataset, Split, views
-from helpers.datasets.elpv import read_labels
+from helpers.datasets.elpv import soft_targets
 from helpers.datasets.views import Seen, View
 from helpers.evidence import recipe
 from helpers.evidence.recipe import COLUMNS, KEY, RECIPE, SEEDS, STEPS, Setup
@@ -76,9 +76,7 @@ def targets(split: Split, kind: str) -> np.ndarray | None:
         return None
     if kind == "smoothed":
         return np.where(np.eye(2)[split.labels] == 1, 1 - SMOOTHED, SMOOTHED)
-    _, probability, _ = read_labels()
-    defective = probability[split.groups]  # of ELPV, groups are the rows of its list
-    return np.stack([1 - defective, defective], axis=1)
+    return soft_targets(split)
 
 
 def load(dataset: str, size: int) -> Dataset:

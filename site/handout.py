@@ -122,15 +122,10 @@ def bare(x: float, signed: bool = False) -> str:
 
 def main(words: list[str]) -> int:
     """Build the handout into the folder that the words name; return the exit code."""
-    try:
-        folder = sources.target(words, SITE / "handout")
-        with sources.writing(folder):
-            made = build(folder)
-    except CourseError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print("the handout:", *made)
-    return 0
+    return sources.run(
+        words, SITE / "handout", build,
+        lambda made, _: f"the handout: {' '.join(map(str, made))}",
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from nbformat import NotebookNode
 import handout
 import slides
 import sources
+import try_page
 from helpers.errors import CourseError
 from helpers.practice import cards, export
 from sources import ROOT, SITE
@@ -85,14 +86,10 @@ def build(folder: Path, everything: bool = True) -> list[Path]:
 def parts(folder: Path) -> dict[str, str]:
     """Build what lies beside the pages; return address -> what it is, of what could be built."""
     makers = {
+        "try": (try_page.build, "try it here: a network that trains in this page, no install"),
         "slides": (slides.build, "slides: a deck for each notebook, and one of 50 minutes"),
         "handout": (handout.build, "the handout: one page, to print"),
     }
-    if (HERE / "try_page.py").exists():
-        import try_page
-
-        about = "try it here: a network that trains in this page, no install"
-        makers = {"try": (try_page.build, about), **makers}
     found = {}
     for name, (make, about) in makers.items():
         try:
@@ -205,15 +202,9 @@ def plain(text: str) -> str:
 
 def main(words: list[str]) -> int:
     """Build the site into the folder that the words name; return the exit code."""
-    try:
-        folder = sources.target(words, SITE)
-        with sources.writing(folder):
-            pages = build(folder)
-    except CourseError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"{len(pages)} pages: open {folder / 'index.html'}")
-    return 0
+    return sources.run(words, SITE, build, lambda made, folder: (
+        f"{len(made)} pages: open {folder / 'index.html'}"
+    ))  # fmt: skip
 
 
 if __name__ == "__main__":

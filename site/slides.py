@@ -320,20 +320,21 @@ KINDS: dict[str, Callable[[Place, int], tuple[str, str]]] = {
 }  # fmt: skip
 
 
+def printed(folder: Path) -> list[Path]:
+    """Write all decks, and print each as a PDF beside it."""
+    made = build(folder)
+    for path in made[:-1]:
+        browser.print_pdf(path, path.with_suffix(".pdf"), "?print-pdf")
+    return made
+
+
 def main(words: list[str]) -> int:
     """Build the decks into the folder that the words name; return the exit code."""
-    try:
-        folder = sources.target([word for word in words if word != "--pdf"], SITE / "slides")
-        with sources.writing(folder):
-            *decks, index = build(folder)
-        if "--pdf" in words:
-            for path in decks:
-                browser.print_pdf(path, path.with_suffix(".pdf"), "?print-pdf")
-    except CourseError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"{len(decks)} decks: open {index}")
-    return 0
+    return sources.run(
+        [word for word in words if word != "--pdf"], SITE / "slides",
+        printed if "--pdf" in words else build,
+        lambda made, _: f"{len(made) - 1} decks: open {made[-1]}",
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

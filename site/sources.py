@@ -7,6 +7,7 @@ import contextlib
 import html
 import io
 import re
+import sys
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
@@ -143,7 +144,7 @@ def with_formulas(text: str, show: Callable[[str], str]) -> str:
 def formula(latex: str) -> tuple[bytes, float]:
     """Return a formula as an SVG, and how far it reaches below the line of text, in points."""
     font, target = FontProperties(size=13, math_fontfamily="dejavuserif"), io.BytesIO()
-    text = f"${latex.replace(chr(92) + 'qquad', chr(92) + 'quad' * 1 + chr(92) + 'quad')}$"
+    text = "$" + latex.replace(r"\qquad", r"\quad\quad") + "$"  # matplotlib knows no qquad
     math_to_image(text, target, prop=font, format="svg", dpi=72)
     return target.getvalue(), MathTextParser("path").parse(text, dpi=72, prop=font).depth
 
@@ -183,6 +184,24 @@ def target(words: list[str], usual: Path) -> Path:
     if len(words) > 1 or (words and words[0].startswith("-")):
         raise CourseError(f"{' '.join(words)}: name one folder to build into, or nothing.")
     return Path(words[0]) if words else usual
+
+
+def run(
+    words: list[str],
+    usual: Path,
+    build: Callable[[Path], list[Path]],
+    say: Callable[[list[Path], Path], str],
+) -> int:
+    """Build into the folder that a command's words name, and say what was made; the exit code."""
+    try:
+        folder = target(words, usual)
+        with writing(folder):
+            made = build(folder)
+    except CourseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(say(made, folder))
+    return 0
 
 
 @contextlib.contextmanager

@@ -182,16 +182,10 @@ def written(notebook: NotebookNode, target: Path) -> Path:
 
 def main(words: list[str]) -> int:
     """Build both versions into the folder that the words name; return the exit code."""
-    try:
-        folder = sources.target(words, SITE)
-        with sources.writing(folder):
-            made = build(folder)
-    except CourseError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"{len(made) // 2} notebooks for students: {folder / 'student'}; with solutions, for "
-          f"nbgrader: {folder / 'teacher'}")  # fmt: skip
-    return 0
+    return sources.run(words, SITE, build, lambda made, folder: (
+        f"{len(made) // 2} notebooks for students: {folder / 'student'}; with solutions, for "
+        f"nbgrader: {folder / 'teacher'}"
+    ))  # fmt: skip
 
 
 if __name__ == "__main__":

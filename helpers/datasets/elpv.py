@@ -125,3 +125,13 @@ def _card(size: int, split: str, threshold: float) -> Card:
         terms="CC BY-NC-SA 4.0",
         caveat=caveat(threshold),
     )
+
+
+def soft_targets(split: Split) -> np.ndarray:
+    """Return the experts' probabilities of both classes, ``(N, 2)``.
+
+    ``split.groups`` must be the rows of ELPV's list, as they are unless it was split by blocks.
+    """
+    _, probability, _ = read_labels()
+    defective = probability[split.groups]
+    return np.stack([1 - defective, defective], axis=1)

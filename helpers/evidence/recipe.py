@@ -14,7 +14,7 @@ import pandas as pd
 
 from helpers.evidence import tables
 from helpers.evidence.verdicts import over_seeds_and_images
-from helpers.training.metrics import Interval, auc, auc_difference
+from helpers.training.metrics import Interval, auc_difference
 
 RECIPE = tables.FOLDER / "recipe.csv"
 
@@ -155,9 +155,3 @@ def climb(table: pd.DataFrame, dataset: str) -> tuple[list[Tried], Setup, str | 
         if best:
             now, setup = found[best], replace(setup, **STEPS[step][best])
     return tried, setup, None
-
-
-def together(rows: pd.DataFrame, column: str = "logits") -> float:
-    """Return the AUC of the mean probability of several networks, on the same images."""
-    mean = np.mean([as_probabilities(logits) for logits in rows[column]], axis=0)
-    return auc(rows.labels.iloc[0], mean)

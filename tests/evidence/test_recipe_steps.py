@@ -6,6 +6,7 @@ import pytest
 
 from helpers.evidence import recipe
 from helpers.evidence.recipe import COLUMNS, SEEDS, STEPS, Setup
+from helpers.training import metrics
 
 LABELS = np.arange(40) % 2
 
@@ -17,7 +18,7 @@ def rows(step, option, quality, seeds=SEEDS, dataset="chest_xray"):
     made = []
     for seed in seeds:
         logits = quality * (LABELS - 0.5) + noise + 0.01 * seed
-        auc = recipe.auc(LABELS, recipe.as_probabilities(logits))
+        auc = metrics.auc(LABELS, recipe.as_probabilities(logits))
         made.append(dict.fromkeys(COLUMNS, "") | {
             "dataset": dataset, "step": step, "option": option, "seed": seed,
             "part": "validation", "auc": auc, "core_seconds": 60.0, "labels": LABELS,
@@ -75,9 +76,3 @@ def test_every_change_is_a_field_of_a_setup_and_only_cells_have_experts():
             Setup(**change)
     assert "experts' probabilities" in recipe.options("elpv", "targets")
     assert "experts' probabilities" not in recipe.options("chest_xray", "targets")
-
-
-def test_networks_together_are_the_mean_of_their_probabilities():
-    one, other = np.array([-9.0, 0.1, 0.0, 9.0]), np.array([0.0, -9.0, 9.0, 0.1])
-    found = pd.DataFrame({"labels": [np.array([0, 0, 1, 1])] * 2, "logits": [one, other]})
-    assert recipe.together(found) == 1.0

@@ -136,11 +136,10 @@ def test_what_cannot_be_built_is_said_and_left_out(tmp_path, monkeypatch, capsys
     def missing(folder):
         raise CourseError("npm is not installed.")
 
-    for maker in (pages.slides, pages.handout):
+    for maker in (pages.try_page, pages.slides, pages.handout):
         monkeypatch.setattr(maker, "build", missing)
-    monkeypatch.setattr(pages, "HERE", tmp_path)  # no page to try
     assert pages.parts(tmp_path) == {}
-    assert capsys.readouterr().err.count("npm is not installed.") == 2
+    assert capsys.readouterr().err.count("npm is not installed.") == 3
 
 
 @pytest.mark.browser
