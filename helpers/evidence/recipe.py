@@ -61,7 +61,6 @@ STEPS: dict[str, dict[str, dict]] = {
         "LP-FT, all stages": {"strategy": "lp_ft"},
     },
     "augmentation": {"fixed views": {"views": True}},
-    "epochs": {"twice as many": {"epochs": 12}},
     "class weights": {"none": {"class_weights": False}},
     "averaging": {"weights of the last 3 epochs": {"average": 3}},
     "targets": {
@@ -73,6 +72,7 @@ STEPS: dict[str, dict[str, dict]] = {
         "EfficientNet-Lite1": {"backbone": "efficientnet_lite1"},
         "EfficientNet-Lite2": {"backbone": "efficientnet_lite2"},
     },
+    "epochs": {"twice as many": {"epochs": 12}},
 }  # fmt: skip
 
 
