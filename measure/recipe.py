@@ -1,7 +1,9 @@
 """Try the steps of `helpers.evidence.recipe` one after the other, each on top of what was chosen.
 
 ``python -m measure recipe`` measures the next step and goes on until all are done: hours. The test
-images are scored once for the first recipe and once for the last, by three networks each.
+images are scored once for the first recipe and once for the last: by three networks of the first,
+and by three of each network that an ensemble of the last could have. The latter learn from the
+validation images, too, and from all X-rays: nothing is chosen any more.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ def cells(names: Sequence[str]) -> list[Cell]:
     table, found = recipe.read_recipe(), []
     for name in names:
         _, _, step = recipe.climb(table, name)
-        wanted = recipe.options(name, step) if step else ("start", "final")
+        wanted = recipe.options(name, step) if step else ("start", *recipe.MEMBERS)
         found += [Cell(name, step or "test", option, seed) for option in wanted for seed in SEEDS]
     return found
 
@@ -60,7 +62,10 @@ def setup_of(cell: Cell) -> Setup:
     if cell.step == "test" and cell.option == "start":
         return Setup()
     _, setup, _ = recipe.climb(recipe.read_recipe(), cell.dataset)
-    return setup if cell.step == "test" else replace(setup, **STEPS[cell.step][cell.option])
+    if cell.step != "test":
+        return replace(setup, **STEPS[cell.step][cell.option])
+    # The mean of the last epoch alone is that epoch: none is picked by images it has learned.
+    return replace(setup, **recipe.MEMBERS[cell.option], average=max(setup.average, 1))
 
 
 def looks(dataset: str, setup: Setup) -> list[View]:
@@ -79,10 +84,21 @@ def targets(split: Split, kind: str) -> np.ndarray | None:
     return soft_targets(split)
 
 
-def load(dataset: str, size: int) -> Dataset:
-    """Return the images, the same for every option and seed."""
-    data = datasets.load(dataset, size=size)
+def load(cell: Cell, size: int) -> Dataset:
+    """Return the images, the same for every option and seed; those of the last recipe joined."""
+    data = datasets.load(cell.dataset, size=size)
+    if cell.step == "test" and cell.option in recipe.MEMBERS:
+        return joined(data)
     return data.take(N_TRAIN) if len(data.train) > N_TRAIN else data
+
+
+def joined(data: Dataset) -> Dataset:
+    """Return the data with the validation images in the training split, too."""
+    both = Split(*(
+        np.concatenate([getattr(part, name)[:] for part in (data.train, data.val)])
+        for name in ("images", "labels", "groups")
+    ))  # fmt: skip
+    return replace(data, train=both)
 
 
 def train(setup: Setup, data: Dataset, seed: int) -> tuple[Backbone, float]:
@@ -113,7 +129,7 @@ def train(setup: Setup, data: Dataset, seed: int) -> tuple[Backbone, float]:
 def measure(cell: Cell) -> list[dict]:
     """Train one network and return its answers as a row."""
     setup = setup_of(cell)
-    data = load(cell.dataset, setup.size)
+    data = load(cell, setup.size)
     model, seconds = train(setup, data, cell.seed)
     part = "test" if cell.step == "test" else "validation"
     split = data.test if part == "test" else data.val

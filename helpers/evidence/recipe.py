@@ -6,6 +6,7 @@ chosen before, and the validation images alone choose.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -67,13 +68,17 @@ STEPS: dict[str, dict[str, dict]] = {
         "smoothed labels": {"targets": "smoothed"},
         "experts' probabilities": {"targets": "experts"},
     },
+    "epochs": {"twice as many": {"epochs": 12}},
     "size": {"96 px": {"size": 96}, "160 px": {"size": 160}, "224 px": {"size": 224}},
     "network": {
         "EfficientNet-Lite1": {"backbone": "efficientnet_lite1"},
         "EfficientNet-Lite2": {"backbone": "efficientnet_lite2"},
     },
-    "epochs": {"twice as many": {"epochs": 12}},
 }  # fmt: skip
+
+
+# Networks that are averaged at the end, all with the recipe chosen before the last step.
+MEMBERS = {"EfficientNet-Lite0": {"backbone": "efficientnet_lite0"}, **STEPS["network"]}
 
 
 def options(dataset: str, step: str) -> dict[str, dict]:
@@ -106,21 +111,27 @@ def read_recipe() -> pd.DataFrame:
 
 
 def rows_of(table: pd.DataFrame, dataset: str, step: str, option: str) -> pd.DataFrame:
-    """Return an option's rows on validation, by seed; empty until all seeds are measured."""
+    """Return an option's rows by seed (step "test": test images); none until all are measured."""
     found = table[
         (table.dataset == dataset) & (table.step == step) & (table.option == option)
-        & (table.part == "validation")
     ].sort_values("seed")  # fmt: skip
     return found if set(found.seed) == set(SEEDS) else found[:0]
 
 
-def gain(rows: pd.DataFrame, before: pd.DataFrame) -> Interval:
-    """Return the AUC of `rows` minus that of `before`, paired by seed and image."""
-    found = [
-        auc_difference(a.labels, as_probabilities(b.logits), as_probabilities(a.logits))
-        for a, b in zip(rows.itertuples(), before.itertuples(), strict=True)
-    ]
+def gain(labels: np.ndarray, after: Sequence[np.ndarray], before: Sequence[np.ndarray]) -> Interval:
+    """Return the AUC of `after` minus that of `before`, paired by seed and image.
+
+    Parameters
+    ----------
+    labels : ``(N,)``. after, before : probabilities ``(N, 2)``, one array per seed.
+    """
+    found = [auc_difference(labels, b, a) for a, b in zip(after, before, strict=True)]
     return over_seeds_and_images(pd.DataFrame(found, columns=["gap", "gap_lo", "gap_hi"]), "gap")
+
+
+def answers(rows: pd.DataFrame, column: str = "logits") -> list[np.ndarray]:
+    """Return what `rows` said as probabilities ``(N, 2)``, one array per seed."""
+    return [as_probabilities(logits) for logits in rows[column]]
 
 
 def as_probabilities(logits: np.ndarray) -> np.ndarray:
@@ -148,10 +159,56 @@ def climb(table: pd.DataFrame, dataset: str) -> tuple[list[Tried], Setup, str | 
         if now is not None and found[best].auc.mean() <= now.auc.mean():
             best = None
         for name, rows in found.items():
+            before = rows if now is None else now
             tried.append(Tried(
-                step, name, gain(rows, rows if now is None else now), rows.auc.mean(),
-                rows.core_seconds.mean() / 60, name == best,
+                step, name, gain(rows.labels.iloc[0], answers(rows), answers(before)),
+                rows.auc.mean(), rows.core_seconds.mean() / 60, name == best,
             ))  # fmt: skip
         if best:
             now, setup = found[best], replace(setup, **STEPS[step][best])
     return tried, setup, None
+
+
+def members(table: pd.DataFrame, dataset: str, part: str) -> dict[str, pd.DataFrame]:
+    """Return the rows of the networks to be averaged, by network; empty where they are missing.
+
+    ``part`` "validation": the last choice before the step "network", and what that step tried.
+    "test": the same networks on the test images, scored once.
+    """
+    tried, _, step = climb(table, dataset)
+    if step is not None:
+        return {}
+    if part == "test":
+        return {name: rows_of(table, dataset, "test", name) for name in MEMBERS}
+    last = [t for t in tried if t.chosen and t.step != "network"][-1]
+    first, *others = MEMBERS
+    found = {name: rows_of(table, dataset, "network", name) for name in others}
+    return {first: rows_of(table, dataset, last.step, last.option)} | found
+
+
+def averages(found: dict[str, pd.DataFrame]) -> dict[str, list[np.ndarray]]:
+    """Return the answers of single networks and of several together, an array per seed.
+
+    Parameters
+    ----------
+    found : rows by network, as from `members`.
+
+    Returns
+    -------
+    By name: probabilities ``(N, 2)``, one array per seed; of what averages the seeds, the same
+    array for each. "one network" is the first of `found`.
+    """
+    first, *_ = found
+    single = answers(found[first])
+    seen = {
+        name: answers(rows, "view_logits" if len(rows.view_logits.iloc[0]) else "logits")
+        for name, rows in found.items()
+    }
+    nets = list(np.mean(list(seen.values()), axis=0))
+    return {
+        "one network": single,
+        "its mean over the fixed views": seen[first],
+        "its three seeds": [np.mean(seen[first], axis=0)] * len(single),
+        "three networks": nets,
+        "three networks, three seeds": [np.mean(nets, axis=0)] * len(single),
+    }

@@ -56,7 +56,7 @@ def test_the_best_option_is_kept_and_the_next_step_stands_on_it():
     tried, setup, step = recipe.climb(measured, "chest_xray")
     chosen = [t.option for t in tried if t.chosen]
     assert chosen == ["the last two stages", "LP-FT, all stages"]
-    assert (setup.strategy, setup.views, step) == ("lp_ft", False, "epochs")
+    assert (setup.strategy, setup.views, step) == ("lp_ft", False, "class weights")
     # The views are compared with LP-FT, which was chosen, not with the start.
     assert tried[-1].gain.mean == pytest.approx(
         np.mean([row["auc"] for row in rows("", "", 2.0)])
@@ -76,3 +76,46 @@ def test_every_change_is_a_field_of_a_setup_and_only_cells_have_experts():
             Setup(**change)
     assert "experts' probabilities" in recipe.options("elpv", "targets")
     assert "experts' probabilities" not in recipe.options("chest_xray", "targets")
+
+
+def measured_whole():
+    """All steps, of which the last five stages and EfficientNet-Lite2 are best; and the test."""
+    chosen = {"the last five stages": 2.0, "EfficientNet-Lite1": 1.5, "EfficientNet-Lite2": 3.0}
+    steps = [all_of(step, **chosen) for step in STEPS]
+    final = [rows("test", name, 5.0) for name in ("start", *recipe.MEMBERS)]
+    return table(*steps, *final)
+
+
+def test_nothing_is_averaged_before_the_last_step_is_measured():
+    assert recipe.members(table(all_of("start")), "chest_xray", "validation") == {}
+
+
+def test_the_networks_to_average_have_one_recipe():
+    found = recipe.members(measured_whole(), "chest_xray", "validation")
+    assert [(rows.step.iloc[0], rows.option.iloc[0]) for rows in found.values()] == [
+        ("depth", "the last five stages"),
+        ("network", "EfficientNet-Lite1"), ("network", "EfficientNet-Lite2"),
+    ]  # fmt: skip
+    tested = recipe.members(measured_whole(), "chest_xray", "test")
+    assert [rows.option.iloc[0] for rows in tested.values()] == list(recipe.MEMBERS)
+
+
+def test_an_average_is_the_mean_of_probabilities():
+    found = recipe.members(measured_whole(), "chest_xray", "validation")
+    mixed = recipe.averages(found)
+    single = recipe.answers(found["EfficientNet-Lite0"])
+    assert np.array_equal(mixed["one network"], single)
+    assert np.array_equal(mixed["its mean over the fixed views"], single)  # there are no views
+    assert np.allclose(mixed["its three seeds"][2], np.mean(single, axis=0))
+    of_seed_1 = [recipe.answers(rows)[1] for rows in found.values()]
+    assert np.allclose(mixed["three networks"][1], np.mean(of_seed_1, axis=0))
+    nine = [answer for rows in found.values() for answer in recipe.answers(rows)]
+    assert np.allclose(mixed["three networks, three seeds"][0], np.mean(nine, axis=0))
+
+
+def test_the_mean_over_views_stands_in_where_there_is_one():
+    found = recipe.members(measured_whole(), "chest_xray", "validation")
+    rows = found["EfficientNet-Lite0"]
+    rows["view_logits"] = [logits + 1 for logits in rows.logits]
+    mixed = recipe.averages(found)
+    assert mixed["its mean over the fixed views"][0][0, 1] > mixed["one network"][0][0, 1]
