@@ -222,12 +222,10 @@ def bench(environment: Environment, rest: list[str]) -> int:
 
 
 def record(environment: Environment, rest: list[str]) -> int:
-    """Train the best of the course against published results."""
+    """Try the steps of the best recipe, and hold it against published results; resumable."""
     environment.ready()
-    code = environment.run("-m", "benchmarks.record", "elpv", *rest)
-    if Path(os.environ.get("COURSE_DATA_DIR", ""), "chest_xray").is_dir():
-        code = environment.run("-m", "benchmarks.record", "chest_xray", *rest) or code
-    return code
+    code = environment.run("-m", "measure", "recipe", *rest)
+    return code or environment.run("-m", "benchmarks.record")
 
 
 def evidence(environment: Environment, rest: list[str]) -> int:

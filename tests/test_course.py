@@ -170,14 +170,11 @@ def test_all_of_test_runs_whatever_fails(tmp_path, calls, monkeypatch, capsys, s
     assert f"style {'FAILED' if style else 'passed'}" in capsys.readouterr().out
 
 
-def test_the_record_of_a_data_folder_that_is_there(tmp_path, calls, monkeypatch):
-    monkeypatch.setenv("COURSE_DATA_DIR", '"; $(touch owned)')
-    run(tmp_path, "record")
-    assert calls[-1][-1] == "elpv"
-    (tmp_path / "chest_xray").mkdir()
-    monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path))
-    run(tmp_path, "record")
-    assert calls[-1][-1] == "chest_xray"
+def test_the_record_is_measured_and_then_written_down(tmp_path, calls):
+    run(tmp_path, "record", "--datasets", "elpv")
+    assert [call[1:] for call in calls[-2:]] == [
+        ["-m", "measure", "recipe", "--datasets", "elpv"], ["-m", "benchmarks.record"],
+    ]  # fmt: skip
 
 
 def test_an_older_python_is_told(tmp_path, calls, monkeypatch, capsys):

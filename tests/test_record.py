@@ -1,83 +1,84 @@
-import json
+"""What the record says of the last recipe is computed from its answers."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmarks import record
 from helpers import datasets
-from tests.conftest import make_dataset, tiny_backbone
+from helpers.datasets.elpv import soft_targets
+from helpers.evidence import recipe
+from helpers.evidence.recipe import COLUMNS, MEMBERS, SEEDS, STEPS
 
 
 @pytest.fixture(scope="module")
-def elpv():
-    return datasets.load("elpv", size=32)
+def labels():
+    test = datasets.load("elpv", size=32).test
+    experts = soft_targets(test)[:, 1]
+    return test.labels, (experts == 0) | (experts == 1)
 
 
-def test_soft_targets_belong_to_their_images(elpv):
-    for split in (elpv.train, elpv.val, elpv.test):
-        targets = record.soft_targets(split)
-        assert np.array_equal(targets[:, 1] >= 0.5, split.labels == 1)
-        assert set(np.round(targets[:, 1] * 3).astype(int)) == {0, 1, 2, 3}
+@pytest.fixture(scope="module")
+def table(labels):
+    """Every step measured; on test each network is wrong on the cells of unsure experts alone."""
+    truth, sure = labels
+    rows = []
+    for step, names in {**STEPS, "test": ["start", *MEMBERS]}.items():
+        for name in names:
+            for seed in SEEDS:
+                y = truth if step == "test" else np.arange(40) % 2
+                right = sure if step == "test" else np.ones(40, bool)
+                logits = np.where((y == 1) == right, 2.0, -2.0)
+                rows.append(dict.fromkeys(COLUMNS, "") | {
+                    "dataset": "elpv", "step": step, "option": name, "seed": seed, "auc": 0.5,
+                    "core_seconds": 60.0, "labels": y, "logits": logits,
+                    "view_logits": np.array([]),
+                })  # fmt: skip
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def test_the_final_run_trains_on_all_but_the_test_images(elpv):
-    both = record.joined(elpv)
-    assert len(both.train) == 1_968
-    assert len(both.test) == 656
-    assert not set(both.train.groups) & set(both.test.groups)
-    assert np.array_equal(both.train.images[-1], elpv.val.images[-1])
-    assert np.array_equal(record.soft_targets(both.train)[:, 1] >= 0.5, both.train.labels == 1)
+def test_ours_stands_beside_the_published_rows(table, labels):
+    text = record.record_table(table)
+    share = f"{labels[1].mean():.1%}"
+    assert text.count(f"| {share} ±") == 6  # the first recipe, the last, and four averages of it
+    assert "three networks, three seeds | " + share in text
+    assert text.index("three seeds | " + share) < text.index("88.4%")
+    assert "The last recipe is not measured on these images." in text.split("chest X-rays")[1]
 
 
-def test_a_run_is_kept_and_not_repeated(tmp_path, monkeypatch):
-    path, calls = tmp_path / "record.json", []
-
-    def run(setup, seed, final):
-        calls.append(seed)
-        return {"setup": record.asdict(setup), "seed": seed}
-
-    monkeypatch.setattr(record, "run", run)
-    jobs = [(record.RECIPES["elpv"], seed, True) for seed in (0, 1)]
-    record.collect(path, jobs[:1])
-    record.collect(path, jobs)
-    assert calls == [0, 1]
-    assert [row["seed"] for row in json.loads(path.read_text())] == [0, 1]
+def test_an_average_costs_the_sum_of_its_networks(table):
+    costs = [line.split("|")[-2].strip() for line in record.our_lines(table, "elpv")]
+    assert costs == ["1", "1", "1", "3", "3", "9"]
 
 
-def test_the_table_puts_ours_beside_the_published_rows():
-    rows = [
-        {"dataset": "elpv", "accuracy": a, "auc": 0.95, "auc_lo": 0.93, "auc_hi": 0.97,
-         "processor_seconds": 60, "n": 656, "n_sure": 556, "accuracy_sure": 0.95,
-         "accuracy_unsure": 0.7}
-        for a in (0.9, 0.92)
-    ]  # fmt: skip
-    text = record.record_table(rows)
-    assert "95.0% of the 556 test cells" in text
-    assert "70.0% of the other 100" in text
-    assert "would take 94.8% of the former" in text
-    assert "2 seeds, n = 656 | 91.0% ± 2.2% (90.0%, 92.0%) | 0.950 [0.930, 0.970] | 1 |" in text
-    assert "88.4%" in text
+def test_errors_are_divided_over_sure_and_unsure_experts(table, labels):
+    text = record.certainty(table)
+    n_sure = labels[1].sum()
+    assert f"right on 100.0% of the {n_sure} test cells" in text
+    assert f"0.0% of the other {656 - n_sure}, which hold 100% of all errors" in text
+    assert f"would take {0.9 * 656 / n_sure:.1%} of the former" in text
 
 
-def test_every_variant_is_a_recipe():
-    for name, variants in record.VARIANTS.items():
-        for change in variants.values():
-            setup = record.replace(record.RECIPES[name], **change)
-            assert setup.strategy.phases[0].last == setup.last
-            assert len(setup.looks) == setup.n_views
+def test_a_threshold_comes_from_validation():
+    labels = np.array([0, 0, 1, 1])
+    assert record.best_cut(labels, np.array([0.1, 0.6, 0.7, 0.9])) == 0.7
+    assert record.accuracy_at(labels, np.array([0.1, 0.8, 0.75, 0.9]), 0.7) == 0.75
 
 
-def test_predictions_are_averaged_over_the_views():
-    setup = record.Setup("toy", n_views=2)
-    assert record.score(setup, tiny_backbone().eval(), make_dataset().test).n == 16
+def test_earlier_scores_of_the_test_images_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(record.tables, "FOLDER", tmp_path)
+    pd.DataFrame({"dataset": ["elpv", "elpv", "chest_xray"], "auc": 0.9}).to_csv(
+        tmp_path / "strategies.csv"
+    )
+    pd.DataFrame({"dataset": "elpv", "auc": 0.9, "n_test": [656, 268]}).to_csv(
+        tmp_path / "shift.csv"
+    )
+    pd.DataFrame({"dataset": ["elpv"], "leep": 0.9}).to_csv(tmp_path / "scores.csv")
+    assert record.scored_before("elpv") == 3
+    assert record.scored_before("chest_xray") == 1
 
 
-def test_accuracy_divides_over_sure_and_unsure_experts(elpv):
-    probability = record.soft_targets(elpv.test)[:, 1]
-    sure = np.isin(probability, (0, 1))
-    # Right on every cell where the experts were sure, wrong on every other.
-    says = np.where(sure, elpv.test.labels, 1 - elpv.test.labels)
-    found = record.metrics.score(elpv.test.labels, np.eye(2)[says], elpv.test.groups)
-    parts = record.by_certainty(elpv.test, found)
-    assert parts == {"n_sure": sure.sum(), "accuracy_sure": 1, "accuracy_unsure": 0}
-    assert found.accuracy == pytest.approx(sure.mean())
+def test_the_steps_are_listed_with_what_was_chosen(table):
+    lines = record.steps_table(table).splitlines()
+    assert len(lines) == 2 + len(recipe.climb(table, "elpv")[0])
+    assert [line.endswith("| chosen |") for line in lines[2:4]] == [True, False]
