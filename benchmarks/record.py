@@ -56,10 +56,9 @@ def our_lines(table: pd.DataFrame, dataset: str) -> list[str]:
     found = members(table, dataset, "test")
     if start.empty or not found or any(rows.empty for rows in found.values()):
         return []
-    labels, each = start.labels.iloc[0], [rows.core_seconds.mean() / 60 for rows in found.values()]
+    labels = start.labels.iloc[0]
     lines = [our_line("the first recipe", labels, answers(start), start.core_seconds.mean() / 60)]
-    costs = (each[0], each[0], 3 * each[0], sum(each), 3 * sum(each))
-    for (who, said), minutes in zip(averages(found).items(), costs, strict=True):
+    for (who, said), minutes in zip(averages(found).items(), recipe.costs(found), strict=True):
         lines.append(our_line(f"the last, {who}", labels, said, minutes))
     return lines
 

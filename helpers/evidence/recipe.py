@@ -15,7 +15,7 @@ import pandas as pd
 
 from helpers.evidence import tables
 from helpers.evidence.verdicts import over_seeds_and_images
-from helpers.training.metrics import Interval, auc_difference
+from helpers.training.metrics import Interval, auc, auc_difference
 
 RECIPE = tables.FOLDER / "recipe.csv"
 
@@ -99,6 +99,11 @@ class Tried(NamedTuple):
     auc: float
     core_minutes: float
     chosen: bool
+
+    @property
+    def name(self) -> str:
+        """The step and its option, as a figure names them."""
+        return self.option if self.step == "start" else f"{self.step}: {self.option}"
 
 
 def read_recipe() -> pd.DataFrame:
@@ -212,3 +217,24 @@ def averages(found: dict[str, pd.DataFrame]) -> dict[str, list[np.ndarray]]:
         "three networks": nets,
         "three networks, three seeds": [np.mean(nets, axis=0)] * len(single),
     }
+
+
+def costs(found: dict[str, pd.DataFrame]) -> list[float]:
+    """Return the core minutes of `averages`, in their order: all networks that take part."""
+    each = [rows.core_seconds.mean() / 60 for rows in found.values()]
+    n = len(SEEDS)
+    return [each[0], each[0], n * each[0], sum(each), n * sum(each)]
+
+
+def together(table: pd.DataFrame, dataset: str) -> list[Tried]:
+    """Return what averaging gains on validation over one network, without more to choose."""
+    if not (found := members(table, dataset, "validation")):
+        return []
+    labels, mixed = next(iter(found.values())).labels.iloc[0], averages(found)
+    one = mixed["one network"]
+    return [
+        Tried("average", name, gain(labels, said, one),
+              float(np.mean([auc(labels, p) for p in said])), minutes, False)
+        for (name, said), minutes in zip(mixed.items(), costs(found), strict=True)
+        if said is not one
+    ]  # fmt: skip

@@ -17,7 +17,7 @@ from helpers.plots.images import (
     class_examples, confident_errors, errors_grid, feature_maps, notice, top_classes,
 )
 from helpers.plots.practice import forgetting, readiness
-from helpers.plots.recipe import Step, recipe_steps
+from helpers.plots.recipe import recipe_steps
 from helpers.plots.strategies import (
     LiveCurves, drift, intervals, learning_curves, results, strategy_map,
 )

@@ -119,3 +119,13 @@ def test_the_mean_over_views_stands_in_where_there_is_one():
     rows["view_logits"] = [logits + 1 for logits in rows.logits]
     mixed = recipe.averages(found)
     assert mixed["its mean over the fixed views"][0][0, 1] > mixed["one network"][0][0, 1]
+
+
+def test_averages_are_held_against_one_network():
+    assert recipe.together(table(all_of("start")), "chest_xray") == []
+    found = recipe.together(measured_whole(), "chest_xray")
+    assert [t.option for t in found][-2:] == ["three networks", "three networks, three seeds"]
+    assert [t.core_minutes for t in found] == [1, 3, 3, 9]
+    assert found[-1].gain.mean > 0 == found[0].gain.mean
+    one = recipe.rows_of(measured_whole(), "chest_xray", "depth", "the last five stages").auc.mean()
+    assert all(t.auc - t.gain.mean == pytest.approx(one) for t in found)
