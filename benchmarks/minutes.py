@@ -21,13 +21,13 @@ import pandas as pd
 from benchmarks.run import write_readme
 from helpers import files
 from helpers.evidence import verdicts
+from helpers.evidence.budgets import SECONDS, bought
 from helpers.plots import color_of, label_of
 from helpers.plots.style import INK, RC
 
 HERE = Path(__file__).parent
 STORED, PICTURE = HERE / "minutes.json", HERE / "minutes.png"
 SEEDS = range(3)
-BUDGETS = (10, 30, 60, 120, 300)  # core seconds
 OURS = {"feature_extraction": (3, 10, 30), "partial_finetune": (3, 10), "full_finetune": (2, 5, 10)}
 PEERS = {"fastai": (2, 5, 10), "lightning": (2, 5, 10)}
 RUNS = [("ours", task, epochs) for task, many in OURS.items() for epochs in many]
@@ -108,24 +108,15 @@ def budget_table() -> str:
     Bold: clearly ahead of what the smallest budget buys (95 %, paired over seeds and images).
     """
     found = verdicts.evidence()
-    lines = ["| images | n | " + " | ".join(f"{b} s" for b in BUDGETS) + " |",
-             "|---|---|" + "---|" * len(BUDGETS)]  # fmt: skip
+    lines = ["| images | n | " + " | ".join(f"{b} s" for b in SECONDS) + " |",
+             "|---|---|" + "---|" * len(SECONDS)]  # fmt: skip
     for (dataset, n), auc in found.auc.items():
-        cells, first = [], None
-        for budget in BUDGETS:
-            within = {
-                arm: scores for arm, scores in auc.items()
-                if found.seconds[dataset, n, arm] <= budget
-            }  # fmt: skip
-            if not within:
-                cells.append("-")
-                continue
-            best = max(within, key=verdicts.means(within).get)
-            first = first or best
-            told = f"{label_of(best)} {verdicts.means(within)[best]:.3f}"
-            lead = verdicts.ahead(auc, found.by_image[dataset, n], best, first)
-            cells.append(f"**{told}**" if best != first and lead.lo > 0 else told)
-        lines.append(f"| {dataset} | {n:,} | {' | '.join(cells)} |")
+        seconds = {arm: found.seconds[dataset, n, arm] for arm in auc}
+        cells = dict.fromkeys(SECONDS, "-")
+        for row in bought(auc, found.by_image[dataset, n], seconds):
+            told = f"{label_of(row.arm)} {row.auc:.3f}"
+            cells[row.budget] = f"**{told}**" if row.lead.lo > 0 else told
+        lines.append(f"| {dataset} | {n:,} | {' | '.join(cells.values())} |")
     return "\n".join(lines)
 
 

@@ -35,7 +35,7 @@ from helpers.datasets.folder import cut, group_codes, keep_together, read_rows, 
 from helpers.datasets.listing import Listing, list_folder, tally
 from helpers.datasets.problems import together
 from helpers.errors import CourseError
-from helpers.evidence import grid, recommend, similarity
+from helpers.evidence import budgets, grid, recommend, similarity
 from helpers.evidence.grid import IMAGE_SIZE
 from helpers.evidence.verdicts import LONGER_SUFFIX
 from helpers.plots import label_of
@@ -131,6 +131,7 @@ def advise(
         **overview(found), "pixels": IMAGE_SIZE, "distances": distances,
         "likeness": named.round(2).rename_axis("data set").reset_index(name="similarity"),
         "text": text, "points": points, "evidence": recommend.evidence_table(chosen),
+        "bought": budgets.budget_table(chosen.bought),
         "curves": plots.arm_curves(chosen.evidence, n),
         "times": pd.DataFrame({
             "strategy": [label_of(name) for name in names],

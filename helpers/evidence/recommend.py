@@ -17,6 +17,7 @@ import pandas as pd
 from helpers import plots
 from helpers.errors import CourseError, unknown_name
 from helpers.evidence import similarity as measured_similarity
+from helpers.evidence.budgets import Bought, bought
 from helpers.evidence.estimates import Estimate, estimate, weights_of
 from helpers.evidence.rules import Published, published_for
 from helpers.evidence.verdicts import (
@@ -53,6 +54,7 @@ class Recommendation:
     what_would_change_it : sentences, each with a number to check yourself against.
     extrapolated : whether the place lies outside what was measured.
     evidence : the rows of `Evidence.arms` it rests on, with the weight of their cell.
+    bought : what a minute buys there; empty where only published results speak.
     published : findings of others; where `extrapolated` above the measured sizes, the best there
         is.
     """
@@ -69,6 +71,7 @@ class Recommendation:
     extrapolated: bool
     evidence: pd.DataFrame
     published: tuple[Published, ...] = ()
+    bought: tuple[Bought, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"n = {self.n:,}: {self.headline}. {self.why}"]
@@ -159,6 +162,7 @@ def recommend(
         ),
         extrapolated=bool(outside), evidence=rows,
         published=published_for(n) if n > largest else (),
+        bought=tuple(bought(here.auc, here.by_image, here.seconds)),
     )  # fmt: skip
 
 
