@@ -184,6 +184,8 @@ def slide(notebook: str, cell: str, kind: str, pictures: Path) -> Slide:
     word, _, number = kind.partition(" ")
     if word not in KINDS:
         raise unknown_name("kind of slide", word, KINDS)
+    if not re.fullmatch(r"[1-9]\d*|", number):
+        raise CourseError(f"slides.json asks {notebook}, {cell}, for '{kind}'; give a number.")
     if word in ("guess", "code", "output") and whole.cells[at].cell_type != "code":
         raise CourseError(f"slides.json shows '{kind}' of {notebook}, {cell}, which is a text.")
     place = Place(whole, at, pictures)

@@ -31,7 +31,7 @@ function parseProgress(text) {
   const fits = (review) => typeof review?.id === "string" && typeof review.item === "string" && time(review.at) && (review.after === "" || time(review.after))
     && [1, 2, 3, 4].includes(review.rating) && (review.sure === null || (Number.isInteger(review.sure) && review.sure >= 0 && review.sure <= 100)) && typeof review.right === "boolean";
   if (!Array.isArray(whole.reviews) || !whole.reviews.every(fits)) throw new Error("a review in it is broken");
-  if (whole.interview !== null && !/^\d{4}-\d\d-\d\d$/.test(whole.interview)) throw new Error("its day of the interview is no date");
+  if (whole.interview !== null && !(/^\d{4}-\d\d-\d\d$/.test(whole.interview) && Date.parse(whole.interview))) throw new Error("its day of the interview is no date");
   return { what: WHAT, schema: 1, interview: whole.interview, entered: String(whole.entered ?? ""), reviews: whole.reviews };
 }
 
@@ -42,10 +42,15 @@ function progress() {
     try {
       return parseProgress(text);
     } catch (error) {
-      const aside = `${KEY}.${Date.now()}.aside`;
-      store.setItem(aside, text);
-      store.removeItem(KEY);
-      notice = `The stored progress could not be used (${error.message}). It is kept in this browser as ${aside}, and a new one is begun.`;
+      const aside = `${KEY}.${Date.now()}.aside`, said = `The stored progress could not be used (${error.message}).`;
+      try {
+        store.setItem(aside, text);
+        store.removeItem(KEY);
+        notice = `${said} It is kept in this browser as ${aside}, and a new one is begun.`;
+      } catch {  // no room for a copy: the original stays where it is
+        store = inMemory();
+        notice = `${said} It stays in this browser as ${KEY}. ${notice}`;
+      }
     }
   }
   return { what: WHAT, schema: 1, interview: null, entered: "", reviews: [] };
@@ -243,6 +248,7 @@ opened.cards = (given) => {
 };
 
 addEventListener("keydown", (event) => {
+  if (event.repeat && event.target.closest?.("#cards button")) event.preventDefault();  // a held Enter is one answer
   const buttons = byId("ratings")?.children, place = ["1", "2", "3", "4"].indexOf(event.key);
-  if (buttons && place >= 0 && address()[0] === "cards" && !event.ctrlKey && !event.metaKey && !event.altKey && !event.target.matches("input[type=text], input[type=date], textarea")) buttons[place].click();
+  if (buttons && place >= 0 && !event.repeat && address()[0] === "cards" && !event.ctrlKey && !event.metaKey && !event.altKey && !event.target.matches("input[type=text], input[type=date], textarea")) buttons[place].click();
 });

@@ -481,6 +481,46 @@ def test_where_storage_is_full_answers_last_as_long_as_the_page(page, address):
     assert len(set(page.evaluate("progress().reviews.map((review) => review.item)"))) == 2
 
 
+def test_damaged_progress_that_finds_no_room_stays_where_it_is(page, address):
+    damaged = '{"interview": "2026-99-99"}'
+    page.goto(address)
+    page.evaluate("""([key, text]) => { localStorage.setItem(key, text);
+        for (let text = "x".repeat(1 << 20), k = 0; text; k++) {
+            try { localStorage.setItem(k, text); }
+            catch { text = text.slice(text.length / 2 + 1); } } }""", [KEY, damaged])
+    page.goto(f"{address}#cards=cnn")
+    expect(page.locator("#cards")).to_contain_text("It stays in this browser as")
+    page.locator(".card .big").press("Enter")
+    page.keyboard.press("3")
+    expect(page.locator("#cards")).to_contain_text("1 answered now")
+    assert page.evaluate(f"localStorage.getItem('{KEY}')") == damaged
+
+
+def test_a_day_that_is_none_is_refused(page, address):
+    page.goto(f"{address}#cards")
+    whole = page.evaluate("progress()")
+    for day, fits in (("2026-99-99", False), ("2026-12-31", True)):
+        asked = f"parseProgress({json.dumps(json.dumps(whole | {'interview': day}))})"
+        said = page.evaluate(f"(() => {{ try {{ {asked}; return ''; }} "
+                             "catch (error) { return error.message; } })()")  # fmt: skip
+        assert said == ("" if fits else "its day of the interview is no date")
+
+
+def test_a_held_key_answers_one_card(page, address):
+    page.goto(f"{address}#cards=cnn")
+    question = page.locator("#question").inner_text()
+    page.locator(".card .big").focus()
+    for _ in range(5):  # pressed again without letting go is a repeat
+        page.keyboard.down("Enter")
+    page.keyboard.up("Enter")
+    expect(page.locator("#ratings")).to_be_visible()
+    assert page.locator("#question").inner_text() == question
+    for _ in range(5):
+        page.keyboard.down("3")
+    page.keyboard.up("3")
+    expect(page.locator("#cards")).to_contain_text("1 answered now")
+
+
 def test_the_day_of_the_interview_can_be_typed(page, address):
     """Every digit of a year changes the day; a field drawn anew would take the next as a month."""
     page.goto(f"{address}#cards")

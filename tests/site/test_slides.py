@@ -102,6 +102,7 @@ def test_the_list_leads_to_every_deck(built):
     [
         ("cell-99 say", "cell cell-99 of 00_start_here, which is not there any more"),
         ("cell-00 tilte", r"(?s)tilte.*title"),
+        ("cell-00 say x", "asks 00_start_here, cell-00, for .say x.; give a number"),
         ("cell-02 picture", "nothing to show as 'picture'"),
         ("cell-16 code", "cell-16 has 14 lines"),
         ("cell-22 guess", "cell-22 asks no question"),
