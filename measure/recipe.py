@@ -2,8 +2,7 @@
 
 ``python -m measure recipe`` measures the next step and goes on until all are done: hours. The test
 images are scored once for the first recipe and once for the last: by three networks of the first,
-and by three of each network that an ensemble of the last could have. The latter learn from the
-validation images, too, and from all X-rays: nothing is chosen any more.
+and by three of each network that an ensemble of the last could have.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ from unittest import mock
 
 import numpy as np
 
-from helpers import datasets
+from helpers import datasets, files
 from helpers.datasets import Dataset, Split, views
 from helpers.datasets.elpv import soft_targets
 from helpers.datasets.views import Seen, View
 from helpers.evidence import recipe
 from helpers.evidence.recipe import COLUMNS, KEY, RECIPE, SEEDS, STEPS, Setup
 from helpers.networks.backbones import Backbone
-from helpers.training import experiments, loop, metrics, predict, strategies
+from helpers.training import checkpoints, experiments, loop, metrics, predict, strategies
 from helpers.training.predict import Inputs
 from helpers.training.recipe import Recipe
 from measure.predictions import digits, logits
@@ -61,11 +60,10 @@ def setup_of(cell: Cell) -> Setup:
     """Return how a cell is trained: what was chosen in earlier steps, and its own change."""
     if cell.step == "test" and cell.option == "start":
         return Setup()
-    _, setup, _ = recipe.climb(recipe.read_recipe(), cell.dataset)
-    if cell.step != "test":
-        return replace(setup, **STEPS[cell.step][cell.option])
-    # The mean of the last epoch alone is that epoch: none is picked by images it has learned.
-    return replace(setup, **recipe.MEMBERS[cell.option], average=max(setup.average, 1))
+    test = cell.step == "test"
+    until = "network" if test else cell.step
+    _, setup, _ = recipe.climb(recipe.read_recipe(), cell.dataset, until)
+    return replace(setup, **(recipe.MEMBERS if test else STEPS[cell.step])[cell.option])
 
 
 def looks(dataset: str, setup: Setup) -> list[View]:
@@ -84,21 +82,27 @@ def targets(split: Split, kind: str) -> np.ndarray | None:
     return soft_targets(split)
 
 
-def load(cell: Cell, size: int) -> Dataset:
-    """Return the images, the same for every option and seed; those of the last recipe joined."""
-    data = datasets.load(cell.dataset, size=size)
-    if cell.step == "test" and cell.option in recipe.MEMBERS:
-        return joined(data)
+def load(dataset: str, size: int) -> Dataset:
+    """Return the images, the same for every option and seed."""
+    data = datasets.load(dataset, size=size)
     return data.take(N_TRAIN) if len(data.train) > N_TRAIN else data
 
 
-def joined(data: Dataset) -> Dataset:
-    """Return the data with the validation images in the training split, too."""
-    both = Split(*(
-        np.concatenate([getattr(part, name)[:] for part in (data.train, data.val)])
-        for name in ("images", "labels", "groups")
-    ))  # fmt: skip
-    return replace(data, train=both)
+def trained(setup: Setup, data: Dataset, seed: int) -> tuple[Backbone, float]:
+    """Return a network and its core seconds; the one of an earlier step if the cache holds it.
+
+    So the test images meet the networks that validation chose. A network takes 14 to 25 MB.
+    """
+    key = files.digest(data.card.name, asdict(setup), seed)
+    path = files.folder("recipe", f"{key}.safetensors")
+    if path.is_file():
+        model, facts = checkpoints.load(path)
+        return model, facts["core_seconds"]
+    model, seconds = train(setup, data, seed)
+    checkpoints.export(
+        model, path, classes=data.card.classes, channels=data.card.channels, core_seconds=seconds
+    )
+    return model, seconds
 
 
 def train(setup: Setup, data: Dataset, seed: int) -> tuple[Backbone, float]:
@@ -129,8 +133,8 @@ def train(setup: Setup, data: Dataset, seed: int) -> tuple[Backbone, float]:
 def measure(cell: Cell) -> list[dict]:
     """Train one network and return its answers as a row."""
     setup = setup_of(cell)
-    data = load(cell, setup.size)
-    model, seconds = train(setup, data, cell.seed)
+    data = load(cell.dataset, setup.size)
+    model, seconds = trained(setup, data, cell.seed)
     part = "test" if cell.step == "test" else "validation"
     split = data.test if part == "test" else data.val
     answers, seen = predict.predict(model, split), ""

@@ -6,6 +6,7 @@ chosen before, and the validation images alone choose.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -68,17 +69,23 @@ STEPS: dict[str, dict[str, dict]] = {
         "smoothed labels": {"targets": "smoothed"},
         "experts' probabilities": {"targets": "experts"},
     },
-    "epochs": {"twice as many": {"epochs": 12}},
+    # Steps may need each other: other views every epoch are of use only to a longer training.
+    "together": {
+        "views, 12 epochs, averaged": {"views": True, "epochs": 12, "average": 3},
+        "the same, experts' probabilities": {
+            "views": True, "epochs": 12, "average": 3, "targets": "experts",
+        },
+    },
     "size": {"96 px": {"size": 96}, "160 px": {"size": 160}, "224 px": {"size": 224}},
     "network": {
-        "EfficientNet-Lite1": {"backbone": "efficientnet_lite1"},
-        "EfficientNet-Lite2": {"backbone": "efficientnet_lite2"},
+        "EfficientNet-Lite1, 160 px": {"backbone": "efficientnet_lite1", "size": 160},
+        "EfficientNet-Lite2, 160 px": {"backbone": "efficientnet_lite2", "size": 160},
     },
 }  # fmt: skip
 
 
-# Networks that are averaged at the end, all with the recipe chosen before the last step.
-MEMBERS = {"EfficientNet-Lite0": {"backbone": "efficientnet_lite0"}, **STEPS["network"]}
+# Networks that are averaged at the end, all with the recipe chosen before the step "network".
+MEMBERS = {"EfficientNet-Lite0": {}, **STEPS["network"]}
 
 
 def options(dataset: str, step: str) -> dict[str, dict]:
@@ -145,8 +152,10 @@ def as_probabilities(logits: np.ndarray) -> np.ndarray:
     return np.stack([1 - p, p], axis=1)
 
 
-def climb(table: pd.DataFrame, dataset: str) -> tuple[list[Tried], Setup, str | None]:
-    """Follow the steps as far as they are measured.
+def climb(
+    table: pd.DataFrame, dataset: str, until: str = ""
+) -> tuple[list[Tried], Setup, str | None]:
+    """Follow the steps as far as they are measured, or up to the step `until`, left out.
 
     An option is chosen when its mean validation AUC is above that of what was chosen before; of
     several, the best. Chosen does not mean told apart: `gain` says that.
@@ -156,7 +165,7 @@ def climb(table: pd.DataFrame, dataset: str) -> tuple[list[Tried], Setup, str | 
     All options tried; the setup chosen so far; the step that is to be measured next, or None.
     """
     tried, setup, now = [], Setup(), None
-    for step in STEPS:
+    for step in itertools.takewhile(lambda name: name != until, STEPS):
         found = {name: rows_of(table, dataset, step, name) for name in options(dataset, step)}
         if any(rows.empty for rows in found.values()):
             return tried, setup, step
@@ -180,12 +189,11 @@ def members(table: pd.DataFrame, dataset: str, part: str) -> dict[str, pd.DataFr
     ``part`` "validation": the last choice before the step "network", and what that step tried.
     "test": the same networks on the test images, scored once.
     """
-    tried, _, step = climb(table, dataset)
-    if step is not None:
+    if climb(table, dataset)[2] is not None:
         return {}
     if part == "test":
         return {name: rows_of(table, dataset, "test", name) for name in MEMBERS}
-    last = [t for t in tried if t.chosen and t.step != "network"][-1]
+    last = [tried for tried in climb(table, dataset, "network")[0] if tried.chosen][-1]
     first, *others = MEMBERS
     found = {name: rows_of(table, dataset, "network", name) for name in others}
     return {first: rows_of(table, dataset, last.step, last.option)} | found

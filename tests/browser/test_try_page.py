@@ -484,10 +484,13 @@ def test_where_storage_is_full_answers_last_as_long_as_the_page(page, address):
 def test_damaged_progress_that_finds_no_room_stays_where_it_is(page, address):
     damaged = '{"interview": "2026-99-99"}'
     page.goto(address)
-    page.evaluate("""([key, text]) => { localStorage.setItem(key, text);
+    page.evaluate(
+        """([key, text]) => { localStorage.setItem(key, text);
         for (let text = "x".repeat(1 << 20), k = 0; text; k++) {
             try { localStorage.setItem(k, text); }
-            catch { text = text.slice(text.length / 2 + 1); } } }""", [KEY, damaged])
+            catch { text = text.slice(text.length / 2 + 1); } } }""",
+        [KEY, damaged],
+    )
     page.goto(f"{address}#cards=cnn")
     expect(page.locator("#cards")).to_contain_text("It stays in this browser as")
     page.locator(".card .big").press("Enter")

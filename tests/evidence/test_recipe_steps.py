@@ -80,10 +80,23 @@ def test_every_change_is_a_field_of_a_setup_and_only_cells_have_experts():
 
 def measured_whole():
     """All steps, of which the last five stages and EfficientNet-Lite2 are best; and the test."""
-    chosen = {"the last five stages": 2.0, "EfficientNet-Lite1": 1.5, "EfficientNet-Lite2": 3.0}
+    chosen = {
+        "the last five stages": 2.0,
+        "EfficientNet-Lite1, 160 px": 1.5,
+        "EfficientNet-Lite2, 160 px": 3.0,
+    }
     steps = [all_of(step, **chosen) for step in STEPS]
     final = [rows("test", name, 5.0) for name in ("start", *recipe.MEMBERS)]
     return table(*steps, *final)
+
+
+def test_a_climb_can_end_before_a_step():
+    whole, setup, _ = recipe.climb(measured_whole(), "chest_xray")
+    tried, before, step = recipe.climb(measured_whole(), "chest_xray", "network")
+    assert (before.backbone, setup.backbone) == ("efficientnet_lite0", "efficientnet_lite2")
+    assert step is None
+    assert tried == whole[: len(tried)]
+    assert {t.step for t in whole[len(tried) :]} == {"network"}
 
 
 def test_nothing_is_averaged_before_the_last_step_is_measured():
@@ -94,7 +107,7 @@ def test_the_networks_to_average_have_one_recipe():
     found = recipe.members(measured_whole(), "chest_xray", "validation")
     assert [(rows.step.iloc[0], rows.option.iloc[0]) for rows in found.values()] == [
         ("depth", "the last five stages"),
-        ("network", "EfficientNet-Lite1"), ("network", "EfficientNet-Lite2"),
+        ("network", "EfficientNet-Lite1, 160 px"), ("network", "EfficientNet-Lite2, 160 px"),
     ]  # fmt: skip
     tested = recipe.members(measured_whole(), "chest_xray", "test")
     assert [rows.option.iloc[0] for rows in tested.values()] == list(recipe.MEMBERS)

@@ -20,14 +20,14 @@ def test_the_first_cells_are_the_first_recipe_with_every_seed(monkeypatch, tmp_p
 
 
 def test_after_the_last_step_the_first_and_the_last_recipe_are_tested(monkeypatch):
-    monkeypatch.setattr(read, "climb", lambda table, name: ([], Setup(size=224), None))
+    monkeypatch.setattr(read, "climb", lambda *_: ([], Setup(size=224), None))
     assert {(cell.step, cell.option) for cell in recipe.cells(["elpv"])} == {
         ("test", "start"), ("test", "EfficientNet-Lite0"),
-        ("test", "EfficientNet-Lite1"), ("test", "EfficientNet-Lite2"),
+        ("test", "EfficientNet-Lite1, 160 px"), ("test", "EfficientNet-Lite2, 160 px"),
     }  # fmt: skip
     assert recipe.setup_of(recipe.Cell("elpv", "test", "start", 0)) == Setup()
-    lite2 = recipe.setup_of(recipe.Cell("elpv", "test", "EfficientNet-Lite2", 0))
-    assert lite2 == Setup(size=224, backbone="efficientnet_lite2", average=1)
+    lite2 = recipe.setup_of(recipe.Cell("elpv", "test", "EfficientNet-Lite2, 160 px", 0))
+    assert lite2 == Setup(size=160, backbone="efficientnet_lite2")
 
 
 def test_a_smoothed_label_leaves_a_twentieth_to_the_other_class():
@@ -61,24 +61,18 @@ def test_a_row_holds_the_answers_to_the_validation_images(
     assert row["view_logits"] == ""
 
 
-@pytest.fixture(scope="module")
-def elpv():
-    return datasets.load("elpv", size=32)
-
-
-def test_the_last_recipe_learns_from_all_but_the_test_images(elpv):
-    both = recipe.joined(elpv)
-    assert len(both.train) == 1_968
-    assert len(both.test) == 656
-    assert not set(both.train.groups) & set(both.test.groups)
-    assert np.array_equal(both.train.images[-1], elpv.val.images[-1])
-    experts = recipe.targets(both.train, "experts")
-    assert np.array_equal(experts[:, 1] >= 0.5, both.train.labels == 1)
-
-
-def test_only_the_last_recipe_learns_from_validation_images(monkeypatch, elpv):
-    monkeypatch.setattr(datasets, "load", lambda *_, **__: elpv)
-    for step, option, n in (
-        ("test", "start", 1_574), ("size", "96 px", 1_574), ("test", "EfficientNet-Lite1", 1_968),
-    ):  # fmt: skip
-        assert len(recipe.load(recipe.Cell("elpv", step, option, 0), 32).train) == n
+def test_the_test_images_meet_the_network_that_was_chosen(monkeypatch, toy, private_cache):
+    trained = []
+    fit = recipe.loop.fit
+    monkeypatch.setattr(
+        recipe.loop, "fit", lambda *args, **kwargs: trained.append(1) or fit(*args, **kwargs)
+    )
+    once, seconds = recipe.trained(Setup(epochs=1), toy, 0)
+    again, same = recipe.trained(Setup(epochs=1), toy, 0)
+    assert (len(trained), same) == (1, seconds)
+    images = recipe.Inputs(toy.val.images, toy.val.labels)
+    assert np.allclose(
+        recipe.predict.predict(once, images), recipe.predict.predict(again, images), atol=1e-5
+    )
+    recipe.trained(Setup(epochs=1), toy, 1)
+    assert len(trained) == 2
