@@ -171,10 +171,15 @@ def test(environment: Environment, rest: list[str]) -> int:
     """
     wrong = lint(environment, [])
     # One process a core; a file's tests, and so a notebook's cells, stay together and in order.
-    workers = ["-n", os.environ.get("WORKERS", "2"), "--dist", "loadscope"]
+    # They share the cores: more threads than cores wait for each other at every small step.
+    workers = os.environ.get("WORKERS", "2")
+    share = max(1, int(workers)) if workers.isdigit() else os.cpu_count() or 1
+    threads = max(1, (os.cpu_count() or 1) // share)
+    words = [*NBVAL, "-n", workers, "--dist", "loadscope", "--durations=10"]
     code = pytest(
-        environment, [*NBVAL, *workers, "--durations=10", "tests", *notebook_files(), *rest]
-    )
+        environment, [*words, "tests", *notebook_files(), *rest],
+        OMP_NUM_THREADS=os.environ.get("OMP_NUM_THREADS", str(threads)),
+    )  # fmt: skip
     print("style", "FAILED" if wrong else "passed")
     return code or wrong
 
@@ -189,12 +194,13 @@ def nbval(environment: Environment, rest: list[str]) -> int:
     return pytest(environment, [*NBVAL, "--durations=5", *(rest or notebook_files())])
 
 
-def pytest(environment: Environment, words: list[str]) -> int:
+def pytest(environment: Environment, words: list[str], **settings: str) -> int:
     """Run pytest with its tools."""
     environment.ready("test")
     # Threads that wait for each other sleep: with another program on a core, spinning ones stop
     # the rest.
-    return environment.run("-m", "pytest", *words, TQDM_DISABLE="1", OMP_WAIT_POLICY="PASSIVE")
+    settings |= {"TQDM_DISABLE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    return environment.run("-m", "pytest", *words, **settings)
 
 
 def notebook_files() -> list[str]:

@@ -136,6 +136,24 @@ def test_what_is_handed_out_is_built_by_its_script(tmp_path, calls, command, scr
     assert (ROOT / calls[-1][1]).is_file()
 
 
+@pytest.mark.parametrize(
+    ("workers", "own", "threads"),
+    [("2", None, "2"), ("4", None, "1"), ("8", None, "1"), ("auto", None, "1"), ("0", None, "4"),
+     ("2", "3", "3")],
+)  # fmt: skip
+def test_the_tests_processes_share_the_cores(tmp_path, calls, monkeypatch, workers, own, threads):
+    run(tmp_path, "lab")
+    given = {}
+    monkeypatch.setattr(course, "call", lambda command, **options: given.update(options) or 0)
+    monkeypatch.setattr(course.os, "cpu_count", lambda: 4)
+    monkeypatch.setenv("WORKERS", workers)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if own:
+        monkeypatch.setenv("OMP_NUM_THREADS", own)
+    run(tmp_path, "test")
+    assert given["OMP_NUM_THREADS"] == threads
+
+
 def test_only_all_tests_are_the_long_ones(tmp_path, calls):
     run(tmp_path, "test")
     assert "-m" not in calls[-1][3:]
