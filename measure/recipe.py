@@ -7,6 +7,7 @@ and by three of each network that an ensemble of the last could have.
 
 from __future__ import annotations
 
+import itertools
 import json
 import tempfile
 import time
@@ -51,8 +52,11 @@ def cells(names: Sequence[str]) -> list[Cell]:
     table, found = recipe.read_recipe(), []
     for name in names:
         _, _, step = recipe.climb(table, name)
-        wanted = recipe.options(name, step) if step else ("start", *recipe.MEMBERS)
-        found += [Cell(name, step or "test", option, seed) for option in wanted for seed in SEEDS]
+        first, *others = recipe.MEMBERS
+        wanted = [(step, option) for option in recipe.options(name, step)] if step else [
+            ("test", "start"), ("test", first), *itertools.product(["network", "test"], others),
+        ]  # fmt: skip
+        found += [Cell(name, *option, seed) for option in wanted for seed in SEEDS]
     return found
 
 
@@ -60,10 +64,8 @@ def setup_of(cell: Cell) -> Setup:
     """Return how a cell is trained: what was chosen in earlier steps, and its own change."""
     if cell.step == "test" and cell.option == "start":
         return Setup()
-    test = cell.step == "test"
-    until = "network" if test else cell.step
-    _, setup, _ = recipe.climb(recipe.read_recipe(), cell.dataset, until)
-    return replace(setup, **(recipe.MEMBERS if test else STEPS[cell.step])[cell.option])
+    _, setup, _ = recipe.climb(recipe.read_recipe(), cell.dataset, until=cell.step)
+    return replace(setup, **STEPS.get(cell.step, recipe.MEMBERS)[cell.option])
 
 
 def looks(dataset: str, setup: Setup) -> list[View]:
@@ -109,7 +111,8 @@ def train(setup: Setup, data: Dataset, seed: int) -> tuple[Backbone, float]:
     """Train one network; return it and its core seconds, what is frozen computed anew."""
     name, options = setup.strategy, {}
     if name == "partial_finetune":
-        options = {"last": setup.last, "decay": 0.75}
+        head, backbone, decay = setup.rates
+        options = {"last": setup.last, "head_lr": head, "backbone_lr": backbone, "decay": decay}
     strategy = strategies.by_name(name, **options)
     model = strategies.build(
         strategy, setup.backbone, n_classes=len(data.card.classes), channels=data.card.channels,

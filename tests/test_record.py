@@ -23,7 +23,11 @@ def table(labels):
     """Every step measured; on test each network is wrong on the cells of unsure experts alone."""
     truth, sure = labels
     rows = []
-    for step, names in {**STEPS, "test": ["start", *MEMBERS]}.items():
+    for step, names in {
+        **STEPS,
+        "network": list(MEMBERS)[1:],
+        "test": ["start", *MEMBERS],
+    }.items():
         for name in names:
             for seed in SEEDS:
                 y = truth if step == "test" else np.arange(40) % 2

@@ -42,6 +42,7 @@ class Setup:
     views : learn from fixed views of every image (turned cells, nudged X-rays) instead of one.
     targets : "labels", "smoothed" (the label counts 95 %), or "experts" (their probabilities).
     average : 0, or how many last epochs' weights are averaged.
+    rates : of the head, of the last stage, and the factor from each stage to the one before it.
     """
 
     strategy: str = "partial_finetune"
@@ -53,6 +54,7 @@ class Setup:
     targets: str = "labels"
     size: int = 128
     backbone: str = "efficientnet_lite0"
+    rates: tuple[float, float, float] = (3e-3, 3e-4, 0.75)
 
 
 # In the order in which they are tried: a step, and what may change in it. Dear ones come last.
@@ -77,15 +79,21 @@ STEPS: dict[str, dict[str, dict]] = {
         },
     },
     "size": {"96 px": {"size": 96}, "160 px": {"size": 160}, "224 px": {"size": 224}},
-    "network": {
-        "EfficientNet-Lite1, 160 px": {"backbone": "efficientnet_lite1", "size": 160},
-        "EfficientNet-Lite2, 160 px": {"backbone": "efficientnet_lite2", "size": 160},
+    "more of all": {
+        "five stages, 16 epochs, higher rates": {
+            "last": 5, "epochs": 16, "average": 4, "class_weights": False,
+            "rates": (2e-3, 5e-4, 0.8), "targets": "experts",
+        },
     },
 }  # fmt: skip
 
 
-# Networks that are averaged at the end, all with the recipe chosen before the step "network".
-MEMBERS = {"EfficientNet-Lite0": {}, **STEPS["network"]}
+# Networks that are averaged at the end, all with the recipe that was chosen.
+MEMBERS = {
+    "EfficientNet-Lite0": {},
+    "EfficientNet-Lite1": {"backbone": "efficientnet_lite1"},
+    "EfficientNet-Lite2": {"backbone": "efficientnet_lite2"},
+}
 
 
 def options(dataset: str, step: str) -> dict[str, dict]:
@@ -169,6 +177,8 @@ def climb(
         found = {name: rows_of(table, dataset, step, name) for name in options(dataset, step)}
         if any(rows.empty for rows in found.values()):
             return tried, setup, step
+        if not found:
+            continue
         best = max(found, key=lambda name: found[name].auc.mean())
         if now is not None and found[best].auc.mean() <= now.auc.mean():
             best = None
@@ -184,19 +194,22 @@ def climb(
 
 
 def members(table: pd.DataFrame, dataset: str, part: str) -> dict[str, pd.DataFrame]:
-    """Return the rows of the networks to be averaged, by network; empty where they are missing.
+    """Return the rows of the networks to be averaged, by network, as far as they are measured.
 
-    ``part`` "validation": the last choice before the step "network", and what that step tried.
-    "test": the same networks on the test images, scored once.
+    ``part`` "validation": what was chosen last, and other networks with that recipe (the step
+    "network"). "test": the same networks on the test images, scored once.
     """
-    if climb(table, dataset)[2] is not None:
+    tried, _, step = climb(table, dataset)
+    if step is not None:
         return {}
-    if part == "test":
-        return {name: rows_of(table, dataset, "test", name) for name in MEMBERS}
-    last = [tried for tried in climb(table, dataset, "network")[0] if tried.chosen][-1]
-    first, *others = MEMBERS
-    found = {name: rows_of(table, dataset, "network", name) for name in others}
-    return {first: rows_of(table, dataset, last.step, last.option)} | found
+    last = [found for found in tried if found.chosen][-1]
+    found = {
+        name: rows_of(table, dataset, "test" if part == "test" else "network", name)
+        for name in MEMBERS
+    }
+    if part == "validation":
+        found[next(iter(MEMBERS))] = rows_of(table, dataset, last.step, last.option)
+    return {name: rows for name, rows in found.items() if not rows.empty}
 
 
 def averages(found: dict[str, pd.DataFrame]) -> dict[str, list[np.ndarray]]:
@@ -209,7 +222,7 @@ def averages(found: dict[str, pd.DataFrame]) -> dict[str, list[np.ndarray]]:
     Returns
     -------
     By name: probabilities ``(N, 2)``, one array per seed; of what averages the seeds, the same
-    array for each. "one network" is the first of `found`.
+    array for each. "one network" is the first of `found`; "three networks" need all `MEMBERS`.
     """
     first, *_ = found
     single = answers(found[first])
@@ -217,14 +230,16 @@ def averages(found: dict[str, pd.DataFrame]) -> dict[str, list[np.ndarray]]:
         name: answers(rows, "view_logits" if len(rows.view_logits.iloc[0]) else "logits")
         for name, rows in found.items()
     }
-    nets = list(np.mean(list(seen.values()), axis=0))
-    return {
+    mixed = {
         "one network": single,
         "its mean over the fixed views": seen[first],
         "its three seeds": [np.mean(seen[first], axis=0)] * len(single),
-        "three networks": nets,
-        "three networks, three seeds": [np.mean(nets, axis=0)] * len(single),
     }
+    if len(found) == len(MEMBERS):
+        nets = list(np.mean(list(seen.values()), axis=0))
+        mixed["three networks"] = nets
+        mixed["three networks, three seeds"] = [np.mean(nets, axis=0)] * len(single)
+    return mixed
 
 
 def costs(found: dict[str, pd.DataFrame]) -> list[float]:
@@ -243,6 +258,13 @@ def together(table: pd.DataFrame, dataset: str) -> list[Tried]:
     return [
         Tried("average", name, gain(labels, said, one),
               float(np.mean([auc(labels, p) for p in said])), minutes, False)
-        for (name, said), minutes in zip(mixed.items(), costs(found), strict=True)
+        for (name, said), minutes in zip(mixed.items(), costs(found), strict=False)
         if said is not one
     ]  # fmt: skip
+
+
+def final(found: dict[str, pd.DataFrame]) -> tuple[str, list[np.ndarray]]:
+    """Return what one seed of everything says: three networks, or the views of the one there is."""
+    mixed = averages(found)
+    name = "three networks" if "three networks" in mixed else "its mean over the fixed views"
+    return name, mixed[name]

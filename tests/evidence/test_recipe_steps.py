@@ -78,25 +78,20 @@ def test_every_change_is_a_field_of_a_setup_and_only_cells_have_experts():
     assert "experts' probabilities" not in recipe.options("chest_xray", "targets")
 
 
-def measured_whole():
-    """All steps, of which the last five stages and EfficientNet-Lite2 are best; and the test."""
-    chosen = {
-        "the last five stages": 2.0,
-        "EfficientNet-Lite1, 160 px": 1.5,
-        "EfficientNet-Lite2, 160 px": 3.0,
-    }
-    steps = [all_of(step, **chosen) for step in STEPS]
-    final = [rows("test", name, 5.0) for name in ("start", *recipe.MEMBERS)]
-    return table(*steps, *final)
+def measured_whole(networks=tuple(recipe.MEMBERS)):
+    """All steps, of which the last five stages and then 224 pixels are best; and `networks`."""
+    steps = [all_of(step, **{"the last five stages": 1.2, "224 px": 1.5}) for step in STEPS]
+    others = [rows("network", name, 4.0) for name in networks[1:]]
+    final = [rows("test", name, 5.0) for name in ("start", *networks)]
+    return table(*steps, *others, *final)
 
 
 def test_a_climb_can_end_before_a_step():
     whole, setup, _ = recipe.climb(measured_whole(), "chest_xray")
-    tried, before, step = recipe.climb(measured_whole(), "chest_xray", "network")
-    assert (before.backbone, setup.backbone) == ("efficientnet_lite0", "efficientnet_lite2")
+    tried, before, step = recipe.climb(measured_whole(), "chest_xray", "size")
+    assert (before.size, setup.size, setup.last) == (128, 224, 5)
     assert step is None
     assert tried == whole[: len(tried)]
-    assert {t.step for t in whole[len(tried) :]} == {"network"}
 
 
 def test_nothing_is_averaged_before_the_last_step_is_measured():
@@ -106,8 +101,7 @@ def test_nothing_is_averaged_before_the_last_step_is_measured():
 def test_the_networks_to_average_have_one_recipe():
     found = recipe.members(measured_whole(), "chest_xray", "validation")
     assert [(rows.step.iloc[0], rows.option.iloc[0]) for rows in found.values()] == [
-        ("depth", "the last five stages"),
-        ("network", "EfficientNet-Lite1, 160 px"), ("network", "EfficientNet-Lite2, 160 px"),
+        ("size", "224 px"), ("network", "EfficientNet-Lite1"), ("network", "EfficientNet-Lite2"),
     ]  # fmt: skip
     tested = recipe.members(measured_whole(), "chest_xray", "test")
     assert [rows.option.iloc[0] for rows in tested.values()] == list(recipe.MEMBERS)
@@ -134,11 +128,24 @@ def test_the_mean_over_views_stands_in_where_there_is_one():
     assert mixed["its mean over the fixed views"][0][0, 1] > mixed["one network"][0][0, 1]
 
 
+def test_networks_not_measured_yet_are_left_out():
+    found = measured_whole(["EfficientNet-Lite0"])
+    for part in ("validation", "test"):
+        assert list(recipe.members(found, "chest_xray", part)) == ["EfficientNet-Lite0"]
+    assert [t.option for t in recipe.together(found, "chest_xray")] == [
+        "its mean over the fixed views", "its three seeds",
+    ]  # fmt: skip
+    one = recipe.members(found, "chest_xray", "test")
+    assert recipe.final(one)[0] == "its mean over the fixed views"
+    whole = recipe.members(measured_whole(), "chest_xray", "test")
+    assert recipe.final(whole)[0] == "three networks"
+
+
 def test_averages_are_held_against_one_network():
     assert recipe.together(table(all_of("start")), "chest_xray") == []
     found = recipe.together(measured_whole(), "chest_xray")
     assert [t.option for t in found][-2:] == ["three networks", "three networks, three seeds"]
     assert [t.core_minutes for t in found] == [1, 3, 3, 9]
     assert found[-1].gain.mean > 0 == found[0].gain.mean
-    one = recipe.rows_of(measured_whole(), "chest_xray", "depth", "the last five stages").auc.mean()
+    one = recipe.rows_of(measured_whole(), "chest_xray", "size", "224 px").auc.mean()
     assert all(t.auc - t.gain.mean == pytest.approx(one) for t in found)
