@@ -78,13 +78,13 @@ STEPS: dict[str, dict[str, dict]] = {
             "views": True, "epochs": 12, "average": 3, "targets": "experts",
         },
     },
-    "size": {"96 px": {"size": 96}, "160 px": {"size": 160}, "224 px": {"size": 224}},
     "more of all": {
         "five stages, 16 epochs, higher rates": {
             "last": 5, "epochs": 16, "average": 4, "class_weights": False,
             "rates": (2e-3, 5e-4, 0.8), "targets": "experts",
         },
     },
+    "size": {"96 px": {"size": 96}, "160 px": {"size": 160}, "224 px": {"size": 224}},
 }  # fmt: skip
 
 
