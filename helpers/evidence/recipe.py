@@ -79,7 +79,7 @@ STEPS: dict[str, dict[str, dict]] = {
         },
     },
     "more of all": {
-        "five stages, 16 epochs, higher rates": {
+        "five stages, 16 epochs, experts, other rates": {
             "last": 5, "epochs": 16, "average": 4, "class_weights": False,
             "rates": (2e-3, 5e-4, 0.8), "targets": "experts",
         },
