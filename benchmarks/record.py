@@ -151,7 +151,7 @@ def steps_table(table: pd.DataFrame) -> str:
         lines += [
             f"| {dataset} | {t.step} | {t.option} | {t.auc:.3f} | {t.gain.mean:+.3f} "
             f"[{t.gain.lo:+.3f}, {t.gain.hi:+.3f}] | {t.core_minutes:.1f} | {'chosen' * t.chosen} |"
-            for t in recipe.climb(table, dataset)[0]
+            for t in recipe.climb(table, dataset)
         ]
     return "\n".join(lines)
 

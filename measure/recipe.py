@@ -51,7 +51,7 @@ def cells(names: Sequence[str]) -> list[Cell]:
     """Return what has to be measured before the next choice can be made, on every data set."""
     table, found = recipe.read_recipe(), []
     for name in names:
-        _, _, step = recipe.climb(table, name)
+        _, _, step = recipe.choices(table, name)
         first, *others = recipe.MEMBERS
         wanted = [(step, option) for option in recipe.options(name, step)] if step else [
             ("test", "start"), ("test", first), *itertools.product(["network", "test"], others),
@@ -64,7 +64,7 @@ def setup_of(cell: Cell) -> Setup:
     """Return how a cell is trained: what was chosen in earlier steps, and its own change."""
     if cell.step == "test" and cell.option == "start":
         return Setup()
-    _, setup, _ = recipe.climb(recipe.read_recipe(), cell.dataset, until=cell.step)
+    _, setup, _ = recipe.choices(recipe.read_recipe(), cell.dataset, until=cell.step)
     return replace(setup, **STEPS.get(cell.step, recipe.MEMBERS)[cell.option])
 
 

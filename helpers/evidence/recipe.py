@@ -160,13 +160,23 @@ def as_probabilities(logits: np.ndarray) -> np.ndarray:
     return np.stack([1 - p, p], axis=1)
 
 
-def climb(
+class Choice(NamedTuple):
+    """An option of a step: its rows, those of what stood before it, and whether it was chosen."""
+
+    step: str
+    option: str
+    rows: pd.DataFrame
+    before: pd.DataFrame
+    chosen: bool
+
+
+def choices(
     table: pd.DataFrame, dataset: str, until: str = ""
-) -> tuple[list[Tried], Setup, str | None]:
+) -> tuple[list[Choice], Setup, str | None]:
     """Follow the steps as far as they are measured, or up to the step `until`, left out.
 
     An option is chosen when its mean validation AUC is above that of what was chosen before; of
-    several, the best. Chosen does not mean told apart: `gain` says that.
+    several, the best. Chosen does not mean told apart: `climb` says that.
 
     Returns
     -------
@@ -183,14 +193,21 @@ def climb(
         if now is not None and found[best].auc.mean() <= now.auc.mean():
             best = None
         for name, rows in found.items():
-            before = rows if now is None else now
-            tried.append(Tried(
-                step, name, gain(rows.labels.iloc[0], answers(rows), answers(before)),
-                rows.auc.mean(), rows.core_seconds.mean() / 60, name == best,
-            ))  # fmt: skip
+            tried.append(Choice(step, name, rows, rows if now is None else now, name == best))
         if best:
             now, setup = found[best], replace(setup, **STEPS[step][best])
     return tried, setup, None
+
+
+def climb(table: pd.DataFrame, dataset: str) -> list[Tried]:
+    """Return all options tried (`choices`), each with its gain over what stood before it."""
+    return [
+        Tried(
+            c.step, c.option, gain(c.rows.labels.iloc[0], answers(c.rows), answers(c.before)),
+            c.rows.auc.mean(), c.rows.core_seconds.mean() / 60, c.chosen,
+        )
+        for c in choices(table, dataset)[0]
+    ]  # fmt: skip
 
 
 def members(table: pd.DataFrame, dataset: str, part: str) -> dict[str, pd.DataFrame]:
@@ -199,16 +216,16 @@ def members(table: pd.DataFrame, dataset: str, part: str) -> dict[str, pd.DataFr
     ``part`` "validation": what was chosen last, and other networks with that recipe (the step
     "network"). "test": the same networks on the test images, scored once.
     """
-    tried, _, step = climb(table, dataset)
+    tried, _, step = choices(table, dataset)
     if step is not None:
         return {}
-    last = [found for found in tried if found.chosen][-1]
+    last = [choice for choice in tried if choice.chosen][-1]
     found = {
         name: rows_of(table, dataset, "test" if part == "test" else "network", name)
         for name in MEMBERS
     }
     if part == "validation":
-        found[next(iter(MEMBERS))] = rows_of(table, dataset, last.step, last.option)
+        found[next(iter(MEMBERS))] = last.rows
     return {name: rows for name, rows in found.items() if not rows.empty}
 
 
