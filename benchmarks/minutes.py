@@ -30,6 +30,7 @@ STORED, PICTURE = HERE / "minutes.json", HERE / "minutes.png"
 SEEDS = range(3)
 OURS = {"feature_extraction": (3, 10, 30), "partial_finetune": (3, 10), "full_finetune": (2, 5, 10)}
 PEERS = {"fastai": (2, 5), "lightning": (2, 5)}
+MARKERS = {"fastai": "s", "lightning": "^"}
 TICKS = (10, 20, 50, 100)
 RUNS = [("ours", task, epochs) for task, many in OURS.items() for epochs in many]
 RUNS += [(peer, "full_finetune", epochs) for peer, many in PEERS.items() for epochs in many]
@@ -88,7 +89,7 @@ def draw(table: pd.DataFrame) -> None:
             ours = who == "ours"
             axes.errorbar(
                 rows.seconds, rows.auc, [rows.auc - rows.lo, rows.hi - rows.auc], capsize=3,
-                color=color_of(task) if ours else INK, marker="o" if ours else "s^"[who > "g"],
+                color=color_of(task) if ours else INK, marker="o" if ours else MARKERS[who],
                 ls="-" if ours else "--", label=label_of(task) if ours else f"{who}, all stages",
             )  # fmt: skip
         axes.set(xscale="log", xticks=TICKS, xticklabels=TICKS,

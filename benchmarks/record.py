@@ -58,8 +58,9 @@ def our_lines(table: pd.DataFrame, dataset: str) -> list[str]:
         return []
     labels = start.labels.iloc[0]
     lines = [our_line("the first recipe", labels, answers(start), start.core_seconds.mean() / 60)]
-    for (who, said), minutes in zip(averages(found).items(), recipe.costs(found), strict=False):
-        lines.append(our_line(f"the last, {who}", labels, said, minutes))
+    minutes = recipe.costs(found)
+    for who, said in averages(found).items():
+        lines.append(our_line(f"the last, {who}", labels, said, minutes[who]))
     return lines
 
 
@@ -84,7 +85,7 @@ def thresholds(table: pd.DataFrame, dataset: str) -> str:
              for before, after in pairs]  # fmt: skip
     return (
         f"With the threshold that is best on the {len(labels[0])} validation images, "
-        f"{final(test)[0]}: {np.mean(found):.1%} right."
+        f"{np.mean(found):.1%} are right ({final(test)[0]})."
     )
 
 
@@ -99,8 +100,8 @@ def certainty(table: pd.DataFrame) -> str:
     share = (~right[:, ~sure]).sum() / (~right).sum()
     hard = right[:, ~sure].mean()
     return (
-        f"At .5, {name}: right on {right[:, sure].mean():.1%} of the {n_sure} test cells whose "
-        f"experts were sure (p is 0 or 1) and on {hard:.1%} of the other {n - n_sure}, which hold "
+        f"At .5 ({name}) {right[:, sure].mean():.1%} are right of the {n_sure} test cells whose "
+        f"experts were sure (p is 0 or 1) and {hard:.1%} of the other {n - n_sure}, which hold "
         f"{share:.0%} of all errors. With the latter as they are, 90 % of all would take "
         f"{(0.9 * n - hard * (n - n_sure)) / n_sure:.1%} of the former."
     )

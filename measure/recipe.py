@@ -90,14 +90,15 @@ def load(dataset: str, size: int) -> Dataset:
     return data.take(N_TRAIN) if len(data.train) > N_TRAIN else data
 
 
-def trained(setup: Setup, data: Dataset, seed: int) -> tuple[Backbone, float]:
-    """Return a network and its core seconds; the one of an earlier step if the cache holds it.
+def trained(setup: Setup, data: Dataset, seed: int, kept: bool) -> tuple[Backbone, float]:
+    """Return a network and its core seconds, and keep it in the cache (14 to 25 MB).
 
-    So the test images meet the networks that validation chose. A network takes 14 to 25 MB.
+    `kept`: the one that an earlier step has kept, if it is there: the test images are to meet the
+    networks that validation chose. A step always trains.
     """
-    key = files.digest(data.card.name, asdict(setup), seed)
+    key = files.digest(data.card.name, asdict(setup), seed, experiments.versions())
     path = files.folder("recipe", f"{key}.safetensors")
-    if path.is_file():
+    if kept and path.is_file():
         model, facts = checkpoints.load(path)
         return model, facts["core_seconds"]
     model, seconds = train(setup, data, seed)
@@ -137,7 +138,7 @@ def measure(cell: Cell) -> list[dict]:
     """Train one network and return its answers as a row."""
     setup = setup_of(cell)
     data = load(cell.dataset, setup.size)
-    model, seconds = trained(setup, data, cell.seed)
+    model, seconds = trained(setup, data, cell.seed, kept=cell.step == "test")
     part = "test" if cell.step == "test" else "validation"
     split = data.test if part == "test" else data.val
     answers, seen = predict.predict(model, split), ""

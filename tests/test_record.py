@@ -58,7 +58,7 @@ def test_an_average_costs_the_sum_of_its_networks(table):
 def test_errors_are_divided_over_sure_and_unsure_experts(table, labels):
     text = record.certainty(table)
     n_sure = labels[1].sum()
-    assert f"right on 100.0% of the {n_sure} test cells" in text
+    assert f"100.0% are right of the {n_sure} test cells" in text
     assert f"0.0% of the other {656 - n_sure}, which hold 100% of all errors" in text
     assert f"would take {0.9 * 656 / n_sure:.1%} of the former" in text
 

@@ -187,7 +187,7 @@ def choices(
         found = {name: rows_of(table, dataset, step, name) for name in options(dataset, step)}
         if any(rows.empty for rows in found.values()):
             return tried, setup, step
-        if not found:
+        if not found:  # the last bundle asks for experts, and X-rays have none
             continue
         best = max(found, key=lambda name: found[name].auc.mean())
         if now is not None and found[best].auc.mean() <= now.auc.mean():
@@ -259,11 +259,11 @@ def averages(found: dict[str, pd.DataFrame]) -> dict[str, list[np.ndarray]]:
     return mixed
 
 
-def costs(found: dict[str, pd.DataFrame]) -> list[float]:
-    """Return the core minutes of `averages`, in their order: all networks that take part."""
-    each = [rows.core_seconds.mean() / 60 for rows in found.values()]
-    n = len(SEEDS)
-    return [each[0], each[0], n * each[0], sum(each), n * sum(each)]
+def costs(found: dict[str, pd.DataFrame]) -> dict[str, float]:
+    """Return the core minutes of each of `averages`: of all networks that take part."""
+    first, *others = (rows.core_seconds.mean() / 60 for rows in found.values())
+    whole, n = first + sum(others), len(SEEDS)
+    return dict(zip(averages(found), (first, first, n * first, whole, n * whole), strict=False))
 
 
 def together(table: pd.DataFrame, dataset: str) -> list[Tried]:
@@ -271,11 +271,12 @@ def together(table: pd.DataFrame, dataset: str) -> list[Tried]:
     if not (found := members(table, dataset, "validation")):
         return []
     labels, mixed = next(iter(found.values())).labels.iloc[0], averages(found)
+    minutes = costs(found)
     one = mixed["one network"]
     return [
         Tried("average", name, gain(labels, said, one),
-              float(np.mean([auc(labels, p) for p in said])), minutes, False)
-        for (name, said), minutes in zip(mixed.items(), costs(found), strict=False)
+              float(np.mean([auc(labels, p) for p in said])), minutes[name], False)
+        for name, said in mixed.items()
         if said is not one
     ]  # fmt: skip
 

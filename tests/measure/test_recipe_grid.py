@@ -70,12 +70,13 @@ def test_the_test_images_meet_the_network_that_was_chosen(monkeypatch, toy, priv
     monkeypatch.setattr(
         recipe.loop, "fit", lambda *args, **kwargs: trained.append(1) or fit(*args, **kwargs)
     )
-    once, seconds = recipe.trained(Setup(epochs=1), toy, 0)
-    again, same = recipe.trained(Setup(epochs=1), toy, 0)
+    once, seconds = recipe.trained(Setup(epochs=1), toy, 0, kept=False)
+    again, same = recipe.trained(Setup(epochs=1), toy, 0, kept=True)
     assert (len(trained), same) == (1, seconds)
     images = recipe.Inputs(toy.val.images, toy.val.labels)
     assert np.allclose(
         recipe.predict.predict(once, images), recipe.predict.predict(again, images), atol=1e-5
     )
-    recipe.trained(Setup(epochs=1), toy, 1)
-    assert len(trained) == 2
+    recipe.trained(Setup(epochs=1), toy, 1, kept=True)
+    recipe.trained(Setup(epochs=1), toy, 0, kept=False)  # a step measured anew is trained anew
+    assert len(trained) == 3
