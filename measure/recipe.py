@@ -2,7 +2,8 @@
 
 ``python -m measure recipe`` measures the next step and goes on until all are done: hours. The test
 images are scored once for the first recipe and once for the last: by three networks of the first,
-and by three of each network that an ensemble of the last could have.
+and by three of each network that an ensemble of the last could have. At the end the last recipe
+learns from the validation images, too: three networks more.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from helpers.networks.backbones import Backbone
 from helpers.training import checkpoints, experiments, loop, metrics, predict, strategies
 from helpers.training.predict import Inputs
 from helpers.training.recipe import Recipe
+from measure.leaks import joined
 from measure.predictions import digits, logits
 from measure.runner import Table
 
@@ -55,6 +57,7 @@ def cells(names: Sequence[str]) -> list[Cell]:
         first, *others = recipe.MEMBERS
         wanted = [(step, option) for option in recipe.options(name, step)] if step else [
             ("test", "start"), ("test", first), *itertools.product(["network", "test"], others),
+            ("all", first),
         ]  # fmt: skip
         found += [Cell(name, *option, seed) for option in wanted for seed in SEEDS]
     return found
@@ -65,7 +68,10 @@ def setup_of(cell: Cell) -> Setup:
     if cell.step == "test" and cell.option == "start":
         return Setup()
     _, setup, _ = recipe.choices(recipe.read_recipe(), cell.dataset, until=cell.step)
-    return replace(setup, **STEPS.get(cell.step, recipe.MEMBERS)[cell.option])
+    setup = replace(setup, **STEPS.get(cell.step, recipe.MEMBERS)[cell.option])
+    if cell.step == "all":  # no images are left to choose an epoch: without a mean, the last one
+        return replace(setup, average=max(1, setup.average))
+    return setup
 
 
 def looks(dataset: str, setup: Setup) -> list[View]:
@@ -84,9 +90,11 @@ def targets(split: Split, kind: str) -> np.ndarray | None:
     return soft_targets(split)
 
 
-def load(dataset: str, size: int) -> Dataset:
-    """Return the images, the same for every option and seed."""
-    data = datasets.load(dataset, size=size)
+def load(cell: Cell, size: int) -> Dataset:
+    """Return the images, the same for every option and seed; for "all", all but the test images."""
+    data = datasets.load(cell.dataset, size=size)
+    if cell.step == "all":
+        return replace(data, train=joined(data.train, data.val))
     return data.take(N_TRAIN) if len(data.train) > N_TRAIN else data
 
 
@@ -96,7 +104,7 @@ def trained(setup: Setup, data: Dataset, seed: int, kept: bool) -> tuple[Backbon
     `kept`: the one that an earlier step has kept, if it is there: the test images are to meet the
     networks that validation chose. A step always trains.
     """
-    key = files.digest(data.card.name, asdict(setup), seed, experiments.versions())
+    key = files.digest(data.card.name, len(data.train), asdict(setup), seed, experiments.versions())
     path = files.folder("recipe", f"{key}.safetensors")
     if kept and path.is_file():
         model, facts = checkpoints.load(path)
@@ -137,9 +145,9 @@ def train(setup: Setup, data: Dataset, seed: int) -> tuple[Backbone, float]:
 def measure(cell: Cell) -> list[dict]:
     """Train one network and return its answers as a row."""
     setup = setup_of(cell)
-    data = load(cell.dataset, setup.size)
+    data = load(cell, setup.size)
     model, seconds = trained(setup, data, cell.seed, kept=cell.step == "test")
-    part = "test" if cell.step == "test" else "validation"
+    part = "test" if cell.step in ("test", "all") else "validation"
     split = data.test if part == "test" else data.val
     answers, seen = predict.predict(model, split), ""
     if found := looks(cell.dataset, setup):

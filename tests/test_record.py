@@ -55,6 +55,16 @@ def test_an_average_costs_the_sum_of_its_networks(table):
     assert costs == ["1", "1", "1", "3", "3", "9"]
 
 
+def test_what_learned_from_validation_images_stands_apart(table, labels):
+    tested = table[(table.step == "test") & (table.option == "EfficientNet-Lite0")]
+    right = [np.where(y == 1, 2.0, -2.0) for y in tested.labels]
+    joined = tested.assign(step="all", logits=right, core_seconds=90.0)
+    lines = record.our_lines(pd.concat([table, joined]), "elpv")
+    assert lines[:6] == record.our_lines(table, "elpv")
+    assert ["100.0%" in line for line in lines[6:]] == [True] * 3
+    assert [line.split("|")[-2].strip() for line in lines[6:]] == ["2", "2", "4"]
+
+
 def test_errors_are_divided_over_sure_and_unsure_experts(table, labels):
     text = record.certainty(table)
     n_sure = labels[1].sum()

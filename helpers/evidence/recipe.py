@@ -23,6 +23,7 @@ RECIPE = tables.FOLDER / "recipe.csv"
 KEY = ("dataset", "step", "option", "seed")
 
 # `part` is where the answers were taken: "validation", or "test" for the first and last recipe.
+# `n_train`: a step "all" learns from the validation images, too, and answers the test images.
 # `logits`: log odds of class 1; `view_logits`: of the mean probability over the fixed views.
 COLUMNS = (
     *KEY, "part", "setup", "n_train", "n", "auc", "accuracy", "core_seconds", "labels", "logits",
@@ -131,7 +132,7 @@ def read_recipe() -> pd.DataFrame:
 
 
 def rows_of(table: pd.DataFrame, dataset: str, step: str, option: str) -> pd.DataFrame:
-    """Return an option's rows by seed (step "test": test images); none until all are measured."""
+    """Return an option's rows by seed (steps "test", "all": test images); none until all are."""
     found = table[
         (table.dataset == dataset) & (table.step == step) & (table.option == option)
     ].sort_values("seed")  # fmt: skip
@@ -214,16 +215,15 @@ def members(table: pd.DataFrame, dataset: str, part: str) -> dict[str, pd.DataFr
     """Return the rows of the networks to be averaged, by network, as far as they are measured.
 
     ``part`` "validation": what was chosen last, and other networks with that recipe (the step
-    "network"). "test": the same networks on the test images, scored once.
+    "network"). "test": the same networks on the test images, scored once. "all": the same recipe,
+    learned from the validation images, too, when nothing is left to choose; test images.
     """
-    tried, _, step = choices(table, dataset)
-    if step is not None:
+    tried, _, next_step = choices(table, dataset)
+    if next_step is not None:
         return {}
     last = [choice for choice in tried if choice.chosen][-1]
-    found = {
-        name: rows_of(table, dataset, "test" if part == "test" else "network", name)
-        for name in MEMBERS
-    }
+    step = "network" if part == "validation" else part
+    found = {name: rows_of(table, dataset, step, name) for name in MEMBERS}
     if part == "validation":
         found[next(iter(MEMBERS))] = last.rows
     return {name: rows for name, rows in found.items() if not rows.empty}

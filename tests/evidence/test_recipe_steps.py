@@ -107,6 +107,7 @@ def test_the_networks_to_average_have_one_recipe():
     ]  # fmt: skip
     tested = recipe.members(measured_whole(), "chest_xray", "test")
     assert [rows.option.iloc[0] for rows in tested.values()] == list(recipe.MEMBERS)
+    assert recipe.members(measured_whole(), "chest_xray", "all") == {}
 
 
 def test_an_average_is_the_mean_of_probabilities():

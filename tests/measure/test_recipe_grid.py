@@ -26,11 +26,32 @@ def test_after_the_last_step_the_first_and_the_last_recipe_are_tested(monkeypatc
         ("test", "start"), ("test", "EfficientNet-Lite0"),
         ("network", "EfficientNet-Lite1"), ("network", "EfficientNet-Lite2"),
         ("test", "EfficientNet-Lite1"), ("test", "EfficientNet-Lite2"),
+        ("all", "EfficientNet-Lite0"),
     ]  # fmt: skip
     assert recipe.setup_of(recipe.Cell("elpv", "test", "start", 0)) == Setup()
     for step in ("network", "test"):
         lite2 = recipe.setup_of(recipe.Cell("elpv", step, "EfficientNet-Lite2", 0))
         assert lite2 == Setup(size=224, backbone="efficientnet_lite2")
+
+
+def test_without_validation_images_no_epoch_is_chosen(monkeypatch):
+    for chosen, average in ((0, 1), (3, 3)):
+        setup = Setup(size=224, average=chosen)
+        monkeypatch.setattr(read, "choices", lambda *_, found=setup, **__: ([], found, None))
+        cell = recipe.Cell("elpv", "all", "EfficientNet-Lite0", 0)
+        assert recipe.setup_of(cell) == replace(setup, average=average)
+
+
+def test_at_the_end_the_validation_images_are_learned_from_and_the_test_images_answered(
+    monkeypatch, toy, private_cache
+):
+    setup = Setup(epochs=1, average=1)
+    monkeypatch.setattr(read, "choices", lambda *_, **__: ([], setup, None))
+    turned = replace(toy.test, labels=1 - toy.test.labels)
+    monkeypatch.setattr(datasets, "load", lambda *_, **__: replace(toy, test=turned))
+    (row,) = recipe.measure(recipe.Cell("elpv", "all", "EfficientNet-Lite0", 0))
+    assert row["n_train"] == len(toy.train) + len(toy.val)
+    assert (row["part"], row["labels"]) == ("test", "".join(map(str, turned.labels)))
 
 
 def test_a_smoothed_label_leaves_a_twentieth_to_the_other_class():
