@@ -19,7 +19,6 @@ from helpers.training import metrics
 
 TITLES = {"elpv": "solar cells (ELPV)", "chest_xray": "chest X-rays"}
 N_TEST = {"elpv": 656, "chest_xray": 624}
-LAST = {"the last": "test", "the last, learned from validation images, too": "all"}
 PUBLISHED = {
     "elpv": (
         ("SVM, Deitsch et al. 2019", 0.8244, None),
@@ -53,15 +52,17 @@ def our_line(who: str, labels: np.ndarray, said: list[np.ndarray], minutes: floa
 
 def our_lines(table: pd.DataFrame, dataset: str) -> list[str]:
     """Return the rows of the first recipe, and of the last and its averages, twice learned."""
-    start = recipe.rows_of(table, dataset, "test", "start")
-    if start.empty or not members(table, dataset, "test"):
+    start, last = recipe.rows_of(table, dataset, "test", "start"), members(table, dataset, "test")
+    if start.empty or not last:
         return []
-    labels = start.labels.iloc[0]
-    lines = [our_line("the first recipe", labels, answers(start), start.core_seconds.mean() / 60)]
-    for name, part in LAST.items():
-        if nets := members(table, dataset, part):
-            minutes = recipe.costs(nets)
-            lines += [our_line(f"{name}, {who}", labels, said, minutes[who])
+    labels, lines, name = start.labels.iloc[0], [], "the first recipe"
+    if start.setup.iloc[0] != next(iter(last.values())).setup.iloc[0]:
+        minutes = start.core_seconds.mean() / 60
+        lines, name = [our_line(name, labels, answers(start), minutes)], "the last"
+    for nets in (last, members(table, dataset, "all")):
+        if nets:
+            n, minutes = next(iter(nets.values())).n_train.iloc[0], recipe.costs(nets)
+            lines += [our_line(f"{name}, {n:,} images, {who}", labels, said, minutes[who])
                       for who, said in averages(nets).items()]  # fmt: skip
     return lines
 

@@ -56,8 +56,8 @@ def cells(names: Sequence[str]) -> list[Cell]:
         _, _, step = recipe.choices(table, name)
         first, *others = recipe.MEMBERS
         wanted = [(step, option) for option in recipe.options(name, step)] if step else [
-            ("test", "start"), ("test", first), *itertools.product(["network", "test"], others),
-            ("all", first),
+            ("test", "start"), ("test", first), ("all", first),
+            *itertools.product(["network", "test"], others),
         ]  # fmt: skip
         found += [Cell(name, *option, seed) for option in wanted for seed in SEEDS]
     return found

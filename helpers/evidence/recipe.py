@@ -32,6 +32,10 @@ COLUMNS = (
 
 SEEDS = range(3)
 
+# A validation AUC from which on nothing is chosen: no option can be ahead by more than .005, which
+# some hundred images cannot tell from none. Then the cheapest stays.
+SATURATED = 0.995
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -177,7 +181,8 @@ def choices(
     """Follow the steps as far as they are measured, or up to the step `until`, left out.
 
     An option is chosen when its mean validation AUC is above that of what was chosen before; of
-    several, the best. Chosen does not mean told apart: `climb` says that.
+    several, the best. Chosen does not mean told apart: `climb` says that. From `SATURATED` on
+    nothing is chosen, and no further step is asked for.
 
     Returns
     -------
@@ -186,12 +191,13 @@ def choices(
     tried, setup, now = [], Setup(), None
     for step in itertools.takewhile(lambda name: name != until, STEPS):
         found = {name: rows_of(table, dataset, step, name) for name in options(dataset, step)}
+        saturated = now is not None and now.auc.mean() >= SATURATED
         if any(rows.empty for rows in found.values()):
-            return tried, setup, step
+            return tried, setup, None if saturated else step
         if not found:  # the last bundle asks for experts, and X-rays have none
             continue
         best = max(found, key=lambda name: found[name].auc.mean())
-        if now is not None and found[best].auc.mean() <= now.auc.mean():
+        if saturated or (now is not None and found[best].auc.mean() <= now.auc.mean()):
             best = None
         for name, rows in found.items():
             tried.append(Choice(step, name, rows, rows if now is None else now, name == best))
@@ -239,19 +245,18 @@ def averages(found: dict[str, pd.DataFrame]) -> dict[str, list[np.ndarray]]:
     Returns
     -------
     By name: probabilities ``(N, 2)``, one array per seed; of what averages the seeds, the same
-    array for each. "one network" is the first of `found`; "three networks" need all `MEMBERS`.
+    array for each. "one network" is the first of `found`; "three networks" need all `MEMBERS`, and
+    the mean over fixed views a recipe that learned from them.
     """
     first, *_ = found
     single = answers(found[first])
-    seen = {
-        name: answers(rows, "view_logits" if len(rows.view_logits.iloc[0]) else "logits")
-        for name, rows in found.items()
-    }
-    mixed = {
-        "one network": single,
-        "its mean over the fixed views": seen[first],
-        "its three seeds": [np.mean(seen[first], axis=0)] * len(single),
-    }
+    views = len(found[first].view_logits.iloc[0]) > 0
+    column = "view_logits" if views else "logits"
+    seen = {name: answers(rows, column) for name, rows in found.items()}
+    mixed = {"one network": single}
+    if views:
+        mixed["its mean over the fixed views"] = seen[first]
+    mixed["its three seeds"] = [np.mean(seen[first], axis=0)] * len(single)
     if len(found) == len(MEMBERS):
         nets = list(np.mean(list(seen.values()), axis=0))
         mixed["three networks"] = nets
@@ -263,7 +268,11 @@ def costs(found: dict[str, pd.DataFrame]) -> dict[str, float]:
     """Return the core minutes of each of `averages`: of all networks that take part."""
     first, *others = (rows.core_seconds.mean() / 60 for rows in found.values())
     whole, n = first + sum(others), len(SEEDS)
-    return dict(zip(averages(found), (first, first, n * first, whole, n * whole), strict=False))
+    minutes = {
+        "one network": first, "its mean over the fixed views": first, "its three seeds": n * first,
+        "three networks": whole, "three networks, three seeds": n * whole,
+    }  # fmt: skip
+    return {name: minutes[name] for name in averages(found)}
 
 
 def together(table: pd.DataFrame, dataset: str) -> list[Tried]:
@@ -282,7 +291,10 @@ def together(table: pd.DataFrame, dataset: str) -> list[Tried]:
 
 
 def final(found: dict[str, pd.DataFrame]) -> tuple[str, list[np.ndarray]]:
-    """Return what one seed of everything says: three networks, or the views of the one there is."""
+    """Return what one seed of everything says: three networks, or the one there is, its views."""
     mixed = averages(found)
-    name = "three networks" if "three networks" in mixed else "its mean over the fixed views"
+    name = next(
+        name for name in ("three networks", "its mean over the fixed views", "one network")
+        if name in mixed
+    )  # fmt: skip
     return name, mixed[name]
