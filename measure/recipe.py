@@ -69,9 +69,8 @@ def setup_of(cell: Cell) -> Setup:
         return Setup()
     _, setup, _ = recipe.choices(recipe.read_recipe(), cell.dataset, until=cell.step)
     setup = replace(setup, **STEPS.get(cell.step, recipe.MEMBERS)[cell.option])
-    if cell.step == "all":  # no images are left to choose an epoch: without a mean, the last one
-        return replace(setup, average=max(1, setup.average))
-    return setup
+    # Of "all" no images are left to choose an epoch: where no mean is taken, the last one stays.
+    return replace(setup, average=max(int(cell.step == "all"), setup.average))
 
 
 def looks(dataset: str, setup: Setup) -> list[View]:
@@ -127,16 +126,14 @@ def train(setup: Setup, data: Dataset, seed: int) -> tuple[Backbone, float]:
         strategy, setup.backbone, n_classes=len(data.card.classes), channels=data.card.channels,
         seed=seed,
     )  # fmt: skip
-    run_recipe = Recipe(
-        epochs=setup.epochs, class_weights=setup.class_weights, average=setup.average
-    )
+    how = Recipe(epochs=setup.epochs, class_weights=setup.class_weights, average=setup.average)
     start = time.process_time()
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch.dict("os.environ", {"COURSE_CACHE": folder}),
     ):
         run = loop.fit(
-            model, data, strategy, run_recipe, seed=seed, views=looks(data.card.name, setup),
+            model, data, strategy, how, seed=seed, views=looks(data.card.name, setup),
             targets=targets(data.train, setup.targets),
         )  # fmt: skip
     return run.model, time.process_time() - start
@@ -147,20 +144,17 @@ def measure(cell: Cell) -> list[dict]:
     setup = setup_of(cell)
     data = load(cell, setup.size)
     model, seconds = trained(setup, data, cell.seed, kept=cell.step == "test")
-    part = "test" if cell.step in ("test", "all") else "validation"
-    split = data.test if part == "test" else data.val
-    answers, seen = predict.predict(model, split), ""
-    if found := looks(cell.dataset, setup):
-        turned = [
-            predict.predict(model, Inputs(Seen(split.images, v), split.labels)) for v in found
-        ]
-        seen = logits(np.mean(turned, axis=0))
+    tested = cell.step in ("test", "all")
+    part, split = ("test", data.test) if tested else ("validation", data.val)
+    turned = [Inputs(Seen(split.images, v), split.labels) for v in looks(cell.dataset, setup)]
+    answers, *seen = [predict.predict(model, inputs) for inputs in (split, *turned)]
     row = cell._asdict() | {
         "part": part, "setup": json.dumps(asdict(setup)), "n_train": len(data.train),
         "n": len(split), "auc": round(metrics.auc(split.labels, answers), 4),
         "accuracy": round(float((answers.argmax(1) == split.labels).mean()), 4),
         "core_seconds": round(seconds, 1), "labels": digits(split.labels),
-        "logits": logits(answers), "view_logits": seen, "versions": experiments.versions(),
+        "logits": logits(answers), "view_logits": logits(np.mean(seen, axis=0)) if seen else "",
+        "versions": experiments.versions(),
     }  # fmt: skip
     return [{name: row[name] for name in COLUMNS}]
 

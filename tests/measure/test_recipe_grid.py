@@ -23,10 +23,9 @@ def test_after_the_last_step_the_first_and_the_last_recipe_are_tested(monkeypatc
     monkeypatch.setattr(read, "choices", lambda *_, **__: ([], Setup(size=224), None))
     cells = recipe.cells(["elpv"])
     assert list(dict.fromkeys((cell.step, cell.option) for cell in cells)) == [
-        ("test", "start"), ("test", "EfficientNet-Lite0"),
+        ("test", "start"), ("test", "EfficientNet-Lite0"), ("all", "EfficientNet-Lite0"),
         ("network", "EfficientNet-Lite1"), ("network", "EfficientNet-Lite2"),
         ("test", "EfficientNet-Lite1"), ("test", "EfficientNet-Lite2"),
-        ("all", "EfficientNet-Lite0"),
     ]  # fmt: skip
     assert recipe.setup_of(recipe.Cell("elpv", "test", "start", 0)) == Setup()
     for step in ("network", "test"):
