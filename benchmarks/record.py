@@ -14,7 +14,7 @@ from benchmarks.run import write_readme
 from helpers import datasets
 from helpers.datasets.elpv import soft_targets
 from helpers.evidence import recipe, tables
-from helpers.evidence.recipe import answers, averages, final, members
+from helpers.evidence.recipe import BORROWED, answers, averages, final, members
 from helpers.training import metrics
 
 TITLES = {"elpv": "solar cells (ELPV)", "chest_xray": "chest X-rays"}
@@ -59,11 +59,13 @@ def our_lines(table: pd.DataFrame, dataset: str) -> list[str]:
     if start.setup.iloc[0] != next(iter(last.values())).setup.iloc[0]:
         minutes = start.core_seconds.mean() / 60
         lines, name = [our_line(name, labels, answers(start), minutes)], "the last"
-    for nets in (last, members(table, dataset, "all")):
-        if nets:
-            n, minutes = next(iter(nets.values())).n_train.iloc[0], recipe.costs(nets)
-            lines += [our_line(f"{name}, {n:,} images, {who}", labels, said, minutes[who])
-                      for who, said in averages(nets).items()]  # fmt: skip
+    others = {BORROWED: recipe.rows_of(table, dataset, "test", BORROWED)}
+    for who, nets in ((name, last), (name, members(table, dataset, "all")), (BORROWED, others)):
+        n_train = [rows.n_train.iloc[0] for rows in nets.values() if not rows.empty]
+        if n_train:
+            minutes = recipe.costs(nets)
+            lines += [our_line(f"{who}, {n_train[0]:,} images, {what}", labels, said, minutes[what])
+                      for what, said in averages(nets).items()]  # fmt: skip
     return lines
 
 

@@ -53,10 +53,11 @@ def cells(names: Sequence[str]) -> list[Cell]:
     """Return what has to be measured before the next choice can be made, on every data set."""
     table, found = recipe.read_recipe(), []
     for name in names:
-        _, _, step = recipe.choices(table, name)
+        _, setup, step = recipe.choices(table, name)
         first, *others = recipe.MEMBERS
         wanted = [(step, option) for option in recipe.options(name, step)] if step else [
             ("test", "start"), ("test", first), ("all", first),
+            *[("test", recipe.BORROWED)] * (setup == Setup()),
             *itertools.product(["network", "test"], others),
         ]  # fmt: skip
         found += [Cell(name, *option, seed) for option in wanted for seed in SEEDS]
@@ -67,6 +68,8 @@ def setup_of(cell: Cell) -> Setup:
     """Return how a cell is trained: what was chosen in earlier steps, and its own change."""
     if cell.step == "test" and cell.option == "start":
         return Setup()
+    if cell.option == recipe.BORROWED:
+        return recipe.choices(recipe.read_recipe(), "elpv")[1]
     _, setup, _ = recipe.choices(recipe.read_recipe(), cell.dataset, until=cell.step)
     setup = replace(setup, **STEPS.get(cell.step, recipe.MEMBERS)[cell.option])
     # Of "all" no images are left to choose an epoch: where no mean is taken, the last one stays.

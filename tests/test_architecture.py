@@ -30,7 +30,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 CEILINGS = {
     "errors": 20, "files": 215, "plots": 1325, "datasets": 1380, "networks": 810, "training": 1050,
     "inspection": 630, "evidence": 1315, "practice": 1855, "widgets": 985, "lab": 1835, "advise":
-    320, "__main__": 185, "measure": 1800,
+    320, "__main__": 185, "measure": 1805,
 }  # fmt: skip
 
 

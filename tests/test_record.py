@@ -63,6 +63,14 @@ def test_where_nothing_was_chosen_the_first_recipe_is_told_once(table):
     assert all("the first recipe, 1,574 images" in line for line in lines)
 
 
+def test_a_borrowed_recipe_stands_last(table):
+    tested = table[(table.step == "test") & (table.option == "EfficientNet-Lite0")]
+    lines = record.our_lines(pd.concat([table, tested.assign(option=recipe.BORROWED)]), "elpv")
+    assert lines[:5] == record.our_lines(table, "elpv")
+    assert len(lines) == 7
+    assert all(recipe.BORROWED in line for line in lines[5:])
+
+
 def test_what_learned_from_validation_images_stands_apart(table, labels):
     tested = table[(table.step == "test") & (table.option == "EfficientNet-Lite0")]
     right = [np.where(y == 1, 2.0, -2.0) for y in tested.labels]

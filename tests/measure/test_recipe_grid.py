@@ -53,6 +53,15 @@ def test_at_the_end_the_validation_images_are_learned_from_and_the_test_images_a
     assert (row["part"], row["labels"]) == ("test", "".join(map(str, turned.labels)))
 
 
+def test_where_nothing_can_be_chosen_the_solar_cells_recipe_is_tested(monkeypatch):
+    found = {"elpv": Setup(size=224), "chest_xray": Setup()}
+    monkeypatch.setattr(read, "choices", lambda _, name, **__: ([], found[name], None))
+    borrowed = {name: [cell for cell in recipe.cells([name]) if cell.option == read.BORROWED]
+                for name in found}  # fmt: skip
+    assert (len(borrowed["elpv"]), len(borrowed["chest_xray"])) == (0, 3)
+    assert recipe.setup_of(borrowed["chest_xray"][0]) == found["elpv"]
+
+
 def test_a_smoothed_label_leaves_a_twentieth_to_the_other_class():
     split = make_dataset().train
     smoothed = recipe.targets(split, "smoothed")
