@@ -117,7 +117,7 @@ def _lesson_loop(net, optimizer, train_loader, val_loader) -> float:
         scores, truth = [], []
         with torch.no_grad():
             for images, labels in val_loader:
-                scores += net(images).softmax(1)[:, 1].tolist()
+                scores += net(images).double().softmax(1)[:, 1].tolist()
                 truth += labels.tolist()
         scheduler.step()
     return roc_auc_score(truth, scores)
@@ -169,7 +169,7 @@ def lightning(task: str) -> tuple[float, float]:
             return nn.functional.cross_entropy(self.net(batch[0]), batch[1])
 
         def validation_step(self, batch, _):
-            self.seen.append((self.net(batch[0]).softmax(1)[:, 1], batch[1]))
+            self.seen.append((self.net(batch[0]).double().softmax(1)[:, 1], batch[1]))
 
         def on_validation_epoch_end(self):
             scores, truth = (torch.cat(part) for part in zip(*self.seen, strict=True))

@@ -153,7 +153,7 @@ def auc_of(logits: Tensor, labels: np.ndarray) -> float:
     """Return the AUC, or nothing where the network answers NaN."""
     if not torch.isfinite(logits).all():
         return float("nan")
-    return round(metrics.auc(labels, logits.softmax(dim=1).numpy()), 4)
+    return round(metrics.auc(labels, logits.double().softmax(dim=1).numpy()), 4)
 
 
 def rounded(value: float) -> float:

@@ -141,7 +141,7 @@ def planes(images: np.ndarray) -> np.ndarray:
 def probabilities(run: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:
     """Return class probabilities ``(N, n_classes)``."""
     parts = [run(images[k : k + 32]) for k in range(0, len(images), 32)]
-    return torch.from_numpy(np.concatenate(parts)).softmax(1).numpy()
+    return torch.from_numpy(np.concatenate(parts)).double().softmax(1).numpy()
 
 
 def scored(data: Dataset, p: np.ndarray) -> dict:

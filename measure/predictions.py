@@ -120,7 +120,7 @@ def digits(labels: np.ndarray) -> str:
 
 def logits(probabilities: np.ndarray) -> str:
     """Return the log odds of class 1, three decimals each, as one line."""
-    p = np.clip(probabilities.astype(np.float64), 1e-9, None)
+    p = np.clip(probabilities.astype(np.float64), 1e-30, None)
     return " ".join(f"{odds:.3f}" for odds in np.log(p[:, 1] / p[:, 0]))
 
 

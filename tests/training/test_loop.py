@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 from sklearn.utils.class_weight import compute_class_weight
+from torch import nn
 
 from helpers.datasets import views
 from helpers.errors import CourseError
-from helpers.training import checkpoints, devices, loop, strategies
+from helpers.training import checkpoints, devices, loop, metrics, strategies
 from helpers.training.predict import evaluate, predict
 from helpers.training.recipe import Recipe, phase_ends
 from tests.conftest import make_dataset, same_weights
@@ -310,3 +311,20 @@ def test_a_bar_is_drawn_by_the_main_thread_alone(toy, monkeypatch):
     with ThreadPoolExecutor(1) as pool:
         pool.submit(fit, toy, strategies.feature_extraction(), Recipe(epochs=1)).result()
     assert [bar["disable"] for bar in bars] == [False, True]
+
+
+def test_the_surest_answers_keep_their_order(toy):
+    """In single precision 1 / (1 + exp(-20)) and 1 / (1 + exp(-30)) are the same number: 1."""
+
+    class Sure(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(1))
+
+        def forward(self, x):
+            odds = 20.0 + 10 * (torch.arange(len(x)) % 2)
+            return torch.stack([torch.zeros(len(x)), odds], dim=1) + 0 * self.weight
+
+    told = predict(Sure(), toy.val)
+    assert len(np.unique(told[:, 1])) == 2
+    assert metrics.auc(np.arange(len(told)) % 2, told) == 1
