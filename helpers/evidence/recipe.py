@@ -165,8 +165,7 @@ def answers(rows: pd.DataFrame, column: str = "logits") -> list[np.ndarray]:
 
 def as_probabilities(logits: np.ndarray) -> np.ndarray:
     """Return log odds ``(N,)`` as probabilities of both classes, ``(N, 2)``."""
-    p = 1 / (1 + np.exp(-logits))
-    return np.stack([1 - p, p], axis=1)
+    return 1 / (1 + np.exp(np.stack([logits, -logits], axis=1)))
 
 
 class Choice(NamedTuple):

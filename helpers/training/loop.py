@@ -243,8 +243,8 @@ class _Training:
         probabilities = predict(self.run.model, val, self.fabric)
         if not np.isfinite(probabilities).all():
             return {"val_loss": math.nan}
-        log_p = torch.from_numpy(np.log(np.maximum(probabilities, 1e-12))).float()
-        log_p = log_p.to(self.fabric.device)
+        log_p = np.log(np.maximum(probabilities, 1e-12)).astype(np.float32)
+        log_p = torch.from_numpy(log_p).to(self.fabric.device)
         labels = torch.from_numpy(val.labels).to(self.fabric.device)
         all_there = len(np.unique(val.labels)) == probabilities.shape[1]
         return {

@@ -162,3 +162,9 @@ def test_averages_are_held_against_one_network():
     assert found[-1].gain.mean > 0 == found[0].gain.mean
     one = recipe.rows_of(measured_whole(), "chest_xray", "size", "224 px").auc.mean()
     assert all(t.auc - t.gain.mean == pytest.approx(one) for t in found)
+
+
+def test_the_stored_aucs_are_those_of_the_stored_answers():
+    for row in recipe.read_recipe().itertuples():
+        told = metrics.auc(row.labels, recipe.as_probabilities(row.logits))
+        assert row.auc == pytest.approx(told, abs=6e-4)  # log odds have three decimals

@@ -314,17 +314,18 @@ def test_a_bar_is_drawn_by_the_main_thread_alone(toy, monkeypatch):
 
 
 def test_the_surest_answers_keep_their_order(toy):
-    """In single precision 1 / (1 + exp(-20)) and 1 / (1 + exp(-30)) are the same number: 1."""
+    """1 / (1 + exp(-20)) and 1 / (1 + exp(-30)) are 1 in single precision, and of 40 in double."""
 
     class Sure(nn.Module):
-        def __init__(self):
+        def __init__(self, base):
             super().__init__()
-            self.weight = nn.Parameter(torch.zeros(1))
+            self.base, self.weight = base, nn.Parameter(torch.zeros(1))
 
         def forward(self, x):
-            odds = 20.0 + 10 * (torch.arange(len(x)) % 2)
+            odds = self.base + 10 * (torch.arange(len(x)) % 2)
             return torch.stack([torch.zeros(len(x)), odds], dim=1) + 0 * self.weight
 
-    told = predict(Sure(), toy.val)
-    assert len(np.unique(told[:, 1])) == 2
-    assert metrics.auc(np.arange(len(told)) % 2, told) == 1
+    for base in (20.0, 40.0):
+        told = predict(Sure(base), toy.val)
+        assert len(np.unique(told[:, 0])) == 2
+        assert metrics.auc(np.arange(len(told)) % 2, told) == 1
