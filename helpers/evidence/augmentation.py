@@ -17,6 +17,9 @@ from helpers.evidence.verdicts import over_seeds_and_images
 
 RESULTS = tables.FOLDER / "augmentation.csv"
 
+# X-rays as they stood until November 2026: AUCs from probabilities in single precision.
+SINGLE = tables.FOLDER / "augmentation_single.csv"
+
 AGREEMENT = tables.FOLDER / "augmentation_agreement.csv"
 
 KEY = ("dataset", "n_train", "policy", "seed")

@@ -190,6 +190,15 @@ def policy(dataset: str, n: int, name: str) -> pd.Series:
     return _findings().loc[dataset, n, name]
 
 
+def ties(policy: str, n: int) -> float:
+    """Return what an X-ray policy's AUC lost in single precision, mean of the seeds in both."""
+    before = tables.read(augmentation.SINGLE, augmentation.COLUMNS)
+    now = tables.read(augmentation.RESULTS, augmentation.COLUMNS)
+    both = now.merge(before, on=list(augmentation.KEY), suffixes=("", "_before"))
+    both = both[(both["policy"] == policy) & (both["n_train"] == n)]
+    return (both["auc"] - both["auc_before"]).mean()
+
+
 @functools.cache
 def probe_gain(dataset: str, part: str) -> pd.Series:
     """Return how far a pretrained probe is ahead of a random one: ``gap, lo, hi``."""
