@@ -51,7 +51,10 @@ def our_line(who: str, labels: np.ndarray, said: list[np.ndarray], minutes: floa
 
 
 def our_lines(table: pd.DataFrame, dataset: str) -> list[str]:
-    """Return the rows of the first recipe, and of the last and its averages, twice learned."""
+    """Return the rows of the first recipe, of the last, and of the borrowed one if there is one.
+
+    The last stands there with its averages, and again as learned from the validation images, too.
+    """
     start, last = recipe.rows_of(table, dataset, "test", "start"), members(table, dataset, "test")
     if start.empty or not last:
         return []

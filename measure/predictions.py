@@ -16,7 +16,7 @@ from helpers import datasets
 from helpers.datasets import Dataset, Split
 from helpers.evidence import grid
 from helpers.evidence.trust import PREDICTION_COLUMNS, PREDICTION_KEY, PREDICTIONS
-from helpers.training import experiments, predict, strategies
+from helpers.training import experiments, metrics, predict, strategies
 from helpers.training.experiments import Experiment
 from helpers.training.recipe import Recipe
 from measure.runner import Table
@@ -120,8 +120,7 @@ def digits(labels: np.ndarray) -> str:
 
 def logits(probabilities: np.ndarray) -> str:
     """Return the log odds of class 1, three decimals each, as one line."""
-    p = np.clip(probabilities.astype(np.float64), 1e-30, None)
-    return " ".join(f"{odds:.3f}" for odds in np.log(p[:, 1] / p[:, 0]))
+    return " ".join(f"{odds:.3f}" for odds in metrics.log_odds(probabilities))
 
 
 TABLE = Table(

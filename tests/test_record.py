@@ -34,7 +34,8 @@ def table(labels):
                 right = sure if step == "test" else np.ones(40, bool)
                 logits = np.where((y == 1) == right, 2.0, -2.0)
                 rows.append(dict.fromkeys(COLUMNS, "") | {
-                    "dataset": "elpv", "step": step, "option": name, "seed": seed, "auc": 0.5,
+                    "dataset": "elpv", "step": step, "option": name, "seed": seed,
+                    "auc": 0.6 if name == "224 px" else 0.5,  # so that something is chosen
                     "core_seconds": 60.0, "labels": y, "logits": logits, "n_train": 1574,
                     "setup": "{}" if name == "start" else "{'views': true}",
                     "view_logits": np.array([]),

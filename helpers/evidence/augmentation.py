@@ -73,6 +73,12 @@ def findings(runs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=columns)
 
 
+def scored_twice() -> pd.DataFrame:
+    """Return the X-ray runs of both tables, a row each; columns of `SINGLE` end in ``_before``."""
+    tables_read = (tables.read(path, COLUMNS) for path in (RESULTS, SINGLE))
+    return pd.merge(*tables_read, on=list(KEY), suffixes=("", "_before"))
+
+
 def kept_predictions(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the agreement per data set and policy, mean over seeds, as the plot takes it.
 

@@ -93,12 +93,12 @@ def score(
 def auc(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Return scikit-learn's AUC: of class 1 for two classes, else one-against-rest, macro."""
     if probabilities.shape[1] == 2:
-        return float(roc_auc_score(labels, _log_odds(probabilities)))
+        return float(roc_auc_score(labels, log_odds(probabilities)))
     one_hot = np.eye(probabilities.shape[1])[labels]
     return float(roc_auc_score(one_hot, probabilities, average="macro"))
 
 
-def _log_odds(probabilities: np.ndarray) -> np.ndarray:
+def log_odds(probabilities: np.ndarray) -> np.ndarray:
     """Return the log odds of class 1 of two, ``(N,)``: they rank what p, rounded to 1, does not."""
     p = np.maximum(probabilities.astype(np.float64), 1e-300)
     return np.log(p[:, 1]) - np.log(p[:, 0])
@@ -131,7 +131,7 @@ def weighted_auc(positive: np.ndarray, scores: np.ndarray, weights: np.ndarray) 
 def _mean_auc(labels: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return `auc` under many sets of sample weights ``(B, N)``: ``(B,)``."""
     if probabilities.shape[1] == 2:
-        return weighted_auc(labels == 1, _log_odds(probabilities), weights)
+        return weighted_auc(labels == 1, log_odds(probabilities), weights)
     per_class = [weighted_auc(labels == k, p, weights) for k, p in enumerate(probabilities.T)]
     return np.mean(per_class, axis=0)
 

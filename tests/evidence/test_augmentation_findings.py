@@ -62,12 +62,11 @@ def test_what_notebook_04_says_of_the_measured_policies_holds():
 
 
 def test_what_notebook_04_says_of_single_precision_holds():
-    now = tables.read(augmentation.RESULTS, COLUMNS)
     before = tables.read(augmentation.SINGLE, COLUMNS)
     then = augmentation.findings(before.assign(dataset="elpv"))  # that set asks for six seeds
     crude = then["policy"].isin(["natural", "radiograph", "rotation_30", "default_crop"])
     assert (then.loc[crude, "effect"] == "helps").all()
-    both = now.merge(before, on=list(augmentation.KEY), suffixes=("", "_before"))
+    both = augmentation.scored_twice()
     assert len(both) == 60
     lost = (both["auc"] - both["auc_before"]).groupby([both["n_train"], both["policy"]]).mean()
     assert lost[400, "none"] == pytest.approx(0.05, abs=0.005)

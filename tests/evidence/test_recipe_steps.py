@@ -168,3 +168,9 @@ def test_the_stored_aucs_are_those_of_the_stored_answers():
     for row in recipe.read_recipe().itertuples():
         told = metrics.auc(row.labels, recipe.as_probabilities(row.logits))
         assert row.auc == pytest.approx(told, abs=6e-4)  # log odds have three decimals
+
+
+def test_where_nothing_was_chosen_the_last_recipe_is_the_first():
+    measured = table(*[all_of(step) for step in STEPS], rows("test", "start", 5.0))
+    tested = recipe.members(measured, "chest_xray", "test")
+    assert [found.option.iloc[0] for found in tested.values()] == ["start"]

@@ -192,9 +192,7 @@ def policy(dataset: str, n: int, name: str) -> pd.Series:
 
 def ties(policy: str, n: int) -> float:
     """Return what an X-ray policy's AUC lost in single precision, mean of the seeds in both."""
-    before = tables.read(augmentation.SINGLE, augmentation.COLUMNS)
-    now = tables.read(augmentation.RESULTS, augmentation.COLUMNS)
-    both = now.merge(before, on=list(augmentation.KEY), suffixes=("", "_before"))
+    both = augmentation.scored_twice()
     both = both[(both["policy"] == policy) & (both["n_train"] == n)]
     return (both["auc"] - both["auc_before"]).mean()
 
