@@ -87,13 +87,14 @@ def thresholds(table: pd.DataFrame, dataset: str) -> str:
     """Say what a threshold from validation gives on test, mean over the seeds."""
     val, test = (members(table, dataset, part) for part in ("validation", "test"))
     (val_rows, test_rows) = (next(iter(found.values())) for found in (val, test))
-    pairs = zip(final(val)[1], final(test)[1], strict=True)
+    name, after = final(test)
+    pairs = zip(averages(val)[name], after, strict=True)
     labels = val_rows.labels.iloc[0], test_rows.labels.iloc[0]
     found = [accuracy_at(labels[1], after[:, 1], best_cut(labels[0], before[:, 1]))
              for before, after in pairs]  # fmt: skip
     return (
         f"With the threshold that is best on the {len(labels[0])} validation images, "
-        f"{np.mean(found):.1%} are right ({final(test)[0]})."
+        f"{np.mean(found):.1%} are right ({name})."
     )
 
 

@@ -1,10 +1,11 @@
 """Try the steps of `helpers.evidence.recipe` one after the other, each on top of what was chosen.
 
 ``python -m measure recipe`` measures the next step and goes on until all are done: hours. The test
-images are scored once for the first recipe and once for the last: by three networks of the first,
-and by three of each network that an ensemble of the last could have. At the end the last recipe
-learns from the validation images, too: three networks more. Where nothing could be chosen, the last
-recipe is the first, and three networks of the recipe that solar cells chose are tested beside it.
+images are scored once for the first recipe and once for the last, by three networks each. At the
+end the last recipe learns from the validation images, too: three networks more. Larger networks are
+averaged with the last one on validation; on solar cells that is not told apart from one network, at
+several times its price, and so never meets the test images. Where validation could choose nothing,
+the last recipe is the first; larger networks, and what solar cells chose, are tested beside it.
 """
 
 from __future__ import annotations
@@ -56,10 +57,14 @@ def cells(names: Sequence[str]) -> list[Cell]:
     for name in names:
         _, setup, step = recipe.choices(table, name)
         first, *others = recipe.MEMBERS
-        wanted = [(step, option) for option in recipe.options(name, step)] if step else [
-            ("test", "start"), ("test", recipe.BORROWED if setup == Setup() else first),
-            ("all", first), *itertools.product(["network", "test"], others),
-        ]  # fmt: skip
+        if step:
+            wanted = [(step, option) for option in recipe.options(name, step)]
+        elif setup != Setup():
+            wanted = [("test", "start"), ("test", first), ("all", first),
+                      *(("network", other) for other in others)]  # fmt: skip
+        else:
+            wanted = [("test", "start"), *itertools.product(["network", "test"], others),
+                      ("all", first), ("test", recipe.BORROWED)]  # fmt: skip
         found += [Cell(name, *option, seed) for option in wanted for seed in SEEDS]
     return found
 

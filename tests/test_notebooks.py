@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 EXERCISE = re.compile(r"^\*\*Exercise (\d+)\*\* \((\d+) min, (●○○|●●○|●●●)\)\. ", re.MULTILINE)
 HINT = re.compile(r"<details><summary>Hint (\d)</summary>\n\n(.+?)\n</details>", re.DOTALL)
 SOLUTION = {"jupyter": {"outputs_hidden": True, "source_hidden": True}, "tags": ["solution"]}
-UNREAD = {"strategies_replaced.csv"}  # the one table of data/results/ that no notebook draws
+UNREAD = {"strategies_replaced.csv", "strategies_single.csv"}  # that no notebook draws
 NOTEBOOKS = [ROOT / name for name in script(ROOT / "course.py").notebook_files()]
 IGNORED_CELLS = 1  # cells in the whole course whose output nbval does not compare
 

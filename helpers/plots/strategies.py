@@ -122,7 +122,8 @@ def intervals(
     reference : a value to compare with, and its name, e.g. ``(0.5, "guessing")``.
     """
     figure, axes = plt.subplots(figsize=(9, 1.2 + 0.5 * len(values)))
-    form = "+.3f" if reference and reference[0] == 0 else ".2f"  # a difference has its sign
+    form = ".3f" if any(round(v, 2) == 1 > v for v, *_ in values.values()) else ".2f"
+    form = "+.3f" if reference and reference[0] == 0 else form  # a difference has its sign
     for y, (name, (value, low, high)) in enumerate(values.items()):
         color = (colors or {}).get(name, INK)
         layout.interval(axes, y, value, low, high, color, ms=11)

@@ -1,4 +1,4 @@
-"""What data/README.md says of the rows that were measured twice, from both tables."""
+"""What data/README.md says of the rows that were measured twice or three times, from all tables."""
 
 import pandas as pd
 import pytest
@@ -9,7 +9,9 @@ from helpers.evidence.tables import KEY
 
 @pytest.fixture(scope="module")
 def now():
-    return tables.read_rows()
+    """Return the table as it stood after the second measurement."""
+    rows, single = tables.read_rows(), tables.read_rows(tables.FOLDER / "strategies_single.csv")
+    return pd.concat([rows, single]).drop_duplicates(list(KEY), keep="last")
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +53,23 @@ def test_two_of_five_verdicts_by_seeds_alone_were_gone_and_the_one_that_counts_b
     assert by_seeds["then"] - by_seeds["now"] == {("elpv", 1574), ("chest_xray", 800)}
     assert len(by_seeds["now"]) == 3
     assert by_both["then"] == by_both["now"] == {("flowers", 800)}
+
+
+def test_what_notebook_06_says_of_single_precision_holds():
+    now, single = tables.read_rows(), tables.read_rows(tables.FOLDER / "strategies_single.csv")
+    both = single.merge(now, on=list(KEY), suffixes=("_before", ""), validate="one_to_one")
+    assert len(both) == len(single) == 75
+    both["moved"] = (both["auc"] - both["auc_before"]).abs()
+    by_arm = both.set_index(["strategy", "n_train"])[["auc_before", "auc", "moved"]]
+    assert by_arm.loc["feature_extraction", "moved"].max() < 0.001
+    for cell, before, after in ((("lp_ft", 50), 0.86, 0.90), (("full_finetune", 200), 0.88, 0.94)):
+        means = by_arm.loc[[cell], ["auc_before", "auc"]].mean()
+        assert list(means) == pytest.approx([before, after], abs=0.0051)
+
+
+def test_x_rays_full_fine_tuning_stands_ahead_from_200_images_on_and_at_no_n_clearly():
+    found = verdicts.evidence()
+    pair = ("full_finetune", "feature_extraction")
+    ahead = [verdicts.ahead(found.auc["chest_xray", n], found.by_image["chest_xray", n], *pair)
+             for n in (200, 800, 1600, 4173)]  # fmt: skip
+    assert all(0.0125 < a.mean < 0.0195 and not a.clear for a in ahead)

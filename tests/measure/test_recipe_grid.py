@@ -25,7 +25,6 @@ def test_after_the_last_step_the_first_and_the_last_recipe_are_tested(monkeypatc
     assert list(dict.fromkeys((cell.step, cell.option) for cell in cells)) == [
         ("test", "start"), ("test", "EfficientNet-Lite0"), ("all", "EfficientNet-Lite0"),
         ("network", "EfficientNet-Lite1"), ("network", "EfficientNet-Lite2"),
-        ("test", "EfficientNet-Lite1"), ("test", "EfficientNet-Lite2"),
     ]  # fmt: skip
     assert recipe.setup_of(recipe.Cell("elpv", "test", "start", 0)) == Setup()
     for step in ("network", "test"):
@@ -59,6 +58,8 @@ def test_where_nothing_can_be_chosen_the_solar_cells_recipe_is_tested(monkeypatc
     borrowed = {name: [cell for cell in recipe.cells([name]) if cell.option == read.BORROWED]
                 for name in found}  # fmt: skip
     assert (len(borrowed["elpv"]), len(borrowed["chest_xray"])) == (0, 3)
+    larger = [cell for cell in recipe.cells(["chest_xray"]) if cell.option.endswith("Lite2")]
+    assert {cell.step for cell in larger} == {"network", "test"}
     assert recipe.setup_of(borrowed["chest_xray"][0]) == found["elpv"]
 
 

@@ -283,9 +283,9 @@ def validation_width() -> float:
 @functools.cache
 def replaced() -> pd.Series:
     """Return how far the AUC moved of every run that was measured twice."""
-    before = pd.read_csv(tables.FOLDER / "strategies_replaced.csv")
-    key = ["dataset", "n_train", "backbone", "image_size", "strategy", "epochs", "seed"]
-    both = before.merge(results("strategies"), on=key)
+    before, then = results("strategies_replaced"), results("strategies_single")
+    after = pd.concat([results("strategies"), then]).drop_duplicates(list(tables.KEY), keep="last")
+    both = before.merge(after, on=list(tables.KEY))
     return both["auc_y"] - both["auc_x"]
 
 
