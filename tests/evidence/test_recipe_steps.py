@@ -174,3 +174,29 @@ def test_where_nothing_was_chosen_the_last_recipe_is_the_first():
     measured = table(*[all_of(step) for step in STEPS], rows("test", "start", 5.0))
     tested = recipe.members(measured, "chest_xray", "test")
     assert [found.option.iloc[0] for found in tested.values()] == ["start"]
+
+
+def test_what_the_x_rays_were_given_without_a_choice_is_not_told_apart():
+    """As notebook 05 says, and benchmarks/README."""
+    table, name = recipe.read_recipe(), "chest_xray"
+    first = recipe.rows_of(table, name, "test", "start")
+    borrowed = recipe.rows_of(table, name, "test", recipe.BORROWED)
+    everything = recipe.rows_of(table, name, "all", "EfficientNet-Lite0")
+    networks = recipe.averages(recipe.members(table, name, "test"))["three networks"]
+    for said, expected in {
+        "more images": (recipe.answers(everything), (0.003, -0.016, 0.022)),
+        "larger networks": (networks, (0.003, -0.007, 0.013)),
+        "solar cells": (recipe.answers(borrowed, "view_logits"), (0.005, -0.006, 0.016)),
+    }.values():
+        gain = recipe.gain(first.labels.iloc[0], said, recipe.answers(first))
+        assert gain[:3] == pytest.approx(expected, abs=0.0015)
+
+
+def test_three_networks_are_not_told_apart_from_one_on_solar_cells():
+    table = recipe.read_recipe()
+    rows = recipe.members(table, "elpv", "validation")
+    mixed, labels = recipe.averages(rows), next(iter(rows.values())).labels.iloc[0]
+    gain = recipe.gain(labels, mixed["three networks"], mixed["its mean over the fixed views"])
+    assert gain[:3] == pytest.approx((0.001, -0.007, 0.009), abs=0.001)
+    costs = recipe.costs(rows)
+    assert round(costs["three networks"] / costs["one network"]) == 4
