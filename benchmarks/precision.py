@@ -56,9 +56,7 @@ def measured(dataset: str, n: int, strategy: str, epochs: int, seed: int) -> dic
 
 def table(rows: pd.DataFrame) -> str:
     """Return the cells as Markdown, beside what the grid's table held for the same runs."""
-    stored = pd.concat([tables.read_rows(tables.FOLDER / "strategies_single.csv"),
-                        tables.read_rows()]).drop_duplicates(list(tables.KEY))  # fmt: skip
-    both = rows.merge(stored, on=[*CELL, "seed"], suffixes=("", "_stored"))
+    both = rows.merge(tables.read_rows_before(), on=[*CELL, "seed"], suffixes=("", "_stored"))
     lines = [
         "| data | images | strategy, epochs | AUC by log odds | the same answers, single precision "
         "| the run of before | rounded to 1 |",
@@ -72,14 +70,16 @@ def table(rows: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def main() -> None:
+    """Measure what is missing, in the order of `CELLS`, and write it down."""
+    known = {(*(row[name] for name in CELL), row["seed"]): row
+             for row in json.loads(FOUND.read_text())}  # fmt: skip
+    for cell, seed in itertools.product(CELLS, range(3)):
+        row = known.pop((*cell, seed), None) or measured(*cell, seed)
+        known[*cell, seed] = row  # at the end: the order of the cells
+        FOUND.write_text(json.dumps(list(known.values()), indent=1) + "\n")
+    write_readme(precision=table(pd.DataFrame(known.values())))
+
+
 if __name__ == "__main__":
-    found = json.loads(FOUND.read_text())
-    done = {(*(row[name] for name in CELL), row["seed"]) for row in found}
-    for cell in itertools.product(CELLS, range(3)):
-        if (*cell[0], cell[1]) not in done:
-            found.append(measured(*cell[0], cell[1]))
-            FOUND.write_text(json.dumps(found, indent=1) + "\n")
-    order = {cell: k for k, cell in enumerate(CELLS)}
-    found.sort(key=lambda row: (order[tuple(row[name] for name in CELL)], row["seed"]))
-    FOUND.write_text(json.dumps(found, indent=1) + "\n")
-    write_readme(precision=table(pd.DataFrame(found)))
+    main()

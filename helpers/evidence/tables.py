@@ -20,6 +20,9 @@ FOLDER = files.resource("results")
 
 RESULTS = FOLDER / "strategies.csv"
 
+# X-rays as they stood until November 2026: AUCs from probabilities in single precision.
+SINGLE = FOLDER / "strategies_single.csv"
+
 KEY = ("dataset", "n_train", "backbone", "image_size", "strategy", "epochs", "seed")
 
 COLUMNS = (
@@ -141,3 +144,8 @@ def _append(rows: Sequence[Mapping], path: Path, columns: Sequence[str]) -> None
 def read_rows(path: Path = RESULTS) -> pd.DataFrame:
     """Return the results of the strategies, a row per run (`COLUMNS`); see `read`."""
     return read(path, COLUMNS)
+
+
+def read_rows_before() -> pd.DataFrame:
+    """Return the results as they stood until November 2026: `SINGLE`, and what is not in it."""
+    return pd.concat([read_rows(SINGLE), read_rows()]).drop_duplicates(list(KEY))

@@ -10,8 +10,7 @@ from helpers.evidence.tables import KEY
 @pytest.fixture(scope="module")
 def now():
     """Return the table as it stood after the second measurement."""
-    rows, single = tables.read_rows(), tables.read_rows(tables.FOLDER / "strategies_single.csv")
-    return pd.concat([rows, single]).drop_duplicates(list(KEY), keep="last")
+    return tables.read_rows_before()
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +55,7 @@ def test_two_of_five_verdicts_by_seeds_alone_were_gone_and_the_one_that_counts_b
 
 
 def test_what_notebook_06_says_of_single_precision_holds():
-    now, single = tables.read_rows(), tables.read_rows(tables.FOLDER / "strategies_single.csv")
+    now, single = tables.read_rows(), tables.read_rows(tables.SINGLE)
     both = single.merge(now, on=list(KEY), suffixes=("_before", ""), validate="one_to_one")
     assert len(both) == len(single) == 75
     both["moved"] = (both["auc"] - both["auc_before"]).abs()

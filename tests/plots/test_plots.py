@@ -91,6 +91,8 @@ def test_intervals_are_drawn_where_they_are():
     assert "0.80" in texts(figure)
     gain = plots.intervals({"a": (0.012, -0.01, 0.03)}, "gain", reference=(0, "no difference"))
     assert "+0.012" in texts(gain), "a difference has a sign, and may be small"
+    near = plots.intervals({"a": (0.998, 0.99, 1.0), "b": (0.957, 0.94, 0.97)}, "AUC")
+    assert {"0.998", "0.957"} <= set(texts(near)), "not 1.00"
 
 
 def test_drift_has_a_bar_per_layer():

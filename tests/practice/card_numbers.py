@@ -283,9 +283,7 @@ def validation_width() -> float:
 @functools.cache
 def replaced() -> pd.Series:
     """Return how far the AUC moved of every run that was measured twice."""
-    before, then = results("strategies_replaced"), results("strategies_single")
-    after = pd.concat([results("strategies"), then]).drop_duplicates(list(tables.KEY), keep="last")
-    both = before.merge(after, on=list(tables.KEY))
+    both = results("strategies_replaced").merge(tables.read_rows_before(), on=list(tables.KEY))
     return both["auc_y"] - both["auc_x"]
 
 
